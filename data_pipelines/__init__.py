@@ -1,0 +1,1 @@
+"""From raw video to batches: preparation, one TFDS builder a dataset, and the clip stream."""

@@ -1,0 +1,122 @@
+"""The example that every dataset of this project stores, and what its fields mean.
+
+One example is one clip: pictures at 25 fps, speech at 16 kHz with the same start, and labels per frame. Pictures are
+stored with a margin about the model's square (`MARGIN`), so that training may move, zoom and rotate its crop; the
+coordinates of landmarks and poses stay those of the inner crop, -1..1 (see `vasa_jax.landmarks`).
+
+TensorFlow is not needed to import this module, only to call `features`.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from vasa_jax import landmarks
+
+FRAME_RATE = 25
+SAMPLE_RATE = 16_000
+SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
+MARGIN = 1.25
+"""Stored pictures span -MARGIN..MARGIN in crop-normalised coordinates; the model's picture is -1..1."""
+JPEG_QUALITY = 95
+RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256}
+"""Builder configuration -> model resolution. The stored size is `stored_size` of it."""
+EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+
+PER_FRAME: dict[str, tuple[tuple[int, ...], Any]] = {
+    "landmarks": ((landmarks.COUNT, 3), np.float32),  # crop-normalised
+    "pose": ((7,), np.float32),  # `landmarks.fit_pose` of the landmarks
+    "gaze": ((2,), np.float32),  # theta, phi in radians, camera frame: + is image right, + is up, 0 looks at the camera
+    "eyes": ((2,), np.float32),  # the same angles relative to the head
+    "lids": ((2,), np.float32),  # closure 0..1, left and right of the image
+    "mouth": ((2,), np.float32),  # opening / face height, rounding 0..1
+    "distance": ((), np.float32),  # log scale of the head; + is nearer
+    "emotion": ((8,), np.float32),  # 0..1, order of EMOTIONS
+    "valid": ((), np.bool_),  # the tracker found the face in this frame
+    "phonemes": ((), np.int32),  # -1 unknown
+}
+"""Field with one value a frame -> shape and type of that value."""
+
+
+def stored_size(resolution: int) -> int:
+    """Pixels of a stored picture's side for a model of that resolution: 64 -> 80, 128 -> 160."""
+    return round(MARGIN * resolution)
+
+
+def features() -> Any:
+    """The TFDS features of an example (`tfds.features.FeaturesDict`), the same for every dataset."""
+    import tensorflow_datasets as tfds  # so that the other names serve where TensorFlow is absent
+
+    per_frame = {name: tfds.features.Tensor(shape=(None, *shape), dtype=dtype) for name, (shape, dtype) in PER_FRAME.items()}
+    return tfds.features.FeaturesDict(
+        {
+            "clip_id": tfds.features.Text(),
+            "speaker": tfds.features.Text(),
+            "frames": tfds.features.Sequence(tfds.features.Text()),  # JPEG bytes
+            "audio": tfds.features.Tensor(shape=(None,), dtype=np.float32),
+            **per_frame,
+        }
+    )
+
+
+def make_example(clip_id: str, speaker: str, frames: Any, audio: np.ndarray, **labels: np.ndarray) -> dict[str, Any]:
+    """Puts an example together and checks its shapes; unknown `phonemes` may be left out.
+
+    Args:
+      clip_id: name of the clip, unique in the dataset.
+      speaker: identity; no two people share one.
+      frames: uint8 pictures [t, h, w, 3], or JPEG bytes of t pictures.
+      audio: [t * 640] at 16 kHz, -1..1. One frame too long or short is cut or filled with silence.
+      **labels: one array [t, ...] for every name in PER_FRAME.
+
+    Raises:
+      ValueError: a label is missing, unknown, of a wrong shape or not finite.
+    """
+    t = len(frames)
+    labels.setdefault("phonemes", np.full(t, -1, np.int32))
+    if missing := set(PER_FRAME) ^ set(labels):
+        raise ValueError(f"clip {clip_id}: labels missing or unknown: {sorted(missing)}")
+    example: dict[str, Any] = {"clip_id": clip_id, "speaker": speaker}
+    example["frames"] = [f if isinstance(f, bytes) else encode_jpeg(f) for f in frames]
+    example["audio"] = fit_audio(audio, t)
+    for name, (shape, dtype) in PER_FRAME.items():
+        value = np.ascontiguousarray(labels[name], dtype)
+        if value.shape != (t, *shape):
+            raise ValueError(f"clip {clip_id}: {name} has shape {value.shape}, not {(t, *shape)}")
+        if dtype is np.float32 and not np.isfinite(value).all():
+            raise ValueError(f"clip {clip_id}: {name} is not finite")
+        example[name] = value
+    return example
+
+
+def fit_audio(audio: np.ndarray, frames: int) -> np.ndarray:
+    """Cuts or fills with silence at the end, so that the audio lasts exactly as long as the frames, [frames * 640]."""
+    wanted = frames * SAMPLES_PER_FRAME
+    audio = np.asarray(audio, np.float32)[:wanted]
+    return np.pad(audio, (0, wanted - len(audio)))
+
+
+def encode_jpeg(picture: np.ndarray) -> bytes:
+    """A uint8 picture [h, w, 3] as JPEG, without colour subsampling: at 128 px the lips are a few pixels high."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return stream.getvalue()
+
+
+def decode_jpeg(data: bytes) -> np.ndarray:
+    """Inverse of `encode_jpeg` up to the loss of JPEG, uint8 [h, w, 3]."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def gaze_direction(angles: np.ndarray) -> np.ndarray:
+    """Gaze angles (theta, phi) [..., 2] as unit vectors [..., 3] in x right, y down, z away from the viewer."""
+    theta, phi = angles[..., 0], angles[..., 1]
+    return np.stack([np.sin(theta) * np.cos(phi), -np.sin(phi), -np.cos(theta) * np.cos(phi)], -1)
+
+
+def gaze_angles(direction: np.ndarray) -> np.ndarray:
+    """Inverse of `gaze_direction`: unit vectors [..., 3] to angles [..., 2]."""
+    x, y, z = np.moveaxis(direction, -1, 0)
+    return np.stack([np.arctan2(x, -z), np.arcsin(np.clip(-y, -1, 1))], -1)
