@@ -1,0 +1,1 @@
+"""The GRID audio-visual corpus (Cooke et al. 2006)."""

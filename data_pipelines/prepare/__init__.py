@@ -1,0 +1,1 @@
+"""Raw video to labelled, cropped clips: tracking, crops, labels, latents."""

@@ -1,0 +1,142 @@
+"""Where the face is in every picture of a clip: one interface, two back ends.
+
+`LandmarksFolder` reads tracks made before, so that no run depends on a tracker; `MediaPipeTracker` finds them with the
+MediaPipe face landmarker, whose model file the user gives (it cannot be shipped here).
+"""
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from vasa_jax import files
+from vasa_jax.errors import InputError
+
+MESH_POINTS, BLENDSHAPES = 478, 52
+_TRACKING_WIDTH = 700  # the landmarker's detector overlooks faces in smaller pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """Face points of t pictures.
+
+    Attributes:
+      points: [t, 478, 3] pixels of the picture; the outer edge of the first pixel is 0; z in the same unit. Zero where
+        no face was found.
+      blendshapes: [t, 52] in MediaPipe's order, 0..1.
+      valid: [t] whether a face was found.
+    """
+
+    points: np.ndarray
+    blendshapes: np.ndarray
+    valid: np.ndarray
+
+    def take(self, indices: np.ndarray) -> "Track":
+        """The track of the pictures at these places."""
+        return Track(self.points[indices], self.blendshapes[indices], self.valid[indices])
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes a file that `LandmarksFolder` reads."""
+        with files.replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, lm=self.points, bs=self.blendshapes, ok=self.valid)
+
+
+class FaceTracker(Protocol):
+    """Finds the face of one clip."""
+
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
+        """Tracks the decoded uint8 pictures [h, w, 3] of a clip, in order. Raises InputError if it cannot."""
+
+
+class LandmarksFolder:
+    """Reads ``FOLDER/CLIP_ID.npz`` with arrays lm [t, 478, 3] in pixels, bs [t, 52] (may be absent) and ok [t]."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = pathlib.Path(folder)
+        if not self.folder.is_dir():
+            raise InputError(f"{folder}: no such folder of landmarks; give another --landmarks, or --face_model to track afresh")
+
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
+        """See `FaceTracker`."""
+        path = self.folder / f"{clip_id}.npz"
+        if not path.exists():
+            raise InputError(f"{path}: no landmarks of this clip; track it with --face_model")
+        try:
+            with np.load(path) as file:
+                points, valid = file["lm"].astype(np.float32), file["ok"].astype(bool)
+                shapes = file["bs"].astype(np.float32) if "bs" in file else np.zeros((len(valid), BLENDSHAPES), np.float32)
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: not a landmarks file ({error}); delete it and track again") from error
+        count = sum(1 for _ in pictures)
+        if points.shape != (count, MESH_POINTS, 3) or len(valid) != count:
+            raise InputError(f"{path}: landmarks of shape {points.shape} for a clip of {count} pictures; track it again")
+        return Track(points, shapes, valid)
+
+
+class SavingTracker:
+    """Another tracker whose tracks are kept in a folder, from which they are read the next time."""
+
+    def __init__(self, tracker: FaceTracker, folder: str | os.PathLike):
+        self._tracker = tracker
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        self._saved = LandmarksFolder(folder)
+
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
+        """See `FaceTracker`."""
+        path = self._saved.folder / f"{clip_id}.npz"
+        if path.exists():
+            return self._saved.track(clip_id, pictures)
+        track = self._tracker.track(clip_id, pictures)
+        track.save(path)
+        return track
+
+
+class MediaPipeTracker:
+    """The MediaPipe face landmarker (package `mediapipe` >= 1.0) on every picture by itself, so order does not matter."""
+
+    def __init__(self, model_path: str | os.PathLike):
+        if not pathlib.Path(model_path).is_file():
+            raise InputError(
+                f"{model_path}: no such file; give --face_model the face landmarker of MediaPipe"
+                " (face_landmarker_v2_with_blendshapes.task), or --landmarks a folder of tracks"
+            )
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+        except ImportError as error:
+            raise InputError(f"--face_model={model_path} needs the package mediapipe ({error}); pip install 'vasa_jax[prepare]'") from error
+        self._mediapipe = mediapipe
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(model_path)),
+            output_face_blendshapes=True,
+            running_mode=vision.RunningMode.IMAGE,
+        )
+        try:
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise InputError(f"{model_path}: MediaPipe cannot read this model ({str(error).splitlines()[0]})") from error
+
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
+        """See `FaceTracker`."""
+        found = [self._one(picture) for picture in pictures]
+        return Track(*(np.stack(arrays) for arrays in zip(*found, strict=True)))
+
+    def _one(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        height, width = picture.shape[:2]
+        factor = _TRACKING_WIDTH / width
+        if factor > 1:
+            size = (_TRACKING_WIDTH, round(height * factor))
+            picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
+        result = self._landmarker.detect(image)
+        if not result.face_landmarks:
+            return np.zeros((MESH_POINTS, 3), np.float32), np.zeros(BLENDSHAPES, np.float32), np.asarray(False)
+        # MediaPipe gives x, y as shares of width and height, and z in the unit of x.
+        points = [[p.x * width, p.y * height, p.z * width] for p in result.face_landmarks[0]]
+        shapes = [shape.score for shape in result.face_blendshapes[0]]
+        return np.asarray(points, np.float32), np.asarray(shapes, np.float32), np.asarray(True)
