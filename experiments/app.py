@@ -1,0 +1,121 @@
+"""What every command shares: flags, --report, exit codes, one-line errors.
+
+    def main() -> dict: ...              # the report; or (exit code, report)
+    def run() -> None: app.run(main)     # the console script
+    if __name__ == "__main__": run()
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import app as absl_app  # noqa: E402
+from absl import flags, logging  # noqa: E402
+
+from vasa_jax import files  # noqa: E402
+from vasa_jax.errors import EXIT_OK, EXIT_USAGE, InputError, UserError  # noqa: E402
+
+EXIT_INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
+
+REPORT = flags.DEFINE_string("report", None, "Write the result as JSON to this file.")
+
+Main = Callable[[], dict[str, Any] | tuple[int, dict[str, Any]] | None]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+def _parse(argv: list[str]) -> int | None:
+    """Parses flags; an exit code when the command ends here (help or a usage error)."""
+    absl_app.define_help_flags()
+    try:
+        rest = flags.FLAGS(argv)
+    except SystemExit:  # --help: absl has printed it
+        return EXIT_OK
+    except Exception as error:  # a config file can fail in any way; to the user all of them are a wrong flag
+        print(f"usage: {_one_line(error) or type(error).__name__} (--help lists the flags)", file=sys.stderr)
+        return EXIT_USAGE
+    if len(rest) > 1 and not getattr(_parse, "arguments", False):
+        print(f"usage: unexpected argument {rest[1]!r} (--help lists the flags)", file=sys.stderr)
+        return EXIT_USAGE
+    arguments[:] = rest[1:]
+    return None
+
+
+arguments: list[str] = []  # what stands beside the flags, for commands that ask for it
+
+
+def _check_report(path: str) -> None:
+    """Before an hour of work, not after it."""
+    target = Path(path)
+    folder = target.parent
+    if target.is_dir():
+        raise InputError(f"--report={path} is a directory; name a file")
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"--report={path}: {folder} is not writable; choose another place")
+
+
+def compile_cache(folder: str | os.PathLike | None = None) -> None:
+    """Keeps compiled programs between runs, under ~/.cache/vasa_jax unless JAX_COMPILATION_CACHE_DIR is set.
+
+    One folder per kind of processor: programs compiled for CPU use its instruction set.
+    """
+    import jax
+
+    if folder is None and (os.environ.get("JAX_COMPILATION_CACHE_DIR") or jax.config.jax_compilation_cache_dir):
+        return
+    if folder is None:
+        try:
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            kind = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+        except OSError:
+            kind = ""
+        home = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
+        folder = home / "vasa_jax" / hashlib.sha256(kind.encode()).hexdigest()[:12]
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        logging.info("no compile cache: %s", error)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+
+
+def call(main: Main, argv: list[str], *, takes_arguments: bool = False) -> int:
+    """Parses flags, calls main, writes the report; returns the exit code."""
+    _parse.arguments = takes_arguments
+    code = _parse(argv)
+    if code is not None:
+        return code
+    logging.set_verbosity(max(logging.get_verbosity(), logging.WARNING) if flags.FLAGS["verbosity"].using_default_value
+                          else logging.get_verbosity())
+    try:
+        if REPORT.value:
+            _check_report(REPORT.value)
+        result = main()
+        code, report = result if isinstance(result, tuple) else (EXIT_OK, result)
+        if REPORT.value:
+            files.write_json(REPORT.value, report or {})
+        return code
+    except UserError as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output is gone (| head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def run(main: Main, *, takes_arguments: bool = False) -> None:
+    """Console script body: never returns. `takes_arguments`: positional words are left in app.arguments."""
+    sys.exit(call(main, sys.argv, takes_arguments=takes_arguments))

@@ -1,0 +1,81 @@
+"""Writes a release from training workdirs: `python -m experiments.export --face=WORKDIR --motion=WORKDIR --output=DIR`."""
+
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from experiments import app
+from vasa_jax import weights
+from vasa_jax.errors import InputError, UsageError
+from vasa_jax.training import checkpoint
+
+FACE = flags.DEFINE_string("face", None, "Workdir of the face model, or a release to take it from.")
+MOTION = flags.DEFINE_string("motion", None, "Workdir of the motion model, or a release to take it from (optional).")
+OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
+CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
+FLOAT32 = flags.DEFINE_bool("float32", False, "Store float32; otherwise float16, which halves the size.")
+
+
+def _is_release(path: str) -> bool:
+    return path == weights.BUNDLED or (Path(path) / "config.json").is_file()
+
+
+def read_part(path: str, task: str) -> dict[str, Any]:
+    """{"config", "params", "stats", "source"} of one model from a workdir's averaged parameters or from a release."""
+    if _is_release(path):
+        release = weights.load_release(path)
+        config, params = (
+            (release.motion_config, release.motion_params)
+            if task == "motion"
+            else (release.face_config, release.face_params)
+        )
+        if params is None:
+            raise InputError(f"{path} holds no {task} model; name another release or workdir")
+        return {"config": config, "params": params, "stats": release.motion_stats, "source": release.info.get(task + "_run")}
+    manifest = checkpoint.read_manifest(Path(path))
+    if manifest.get("task") != task:
+        raise UsageError(f"--{task}={path} is a run of task {manifest.get('task')!r}; name a {task} workdir")
+    step, ema = checkpoint.read_ema(Path(path))
+    return {
+        "config": manifest["config"]["model"],
+        "params": ema[manifest["players"][0]],
+        "stats": manifest.get("motion_stats"),
+        "source": {"step": step, "commit": manifest.get("commit"), "versions": manifest.get("versions")},
+    }
+
+
+def main() -> dict[str, Any]:
+    if not FACE.value or not OUTPUT.value:
+        raise UsageError("--face and --output are needed; --motion adds the motion model")
+    face = read_part(FACE.value, "face")
+    motion = read_part(MOTION.value, "motion") if MOTION.value else None
+    card = None
+    if CARD.value:
+        try:
+            card = Path(CARD.value).read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--model_card={CARD.value} cannot be read ({error.strerror})") from error
+    directory = weights.save_release(
+        OUTPUT.value,
+        face_config=face["config"],
+        face_params=face["params"],
+        motion_config=motion and motion["config"],
+        motion_params=motion and motion["params"],
+        motion_stats=motion and motion["stats"],
+        info={"face_run": face["source"], "motion_run": motion and motion["source"]},
+        model_card=card,
+        half=not FLOAT32.value,
+    )
+    sizes = {path.name: path.stat().st_size for path in sorted(directory.iterdir()) if path.is_file()}
+    for name, size in sizes.items():
+        print(f"{directory / name}  {size / 2**20:.2f} MiB")
+    return {"directory": str(directory), "bytes": sizes, "total": sum(sizes.values())}
+
+
+def run() -> None:
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,135 @@
+"""Trains any stage: `python -m experiments.train --config=experiments/configs/face/small_128.py --workdir=D`.
+
+Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with exit code 42.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import config_flags
+
+from experiments import app
+from vasa_jax.errors import EXIT_OK, EXIT_PREEMPTED, InputError, UsageError
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file; --config.a.b=v overrides a field.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: manifest, metrics, checkpoints, TensorBoard events.")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print shapes, parameters and memory of the run; train nothing.")
+MEMORY = flags.DEFINE_bool("compile", False, "With --dry_run: compile the train step and report its memory.")
+
+STATS_BATCHES = 64
+
+
+def make_stream(config: Any, split: str) -> Any:
+    """The clip stream of config.data for one split ('train', 'test', 'validation')."""
+    from data_pipelines.clips import ClipStream
+
+    options = {key: value for key, value in config.data.to_dict().items() if key not in ("eval_batches", "eval_mixture")}
+    if split != "train" and "eval_mixture" in config.data:
+        options["mixture"] = config.data.eval_mixture.to_dict()
+    return ClipStream(split=split, batch_size=config.batch_size, seed=config.seed, **options)
+
+
+def motion_stats(stream: Any, path: Path | None) -> dict[str, list[float]]:
+    """Mean and standard deviation of the motion vectors, from the first batches of the stream; kept in the workdir.
+
+    Kept, because a resume must standardise as the start did; pure function of the stream's seed all the same.
+    """
+    import json
+
+    import numpy as np
+
+    from vasa_jax import files
+
+    if path is not None and path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    for step in range(STATS_BATCHES):
+        batch = stream.batch(step)
+        motion = np.asarray(batch["motion"], np.float64)
+        valid = np.asarray(batch.get("valid", np.ones(motion.shape[:2])), bool)
+        rows.append(motion[valid])
+    rows = np.concatenate(rows)
+    stats = {"mean": rows.mean(0).tolist(), "std": np.maximum(rows.std(0), 1e-4).tolist()}
+    if path is not None:
+        files.write_json(path, stats)
+    return stats
+
+
+def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
+    """config.task -> the task value. `stats` standardises motion."""
+    if config.task == "face":
+        from vasa_jax.training.face_task import make_face_task
+
+        return make_face_task(config)
+    if config.task == "motion":
+        from vasa_jax.training.motion_task import make_motion_task
+
+        return make_motion_task(config, stats)
+    raise UsageError(f"config.task is {config.task!r}; use 'face' or 'motion'")
+
+
+def _check(config: Any) -> None:
+    for name in ("steps", "batch_size"):
+        if config[name] < 1:
+            raise UsageError(f"config.{name} is {config[name]}; it must be at least 1")
+
+
+def dry_run(config: Any) -> dict[str, Any]:
+    """Shapes, parameters and memory, from the configuration alone."""
+    from experiments import dry_run
+
+    config.unlock()
+    batch = dry_run.example_batch(config)
+    width = batch["motion"].shape[-1] if "motion" in batch else 0
+    task = make_task(config, {"mean": [0.0] * width, "std": [1.0] * width} if width else None)
+    return dry_run.describe(config, task, batch, compile_step=MEMORY.value)
+
+
+def main() -> tuple[int, dict[str, Any]]:
+    config = CONFIG.value
+    if config is None:
+        raise UsageError("--config is missing; for example --config=experiments/configs/face/tiny_64.py")
+    _check(config)
+    app.compile_cache()
+    if DRY_RUN.value:
+        return EXIT_OK, dry_run(config)
+    if not WORKDIR.value:
+        raise UsageError("--workdir is missing; name a folder for the run (the same one to resume)")
+    workdir = Path(WORKDIR.value)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--workdir={workdir} cannot be made ({error.strerror}); choose another folder") from error
+    from vasa_jax.training import loop
+
+    train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
+    stats = motion_stats(train_stream, workdir / "motion_stats.json") if config.task == "motion" else None
+    task = make_task(config, stats)
+
+    def held_out(start: int) -> Iterator[dict]:
+        return test_stream.iterate(start)
+
+    result = loop.train(
+        config, task, train_stream.iterate, held_out, workdir, manifest_extra={"motion_stats": stats} if stats else None
+    )
+    report = {
+        "step": result.step,
+        "steps": config.steps,
+        "preempted": result.preempted,
+        "metrics": result.metrics,
+        "parameters": result.parameters,
+        "workdir": str(workdir),
+    }
+    return (EXIT_PREEMPTED if result.preempted else EXIT_OK), report
+
+
+def run() -> None:
+    sys.stdout.reconfigure(line_buffering=True)
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,86 @@
+"""Resume, preemption, held-out evaluation and skipped steps of the loop."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from tests.training import toy
+from vasa_jax.training import checkpoint, loop
+from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
+
+
+def _rows(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def _train(workdir, stream=toy.stream, **changes):
+    return loop.train(toy.config(**changes), toy.make(), stream, toy.stream, workdir)
+
+
+def test_resume_equals_an_uninterrupted_run(tmp_path):
+    whole = _train(tmp_path / "whole")
+
+    def interrupted(start):
+        for step, batch in zip(range(start, 100), toy.stream(start)):
+            if step == 7:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    first = _train(tmp_path / "parts", interrupted)
+    assert first.preempted and 7 <= first.step <= 8
+    second = _train(tmp_path / "parts")
+    assert not second.preempted and second.step == whole.step == 12
+    (_, one), (_, two) = checkpoint.read_ema(tmp_path / "whole"), checkpoint.read_ema(tmp_path / "parts")
+    jax.tree.map(np.testing.assert_array_equal, one, two)  # bitwise: same program, same data, same keys
+    timing = ("seconds", "steps_per_second", "data_wait_percent")
+    strip = lambda rows: {r["step"]: {k: v for k, v in r.items() if k not in timing} for r in rows}  # noqa: E731
+    parts, expected = strip(_rows(tmp_path / "parts")), strip(_rows(tmp_path / "whole"))
+    assert all(parts[step] == row for step, row in expected.items())
+    steps = [row["step"] for row in _rows(tmp_path / "parts")]
+    assert steps == sorted(set(steps))
+
+
+def test_a_run_leaves_its_records(tmp_path):
+    result = _train(tmp_path)
+    rows = _rows(tmp_path)
+    assert [row["step"] for row in rows] == [1, 3, 6, 9, 12]
+    assert rows[-1]["eval/l2"] < rows[2]["eval/l2"] and "loss" in rows[-1] and "eval/l2" not in rows[0]
+    manifest = json.loads((tmp_path / "run_manifest.json").read_text())
+    assert manifest["players"] == ["model", "adversary"] and manifest["parameters"] == result.parameters
+    assert (tmp_path / "checkpoints" / "12").is_dir() and (tmp_path / "pictures" / "0000012_grid.png").is_file()
+    again = _train(tmp_path)
+    assert again.step == 12 and not again.preempted and len(_rows(tmp_path)) == len(rows)
+
+
+def test_init_from_a_workdir_takes_matching_arrays(tmp_path):
+    _train(tmp_path / "first")
+    _, trained = checkpoint.read_ema(tmp_path / "first")
+    trained["model"]["second"]["kernel"] = trained["model"]["second"]["kernel"][:3]
+    fresh = toy._init(jax.random.key(0), None)
+    merged, missing, unused = checkpoint.merge(fresh, trained)
+    assert missing == ["model/second/kernel"] and unused == ["model/second/kernel"]
+    np.testing.assert_array_equal(merged["model"]["first"]["kernel"], trained["model"]["first"]["kernel"])
+    result = _train(tmp_path / "second", init_from=str(tmp_path / "first"), steps=1)
+    assert result.metrics["loss"] < _rows(tmp_path / "first")[0]["loss"]
+
+
+@pytest.mark.parametrize("frozen", ["", "^model/first"])
+def test_frozen_and_non_finite_steps_change_nothing(frozen):
+    config, task = toy.config(), toy.make(frozen)
+    optimizers = make_optimizers(config, task)
+    state = init_state(task, optimizers, jax.random.key(0), toy.batch(0))
+    step = jax.jit(make_train_step(task, optimizers))
+    after, metrics = step(state, toy.batch(0), jax.random.key(1))
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), state.params, after.params)
+    assert same["model"]["first"] == {"kernel": bool(frozen), "bias": bool(frozen)}
+    assert not same["model"]["second"]["kernel"] and metrics["skipped"] == 0
+    broken = toy.batch(1)
+    broken["x"][0, 0] = np.nan
+    later, metrics = step(after, broken, jax.random.key(1))
+    for name in ("params", "opt_state", "ema"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(after, name), getattr(later, name))
+    assert later.step == 2 and metrics["skipped"] == 1

@@ -1,0 +1,1 @@
+"""Training: tasks as values, one pure train step, one loop that drives every task."""

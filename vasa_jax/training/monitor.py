@@ -1,0 +1,141 @@
+"""What a run tells while it goes: metrics.jsonl, TensorBoard events, picture files and the console line."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from absl import logging
+from PIL import Image
+
+from vasa_jax import files
+
+
+def _number(value: Any) -> float | int | None:
+    """A JSON number; null for what JSON cannot hold (NaN, infinity)."""
+    value = np.asarray(value)
+    if np.issubdtype(value.dtype, np.integer):
+        return int(value)
+    return float(value) if np.isfinite(value) else None
+
+
+def _summary_writer(directory: Path) -> Any | None:
+    try:
+        from clu import metric_writers
+    except ImportError as error:  # clu writes through TensorFlow, which GPU machines need not have
+        logging.warning("no TensorBoard events: %s", error)
+        return None
+    return metric_writers.SummaryWriter(str(directory))
+
+
+class MetricsWriter:
+    """Appends to metrics.jsonl and TensorBoard. Lines after `resumed_at` (lost with a crash) are dropped first."""
+
+    def __init__(self, workdir: Path, resumed_at: int, tensorboard: bool = True):
+        self.workdir = workdir
+        self.path = workdir / "metrics.jsonl"
+        self._forget_after(resumed_at)
+        self.file = open(self.path, "a", encoding="utf-8", buffering=1)
+        self.summary = _summary_writer(workdir) if tensorboard else None
+
+    def _forget_after(self, step: int) -> None:
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue  # a line cut short by a crash
+        with files.replacing(self.path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+    def write(self, step: int, metrics: Mapping[str, Any]) -> None:
+        numbers = {name: _number(value) for name, value in metrics.items()}
+        self.file.write(json.dumps({"step": step, **numbers}) + "\n")
+        if self.summary:
+            self.summary.write_scalars(step, {name: value for name, value in numbers.items() if value is not None})
+
+    def write_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Pictures [h,w,3] in 0..1, to TensorBoard and to pictures/STEP_NAME.png."""
+        for name, picture in pictures.items():
+            folder = self.workdir / "pictures"
+            folder.mkdir(exist_ok=True)
+            pixels = np.round(np.clip(np.nan_to_num(picture), 0.0, 1.0) * 255.0).astype(np.uint8)
+            with files.replacing(folder / f"{step:07d}_{name}.png") as temporary:
+                Image.fromarray(pixels).save(temporary, format="PNG")
+            if self.summary:
+                self.summary.write_images(step, {name: pixels[None]})
+
+    def flush(self) -> None:
+        if self.summary:
+            self.summary.flush()
+
+    def close(self) -> None:
+        self.file.close()
+        if self.summary:
+            self.summary.close()
+
+
+def clock(seconds: float) -> str:
+    """h:mm:ss"""
+    seconds = int(max(seconds, 0))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+class Progress:
+    """Rates over the time since the last report, and the console line (rewritten in place on a terminal)."""
+
+    def __init__(self, start: int, total: int, out: TextIO | None = None):
+        self.total, self.out = total, out or sys.stdout
+        self.reported, self.since, self.waited, self.paused = start, time.monotonic(), 0.0, 0.0
+        self.rate: float | None = None  # None until a report that holds no compilation
+        self.reports, self.line_open = 0, False
+
+    def add_wait(self, seconds: float) -> None:
+        """Time spent waiting for a batch. The device may still be busy then: an upper bound of what data costs."""
+        self.waited += seconds
+
+    def add_pause(self, seconds: float) -> None:
+        """Time spent on evaluation and saving, which is no training time."""
+        self.paused += seconds
+
+    def rates(self, step: int) -> dict[str, float]:
+        """Steps per second and percent of the time waiting for data since the last call."""
+        spent = max(time.monotonic() - self.since - self.paused, 1e-9)
+        rate = (step - self.reported) / spent
+        wait = 100.0 * self.waited / spent
+        if self.reports:
+            self.rate = rate if self.rate is None else 0.7 * self.rate + 0.3 * rate
+        self.reports += 1
+        self.reported, self.since, self.waited, self.paused = step, time.monotonic(), 0.0, 0.0
+        return {"steps_per_second": rate, "data_wait_percent": wait}
+
+    def show(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """step/total, percent, losses, speed, data wait, time left."""
+        hidden = ("steps_per_second", "data_wait_percent", "seconds")
+        shown = " ".join(f"{k} {float(v):.4g}" for k, v in metrics.items() if k not in hidden)
+        left = clock((self.total - step) / self.rate) if self.rate else "?"
+        wait = metrics.get("data_wait_percent", 0.0)
+        bar = "#" * (20 * step // max(self.total, 1))
+        line = f"[{bar:<20}] {step}/{self.total} eta {left} {self.rate or 0.0:.3g} steps/s data-wait {wait:.0f}% | {shown}"
+        if self.out.isatty():
+            self.out.write("\r\x1b[2K" + line)
+            self.line_open = True
+        else:
+            self.out.write(line + "\n")
+        self.out.flush()
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        self.out.write(("\n" if self.line_open else "") + text + "\n")
+        self.line_open = False
+        self.out.flush()
+
+    def close(self) -> None:
+        if self.line_open:
+            self.say("")

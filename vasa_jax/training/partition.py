@@ -1,0 +1,141 @@
+"""Two thin wrappers of the same train step: jit over a named mesh (default) and pmap (data parallel).
+
+Both offer: init(fn, batch) -> state, shardings(abstract state), put(batch), step(fn) and run(fn) for evaluation.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+from absl import logging
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from vasa_jax.errors import UsageError
+from vasa_jax.training.task import Batch
+from vasa_jax.training.train_step import path_name
+
+AXES = ("data", "fsdp", "tensor")
+
+
+def mesh_shape(config: ml_collections.ConfigDict | dict, devices: int) -> tuple[int, ...]:
+    """Sizes of (data, fsdp, tensor); one of them may be -1 and takes the devices that are left."""
+    sizes = [int(config.get(axis, -1 if axis == "data" else 1)) for axis in AXES]
+    if sizes.count(-1) > 1 or any(size == 0 or size < -1 for size in sizes):
+        raise UsageError(f"mesh {dict(zip(AXES, sizes))}: sizes are positive, and at most one of them is -1")
+    known = math.prod(size for size in sizes if size > 0)
+    sizes = [devices // known if size == -1 else size for size in sizes]
+    if math.prod(sizes) != devices:
+        raise UsageError(f"mesh {dict(zip(AXES, sizes))} does not fit {devices} device(s); change config.mesh")
+    return tuple(sizes)
+
+
+def _check_batch(batch: Batch, parts: int) -> None:
+    sizes = {len(value) for value in batch.values()}
+    if len(sizes) != 1 or next(iter(sizes)) % parts:
+        raise UsageError(f"batch_size {sorted(sizes)} does not divide by {parts} device(s); change config.batch_size")
+
+
+class MeshPartitioner:
+    """jit over a mesh with axes (data, fsdp, tensor). Batches are split over data and fsdp.
+
+    Rules are (regular expression, partition spec as a tuple) over paths of the whole state; the first match wins.
+    Every other leaf of at least `min_size` elements is split over fsdp along its largest dimension that divides.
+    """
+
+    def __init__(
+        self,
+        mesh: ml_collections.ConfigDict | dict | None = None,
+        *,
+        rules: Sequence[tuple[str, tuple]] = (),
+        min_size: int = 2**18,
+        devices: Sequence[jax.Device] | None = None,
+    ):
+        devices = list(devices or jax.devices())
+        shape = mesh_shape(mesh or {}, len(devices))
+        # Auto, said on purpose: jax.make_mesh defaults to explicit axis types, which model code would have to know.
+        self.mesh = jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+        self.rules = [(re.compile(pattern), PartitionSpec(*spec)) for pattern, spec in rules]
+        self.min_size = min_size
+        self.replicated = NamedSharding(self.mesh, PartitionSpec())
+        self.batch_sharding = NamedSharding(self.mesh, PartitionSpec(("data", "fsdp")))
+        self.batch_parts = shape[0] * shape[1]
+
+    def _spec(self, path: tuple, leaf: jax.ShapeDtypeStruct) -> PartitionSpec:
+        name = path_name(path)
+        for pattern, spec in self.rules:
+            if pattern.search(name):
+                return spec
+        ways = self.mesh.shape["fsdp"]
+        if ways == 1 or math.prod(leaf.shape) < self.min_size:
+            return PartitionSpec()
+        divisible = [axis for axis, size in enumerate(leaf.shape) if size % ways == 0]
+        if not divisible:
+            logging.info("fsdp: %s %s has no dimension that divides by %d; replicated", name, leaf.shape, ways)
+            return PartitionSpec()
+        largest = max(divisible, key=lambda axis: leaf.shape[axis])
+        return PartitionSpec(*[None] * largest, "fsdp")
+
+    def shardings(self, abstract: Any) -> Any:
+        """A tree of shardings for a tree of ShapeDtypeStruct (the whole train state)."""
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: NamedSharding(self.mesh, self._spec(path, leaf)), abstract
+        )
+
+    def put(self, batch: dict[str, np.ndarray]) -> Batch:
+        """This process's share of the batch -> global arrays."""
+        _check_batch(batch, max(self.batch_parts // jax.process_count(), 1))
+        return jax.make_array_from_process_local_data(self.batch_sharding, batch)
+
+    def init(self, fn: Callable[[Batch], Any], batch: Batch) -> Any:
+        """Runs fn(batch) with its outputs laid out as they will live."""
+        return jax.jit(fn, out_shardings=self.shardings(jax.eval_shape(fn, batch)))(batch)
+
+    def step(self, make: Callable[[str | None], Callable], abstract_state: Any) -> Callable:
+        """Compiled step; the state is donated. `make(axis_name)` gives the pure step."""
+        shardings = self.shardings(abstract_state)
+        return jax.jit(
+            make(None),
+            in_shardings=(shardings, self.batch_sharding, self.replicated),
+            out_shardings=(shardings, self.replicated),
+            donate_argnums=0,
+        )
+
+    def run(self, fn: Callable) -> Callable:
+        """Compiled evaluation fn(params, batch, rng) with outputs on every device."""
+        return jax.jit(fn, out_shardings=self.replicated)
+
+
+class PmapPartitioner(MeshPartitioner):
+    """pmap over every device: the state is replicated, the batch is split, gradients are averaged inside the step."""
+
+    axis = "devices"
+
+    def __init__(self, devices: Sequence[jax.Device] | None = None):
+        super().__init__({"data": -1}, devices=devices)
+
+    def step(self, make: Callable[[str | None], Callable], abstract_state: Any) -> Callable:
+        count = self.batch_parts
+        devices = list(self.mesh.devices.flat)
+        mapped = jax.pmap(make(self.axis), axis_name=self.axis, in_axes=(None, 0, None), out_axes=None, devices=devices)
+
+        def step(state, batch, seed_key):
+            split = jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), batch)
+            return mapped(state, split, seed_key)
+
+        return step
+
+
+def make_partitioner(config: ml_collections.ConfigDict) -> MeshPartitioner:
+    """config.parallel 'mesh' (with config.mesh, config.sharding_rules, config.fsdp_min_size) or 'pmap'."""
+    kind = config.get("parallel", "mesh")
+    if kind == "pmap":
+        return PmapPartitioner()
+    if kind != "mesh":
+        raise UsageError(f"config.parallel is {kind!r}; use 'mesh' or 'pmap'")
+    return MeshPartitioner(
+        config.get("mesh", {}), rules=config.get("sharding_rules", ()), min_size=config.get("fsdp_min_size", 2**18)
+    )

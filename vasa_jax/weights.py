@@ -1,0 +1,163 @@
+"""Released weights: a folder with config.json, safetensors files and a SHA-256 manifest.
+
+Arrays are stored under their paths ("module/name"); float32 may be stored as float16 to halve the size and comes back
+as float32.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from vasa_jax import files
+from vasa_jax.errors import InputError
+
+BUNDLED = "bundled"
+BUNDLED_DIRECTORY = Path(__file__).parent / "bundled"
+SCHEMA = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """A loaded release. Parameters are nested dicts of float32 numpy arrays; motion entries are None when absent."""
+
+    face_config: dict[str, Any]
+    face_params: dict[str, Any]
+    motion_config: dict[str, Any] | None
+    motion_params: dict[str, Any] | None
+    motion_stats: dict[str, np.ndarray] | None
+    info: dict[str, Any]
+    directory: Path
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+    """{"a": {"b": x}} -> {"a/b": x}."""
+    flat = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}/")
+        else:
+            flat[prefix + name] = np.asarray(value)
+    return flat
+
+
+def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
+    """{"a/b": x} -> {"a": {"b": x}}."""
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, name = path.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[name] = value
+    return tree
+
+
+def save_params(path: Path, params: dict[str, Any], *, half: bool = False) -> None:
+    """Writes a tree as safetensors; `half` stores float32 as float16 (values beyond its range are refused)."""
+    flat = flatten(params)
+    if half:
+        for name, value in flat.items():
+            if value.dtype != np.float32:
+                continue
+            if not np.all(np.abs(value) < np.finfo(np.float16).max):
+                raise InputError(f"{path}: {name} holds values float16 cannot; export with float32")
+            flat[name] = value.astype(np.float16)
+    flat = {name: np.ascontiguousarray(value) for name, value in flat.items()}
+    with files.replacing(path) as temporary:
+        safetensors.numpy.save_file(flat, temporary)
+
+
+def load_params(path: Path) -> dict[str, Any]:
+    """Reads a tree of safetensors; float16 becomes float32."""
+    try:
+        flat = safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path} is not a readable safetensors file ({error}); download or export it again") from error
+    return unflatten({name: v.astype(np.float32) if v.dtype == np.float16 else v for name, v in flat.items()})
+
+
+def save_release(
+    directory: str | Path,
+    *,
+    face_config: dict[str, Any],
+    face_params: dict[str, Any],
+    motion_config: dict[str, Any] | None = None,
+    motion_params: dict[str, Any] | None = None,
+    motion_stats: dict[str, Any] | None = None,
+    info: dict[str, Any] | None = None,
+    model_card: str | None = None,
+    half: bool = True,
+) -> Path:
+    """Writes a release directory. An existing MODEL_CARD.md is kept unless `model_card` is given."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    save_params(directory / "face.safetensors", face_params, half=half)
+    if motion_params is not None:
+        save_params(directory / "motion.safetensors", motion_params, half=half)
+    else:
+        (directory / "motion.safetensors").unlink(missing_ok=True)
+    stats = {key: np.asarray(value, np.float64).tolist() for key, value in motion_stats.items()} if motion_stats else None
+    config = {"schema": SCHEMA, "face": face_config, "motion": motion_config, "motion_stats": stats, **(info or {})}
+    files.write_json(directory / "config.json", config)
+    if model_card is not None:
+        with files.replacing(directory / "MODEL_CARD.md") as temporary:
+            temporary.write_text(model_card, encoding="utf-8")
+    return write_manifest(directory)
+
+
+def write_manifest(directory: str | Path) -> Path:
+    """Writes manifest.json: size and SHA-256 of every file of the release."""
+    directory = Path(directory)
+    names = ("config.json", "face.safetensors", "motion.safetensors", "MODEL_CARD.md")
+    entries = {
+        name: {"bytes": (directory / name).stat().st_size, "sha256": files.sha256(directory / name)}
+        for name in names
+        if (directory / name).is_file()
+    }
+    files.write_json(directory / "manifest.json", {"schema": SCHEMA, "files": entries})
+    return directory
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({type(error).__name__}); is {path.parent} a release?") from error
+
+
+def verify_manifest(directory: Path) -> None:
+    """Raises InputError when a file of the release is missing or differs from its recorded SHA-256."""
+    for name, entry in _read_json(directory / "manifest.json").get("files", {}).items():
+        path = directory / name
+        if not path.is_file():
+            raise InputError(f"{path} is missing; download or export the release again")
+        if path.stat().st_size != entry["bytes"] or files.sha256(path) != entry["sha256"]:
+            raise InputError(f"{path} is damaged (SHA-256 differs from manifest.json); download or export it again")
+
+
+def load_release(path: str | Path = BUNDLED) -> Release:
+    """Loads and verifies a release directory, or the bundled one. Raises InputError when it is absent or damaged."""
+    directory = BUNDLED_DIRECTORY if str(path) == BUNDLED else Path(path)
+    if not (directory / "config.json").is_file():
+        hint = "train and export one (vasa-export)" if str(path) == BUNDLED else "give a folder that vasa-export wrote"
+        raise InputError(f"{directory} is no release (it has no config.json); {hint}")
+    verify_manifest(directory)
+    config = _read_json(directory / "config.json")
+    if config.get("schema") != SCHEMA:
+        raise InputError(f"{directory}/config.json has schema {config.get('schema')}, expected {SCHEMA}; update vasa_jax")
+    motion = config.get("motion")
+    stats = config.get("motion_stats")
+    return Release(
+        face_config=config["face"],
+        face_params=load_params(directory / "face.safetensors"),
+        motion_config=motion,
+        motion_params=load_params(directory / "motion.safetensors") if motion is not None else None,
+        motion_stats={key: np.asarray(value, np.float32) for key, value in stats.items()} if stats else None,
+        info={key: value for key, value in config.items() if key not in ("face", "motion", "motion_stats")},
+        directory=directory,
+    )
