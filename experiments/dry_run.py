@@ -20,7 +20,7 @@ def example_batch(config: Any) -> dict[str, np.ndarray]:
     size = config.batch_size
     if config.task == "motion":
         return _windows(config, size)
-    stored = round(MARGIN * config.model.image_size)
+    stored = round(MARGIN * config.model.size)
     batch: dict[str, np.ndarray] = {"index": np.arange(size, dtype=np.int32), "domain": np.zeros(size, np.int32)}
     labels = {"landmarks": (140, 3), "pose": (7,), "eyes": (2,), "gaze": (2,), "lids": (2,), "mouth": (2,), "emotion": (8,)}
     for name in ("source", "driver", "other"):
@@ -35,7 +35,7 @@ def _windows(config: Any, size: int) -> dict[str, np.ndarray]:
         "audio": (frames * SAMPLES,),
         "motion": (frames, config.model.get("motion_dim", 39)),
         "gaze": (2,),
-        "distance": (1,),
+        "distance": (),
         "emotion": (8,),
         "mouth": (frames, 2),
     }

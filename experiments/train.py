@@ -3,6 +3,7 @@
 Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with exit code 42.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import app
+from vasa_jax import files
 from vasa_jax.errors import EXIT_OK, EXIT_PREEMPTED, InputError, UsageError
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file; --config.a.b=v overrides a field.")
@@ -23,38 +25,43 @@ STATS_BATCHES = 64
 
 
 def make_stream(config: Any, split: str) -> Any:
-    """The clip stream of config.data for one split ('train', 'test', 'validation')."""
+    """The clip stream of config.data for one split ('train', 'test', 'validation').
+
+    Held-out streams draw with a fixed seed, so that runs of other seeds are scored on the same items.
+    """
     from data_pipelines.clips import ClipStream
 
-    options = {key: value for key, value in config.data.to_dict().items() if key not in ("eval_batches", "eval_mixture")}
-    if split != "train" and "eval_mixture" in config.data:
-        options["mixture"] = config.data.eval_mixture.to_dict()
-    return ClipStream(split=split, batch_size=config.batch_size, seed=config.seed, **options)
+    data = config.data.to_dict()
+    options = {key: value for key, value in data.items() if key not in ("dir", "size", "eval_batches", "eval_mixture")}
+    if split != "train" and data.get("eval_mixture"):
+        options["mixture"] = data["eval_mixture"]
+    if "size" in data and "config" not in data:
+        options["config"] = _builder_config(data["size"])
+    seed = config.seed if split == "train" else 0
+    return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **options)
 
 
-def motion_stats(stream: Any, path: Path | None) -> dict[str, list[float]]:
-    """Mean and standard deviation of the motion vectors, from the first batches of the stream; kept in the workdir.
+def _builder_config(stored: int) -> str:
+    """Name of the data sets' configuration whose stored pictures are `stored` px."""
+    from data_pipelines import schema
 
-    Kept, because a resume must standardise as the start did; pure function of the stream's seed all the same.
+    sizes = {round(schema.MARGIN * resolution): name for name, resolution in schema.RESOLUTIONS.items()}
+    if stored not in sizes:
+        raise UsageError(f"config.data.size is {stored}; data sets are stored at {sorted(sizes)} px")
+    return sizes[stored]
+
+
+def motion_statistics(stream: Any, path: Path) -> dict[str, list[float]]:
+    """What the motion is standardised with, from the first batches of the stream; kept in the workdir.
+
+    Kept, because a resume must standardise as the start did, also when the data set has grown.
     """
-    import json
-
-    import numpy as np
-
-    from vasa_jax import files
-
-    if path is not None and path.is_file():
+    if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
-    rows = []
-    for step in range(STATS_BATCHES):
-        batch = stream.batch(step)
-        motion = np.asarray(batch["motion"], np.float64)
-        valid = np.asarray(batch.get("valid", np.ones(motion.shape[:2])), bool)
-        rows.append(motion[valid])
-    rows = np.concatenate(rows)
-    stats = {"mean": rows.mean(0).tolist(), "std": np.maximum(rows.std(0), 1e-4).tolist()}
-    if path is not None:
-        files.write_json(path, stats)
+    from vasa_jax.training.motion_task import statistics
+
+    stats = statistics(stream.batch(step) for step in range(STATS_BATCHES))
+    files.write_json(path, stats)
     return stats
 
 
@@ -77,7 +84,7 @@ def _check(config: Any) -> None:
             raise UsageError(f"config.{name} is {config[name]}; it must be at least 1")
 
 
-def dry_run(config: Any) -> dict[str, Any]:
+def _dry_run(config: Any) -> dict[str, Any]:
     """Shapes, parameters and memory, from the configuration alone."""
     from experiments import dry_run
 
@@ -95,7 +102,7 @@ def main() -> tuple[int, dict[str, Any]]:
     _check(config)
     app.compile_cache()
     if DRY_RUN.value:
-        return EXIT_OK, dry_run(config)
+        return EXIT_OK, _dry_run(config)
     if not WORKDIR.value:
         raise UsageError("--workdir is missing; name a folder for the run (the same one to resume)")
     workdir = Path(WORKDIR.value)
@@ -106,7 +113,7 @@ def main() -> tuple[int, dict[str, Any]]:
     from vasa_jax.training import loop
 
     train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
-    stats = motion_stats(train_stream, workdir / "motion_stats.json") if config.task == "motion" else None
+    stats = motion_statistics(train_stream, workdir / "motion_stats.json") if config.task == "motion" else None
     task = make_task(config, stats)
 
     def held_out(start: int) -> Iterator[dict]:

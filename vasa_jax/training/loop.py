@@ -60,11 +60,17 @@ def numeric(batch: NumpyBatch) -> NumpyBatch:
     return {name: value for name, value in batch.items() if np.asarray(value).dtype.kind in "biuf"}
 
 
+def with_frozen(config: ml_collections.ConfigDict, task: Task) -> Task:
+    """The task with config.frozen, where that is set."""
+    return dataclasses.replace(task, frozen=config.frozen) if config.get("frozen", "") else task
+
+
 class Evaluator:
     """Held-out metrics and pictures of the averaged parameters, on the same batches every time."""
 
     def __init__(self, task: Task, partitioner: MeshPartitioner, stream_fn: StreamFn | None, batches: int, key: Any):
         self.partitioner, self.stream_fn, self.batches, self.key = partitioner, stream_fn, batches, key
+        self.kept: list[NumpyBatch] | None = None
         self.evaluate = partitioner.run(task.evaluate)
         self.pictures = partitioner.run(task.pictures)
 
@@ -74,8 +80,10 @@ class Evaluator:
             return {}, {}
         sums: dict[str, list[float]] = {}
         pictures = {}
-        for number, batch in enumerate(itertools.islice(self.stream_fn(0), self.batches)):
-            batch = self.partitioner.put(numeric(batch))
+        if self.kept is None:  # a handful of batches: decoded once
+            self.kept = [numeric(batch) for batch in itertools.islice(self.stream_fn(0), self.batches)]
+        for number, batch in enumerate(self.kept):
+            batch = self.partitioner.put(batch)
             key = jax.random.fold_in(self.key, number)
             for name, value in jax.device_get(self.evaluate(ema, batch, key)).items():
                 sums.setdefault(f"eval/{name}", []).append(float(value))
@@ -141,6 +149,7 @@ def train(
 
 
 def _train(config, task, stream_fn, eval_stream_fn, workdir, manifest_extra, stopping) -> Result:
+    task = with_frozen(config, task)
     partitioner = make_partitioner(config)
     checkpoints = checkpoint.Checkpoints(workdir / "checkpoints", config.get("keep", 3))
     start = checkpoints.latest() or 0
