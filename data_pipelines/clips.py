@@ -32,14 +32,14 @@ class ClipStream:
         NAME_gaze, NAME_lids, NAME_mouth [b, 2] and NAME_emotion [b, 8].
       "clips": `length` successive frames from a random start: frames uint8 [b, t, s, s, 3], audio [b, t * 640], and
         every label of `schema.PER_FRAME` [b, t, ...]. `start` fixes the first frame.
-      "windows": `previous` + `window` frames of the latents cache DATA_DIR/NAME.npz (`data_pipelines.prepare.latents`):
+      "windows": `previous` + `window` frames of a latents cache (`data_pipelines.prepare.latents`, NAME.npz):
         audio [b, t * 640], motion [b, t, m] as encoded (not standardised), mouth [b, t, 2], valid [b, t]; and per
         item, averaged over the window's valid frames: gaze [b, 2], distance [b] standardised, emotion [b, 8].
     In all: index int32 [b], the row in the global batch; domain int32 [b], the place in the mixture; clip int32 [b].
     Clips too short are filled up with their last frame and silence, and valid is False there.
 
     Args:
-      data_dir: TFDS data folder (kind "windows": folder of latents caches).
+      data_dir: TFDS data folder; the latents caches lie in it or in its sub-folder latents.
       mixture: data set -> share of the batch.
       split: split of every data set.
       kind: see above.
@@ -47,6 +47,7 @@ class ClipStream:
       seed: of the order and all draws.
       process_index, process_count: this host and how many there are.
       config: builder configuration of the data sets, for instance "small_128"; needed if there are several.
+      size: another way to say it: side of the stored pictures, for instance 160.
       speaker_power: see `order.ClipOrder`; by default 0.5 for training pairs (GRID has one speaker with most of
         the clips, and appearance needs the others), else 1.
       length, start: of kind "clips".
@@ -72,6 +73,7 @@ class ClipStream:
         process_count: int = 1,
         *,
         config: str | None = None,
+        size: int | None = None,
         speaker_power: float | None = None,
         length: int = 25,
         start: int | None = None,
@@ -96,8 +98,9 @@ class ClipStream:
         self._length, self._start, self._previous, self._window = length, start, previous, window
         self._threads, self._engine = threads, engine
         if kind == "windows":
-            self.sources = [LatentSplit(pathlib.Path(data_dir) / f"{name}.npz", split) for name in mixture]
+            self.sources = [LatentSplit(_latents_path(data_dir, name), split) for name in mixture]
         else:
+            config = config or _config_of_size(size)
             folders = [records.find_dataset(data_dir, name, config) for name in mixture]
             self.sources = [records.RecordSplit(folder, split, cache_bytes) for folder in folders]
         if speaker_power is None:
@@ -257,6 +260,21 @@ def difference(labels: Mapping[str, np.ndarray], a: int, b: int) -> float:
     lids = np.abs(labels["lids"][a] - labels["lids"][b]).mean()
     pose = np.abs(labels["pose"][a] - labels["pose"][b])
     return float(mouth + lids + 3 * pose[:3].sum() + 3 * pose[3:5].sum())
+
+
+def _latents_path(data_dir: str, name: str) -> pathlib.Path:
+    path = pathlib.Path(data_dir) / f"{name}.npz"
+    return path if path.exists() or path.parent.name == "latents" else path.parent / "latents" / path.name
+
+
+def _config_of_size(size: int | None) -> str | None:
+    if size is None:
+        return None
+    for name, resolution in schema.RESOLUTIONS.items():
+        if schema.stored_size(resolution) == size:
+            return name
+    known = ", ".join(str(schema.stored_size(r)) for r in schema.RESOLUTIONS.values())
+    raise UsageError(f"clip stream: no pictures of {size} px are stored; sizes are {known}")
 
 
 def _start(available: int, length: int, rng: np.random.Generator) -> int:

@@ -38,7 +38,8 @@ def find_dataset(data_dir: str | pathlib.Path, name: str, config: str | None = N
     root = pathlib.Path(data_dir) / name
     folders = [path.parent for path in root.glob("**/dataset_info.json") if "incomplete" not in str(path)]
     if config:
-        folders = [f for f in folders if config in f.relative_to(data_dir).parts] or [f for f in folders if f.parent == root]
+        # A data set with one size only may have no configurations: then the version lies right under its name.
+        folders = [f for f in folders if config in f.relative_to(data_dir).parts or f.parent == root]
     if not folders:
         command = _COMMANDS.get(name.split("/")[0], _OTHER_COMMAND).format(data=data_dir)
         raise InputError(f"{root}: no data set {f'with configuration {config} ' if config else ''}there; make it with: {command}")

@@ -14,6 +14,7 @@ from typing import Any
 from absl import flags
 
 from data_pipelines import schema
+from experiments import app
 from vasa_jax import files
 from vasa_jax.errors import InputError, UsageError
 
@@ -25,7 +26,7 @@ _CONFIG = flags.DEFINE_enum("size", "small_128", sorted(schema.RESOLUTIONS), "Si
 _LANDMARKS = flags.DEFINE_string("landmarks", None, "Folder of tracks CLIP_ID.npz; with --face_model, tracks are kept there.")
 _FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Make a data set again that exists.")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory of the face model (--stage=latents).")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release or workdir of the face model (--stage=latents).")
 
 
 def _tracker() -> Any:
@@ -75,17 +76,18 @@ def prepare_latents() -> dict[str, Any]:
     return latents.make_latents(_INPUT.value, _NAME.value, _CONFIG.value, _CHECKPOINT.value, path)
 
 
-def main(argv: list[str]) -> dict[str, Any]:
+def main() -> dict[str, Any]:
     """Runs the stage; returns the report."""
-    if len(argv) > 1:
-        raise UsageError(f"unexpected argument {argv[1]!r}; every option is --name=value")
     for flag in (_INPUT, _OUTPUT):
         if not flag.value:
             raise UsageError(f"--{flag.name} is missing; see --help")
     return prepare_clips() if _STAGE.value == "clips" else prepare_latents()
 
 
-if __name__ == "__main__":
-    from absl import app
-
+def run() -> None:
+    """The console script vasa-prepare."""
     app.run(main)
+
+
+if __name__ == "__main__":
+    run()
