@@ -43,7 +43,8 @@ class Mixture:
 
 def item_rng(seed: int, *key: int) -> np.random.Generator:
     """Random numbers of one item: the same for the same seed and key, independent otherwise."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *key])))
+    # The length is part of the key because SeedSequence takes (1,) and (1, 0) for the same.
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, len(key), *key])))
 
 
 class ClipOrder:

@@ -14,7 +14,7 @@ import threading
 import numpy as np
 
 from data_pipelines import schema
-from data_pipelines.prepare import manifest
+from data_pipelines.prepare import shard_manifest
 from vasa_jax import files
 from vasa_jax.errors import InputError
 
@@ -82,7 +82,7 @@ class RecordSplit:
     def __init__(self, folder: pathlib.Path, split: str, cache_bytes: int = 2 << 30):
         from array_record.python import array_record_module
 
-        manifest.check(folder)
+        shard_manifest.check(folder)
         self.folder, self.split = folder, split
         paths = sorted(folder.glob(f"*-{split}.array_record-*"))
         if not paths:

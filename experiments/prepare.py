@@ -44,8 +44,9 @@ def prepare_clips() -> dict[str, Any]:
     """Builds the data set of the flags; returns the report."""
     import tensorflow_datasets as tfds
 
+    from data_pipelines import records
     from data_pipelines.grid import grid
-    from data_pipelines.prepare import manifest
+    from data_pipelines.prepare import shard_manifest
 
     if _NAME.value != "grid":
         raise UsageError(f"--name={_NAME.value}: unknown data set; known: grid")
@@ -59,7 +60,9 @@ def prepare_clips() -> dict[str, Any]:
     if not builder.quality["kept"]:
         raise InputError(f"{_INPUT.value}: none of its {len(sources)} clips is of use; first: {builder.quality['dropped'][0]['reason']}")
     counts = {name: split.num_examples for name, split in builder.info.splits.items()}
-    manifest.write(builder.data_dir, counts)
+    shard_manifest.write(builder.data_dir, counts)
+    for split in counts:
+        records.RecordSplit(pathlib.Path(builder.data_dir), split)  # leaves its index beside the shards
     quality = {name: sorted(entries, key=str) for name, entries in builder.quality.items()}
     for folder in (_OUTPUT.value, builder.data_dir):
         files.write_json(pathlib.Path(folder) / "quality.json", quality)

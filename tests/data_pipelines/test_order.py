@@ -1,0 +1,59 @@
+import collections
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_pipelines import order
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0.05, 1), min_size=1, max_size=4), st.integers(0, 5000))
+def test_mixture_deals_evenly_and_counts_without_gaps(weights, first):
+    mixture = order.Mixture({str(i): w for i, w in enumerate(weights)})
+    dealt = [mixture.at(p) for p in range(first, first + 300)]
+    for domain, weight in enumerate(weights):
+        ordinals = [o for d, o in dealt if d == domain]
+        if ordinals:
+            assert ordinals == list(range(ordinals[0], ordinals[0] + len(ordinals)))
+        # Evenly: in any stretch the count is within a few items of the share (rounded to 1/1000).
+        assert abs(len(ordinals) - 300 * weight / sum(weights)) <= 4
+
+
+def test_mixture_refuses_nothing():
+    for weights in ({}, {"a": 0.0}):
+        with pytest.raises(ValueError):
+            order.Mixture(weights)
+
+
+def test_every_clip_once_an_epoch():
+    clips = order.ClipOrder(["a"] * 7 + ["b"] * 4, seed=3)
+    epochs = [[clips.at(e * 11 + i) for i in range(11)] for e in range(3)]
+    assert all(sorted(epoch) == list(range(11)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_speaker_power_zero_treats_speakers_alike():
+    speakers = ["a"] * 90 + ["b"] * 10
+    drawn = collections.Counter(speakers[order.ClipOrder(speakers, 0, 0.0).at(i)] for i in range(1000))
+    assert abs(drawn["a"] - 500) < 5 * np.sqrt(250)  # five standard deviations
+    drawn = collections.Counter(speakers[order.ClipOrder(speakers, 0, 0.5).at(i)] for i in range(1000))
+    assert abs(drawn["a"] - 750) < 5 * np.sqrt(1000 * 0.75 * 0.25)  # 90 ** .5 : 10 ** .5 = 3 : 1
+
+
+def test_other_is_another_speaker():
+    speakers = ["a"] * 5 + ["b"] * 2 + ["c"]
+    clips = order.ClipOrder(speakers, 0)
+    rng = np.random.default_rng(0)
+    seen = {(speakers[i], speakers[clips.other(i, rng)]) for i in range(8) for _ in range(30)}
+    assert seen == {(x, y) for x in "abc" for y in "abc" if x != y}
+
+
+def test_one_speaker_has_only_itself():
+    assert order.ClipOrder(["a", "a"], 0).other(0, np.random.default_rng(0)) in (0, 1)
+
+
+def test_item_rng_depends_on_all_of_its_key():
+    draws = {order.item_rng(*key).integers(1 << 62) for key in ((0, 1), (0, 2), (1, 1), (0, 1, 0))}
+    assert len(draws) == 4 and order.item_rng(0, 1).integers(1 << 62) in draws
