@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from data_pipelines import schema
 from data_pipelines.synthetic import motion, voice
 from data_pipelines.synthetic.head import Head, head
 from data_pipelines.synthetic.scene import Renderer, sample_scene
-from scipy.spatial.transform import Rotation
 from vasa_jax import landmarks
 
 

@@ -58,7 +58,7 @@ def lift(traits: Traits, points: np.ndarray, value: np.ndarray) -> np.ndarray:
 def shell_patch(layout: np.ndarray, cycles: int = 4) -> np.ndarray:
     """Patch coordinates of a shell over layout positions: strands run from the face to the crown's back."""
     angle = np.arctan2(layout[:, 0], -layout[:, 1]) / np.pi
-    return np.stack([np.abs((angle * cycles) % 2 - 1), np.clip(np.hypot(layout[:, 0], layout[:, 1]) / 1.3, 0, 1)], -1)
+    return np.stack([np.abs((angle * cycles) % 2 - 1), np.clip(np.hypot(layout[:, 0], layout[:, 1]) / 1.1, 0, 1)], -1)
 
 
 def beard_lift(traits: Traits, layout: np.ndarray) -> np.ndarray:

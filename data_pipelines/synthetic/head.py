@@ -5,7 +5,6 @@ import functools
 
 import numpy as np
 import scipy.sparse
-from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from data_pipelines import schema
@@ -202,7 +201,7 @@ class Head:
             # Lids slide over the eyeball.
             away = points[near] - centre
             distance = np.linalg.norm(away, axis=-1, keepdims=True)
-            least = 1.025 * self.radius
+            least = 1.05 * self.radius
             points[near] = centre + away * np.where(away[:, 2:] < 0, np.maximum(distance, least) / distance, 1)
         return points
 

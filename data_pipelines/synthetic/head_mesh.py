@@ -152,7 +152,7 @@ def _skull(oval: np.ndarray, oval_layout: np.ndarray) -> tuple[np.ndarray, np.nd
         boxy = (np.abs(direction) ** 2.5).sum(-1, keepdims=True) ** (-1 / 2.5)  # skulls are squarer than eggs
         stretched = direction * (1 + s * (boxy - 1)) * radii(SKULL_CENTRE + direction)
         points.append(SKULL_CENTRE + reach * stretched)
-        layout.append(oval_layout * (1 + 0.72 * s))
+        layout.append(oval_layout * (1 + 0.45 * s))
         share.append(np.full(len(oval), s))
     return np.concatenate(points), np.concatenate(layout), np.concatenate(share)
 

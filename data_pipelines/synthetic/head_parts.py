@@ -45,7 +45,7 @@ def ear(side: int, size: float, out: float) -> Part:
     points = np.stack([x, y, z], -1).reshape(-1, 3)
     triangles = grid_triangles(rings, around, closed=True)
     patch = np.stack([0.5 + 0.45 * r * np.cos(a), 0.5 + 0.45 * r * np.sin(a)], -1).reshape(-1, 2)
-    return points, triangles if side > 0 else triangles[:, ::-1], patch
+    return points, triangles if side < 0 else triangles[:, ::-1], patch
 
 
 def teeth(upper: bool) -> Part:
@@ -54,7 +54,7 @@ def teeth(upper: bool) -> Part:
     x = np.linspace(-0.145, 0.145, columns)[None]
     v = np.linspace(0, 1, rows)[:, None]
     y = (0.300 + 0.078 * v if upper else 0.382 + 0.062 * v) * np.ones_like(x)
-    z = (-0.192 if upper else -0.180) + 3.2 * x**2 + 0.012 * (v - 0.6) ** 2 * np.ones_like(x)
+    z = (-0.176 if upper else -0.166) + 3.2 * x**2 + 0.012 * (v - 0.6) ** 2 * np.ones_like(x)
     x = x * (1 if upper else 0.93) * np.ones_like(v)
     patch = np.stack(np.broadcast_arrays((np.arange(columns)[None]) / (columns - 1), v), -1).reshape(-1, 2)
     return np.stack([x, y, z], -1).reshape(-1, 3), grid_triangles(rows, columns), patch

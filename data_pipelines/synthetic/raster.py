@@ -57,7 +57,7 @@ def rasterise(
     c = (x[:, after] * y[:, before] - x[:, before] * y[:, after]) / area[:, None]
     owner, row = _enumerate(bottom - top + 1)
     row = row + top[owner]
-    slope, offset = a[owner], b[owner] * row[:, None] + c[owner]
+    slope, offset = a[owner], b[owner] * row[:, None].astype(np.float32) + c[owner]
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = -offset / slope
     low = np.where(slope > 0, crossing, -np.inf).max(1)
@@ -69,7 +69,7 @@ def rasterise(
     column = column + low[span]
     depth_slope = (a * z).sum(1)[owner]
     depth_offset = (offset * z[owner]).sum(1)
-    depth = depth_offset[span] + depth_slope[span] * column
+    depth = depth_offset[span] + depth_slope[span] * column.astype(np.float32)
     pixel = row[span] * width + column
     # Depth above, candidate below, in one integer: the smallest is the nearest.
     key = (np.clip((depth + 16.0) * 2.0**25, 0, 2.0**31 - 1).astype(np.int64) << 32) | np.arange(len(pixel))
@@ -78,5 +78,5 @@ def rasterise(
     covered = np.flatnonzero(nearest != np.iinfo(np.int64).max)
     winner = nearest[covered] & 0xFFFFFFFF
     of_row = span[winner]
-    weights = offset[of_row] + slope[of_row] * column[winner][:, None]
+    weights = offset[of_row] + slope[of_row] * column[winner][:, None].astype(np.float32)
     return Fragments(covered, kept[owner[of_row]], np.clip(weights, 0.0, 1.0))

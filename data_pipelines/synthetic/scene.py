@@ -62,7 +62,7 @@ def background(seed: int, size: int) -> Float[np.ndarray, "h w 3"]:
     rng = np.random.default_rng([seed, 7102])
     kind = rng.integers(4)
     a, b = rng.uniform(0.05, 0.95, 3), rng.uniform(0.05, 0.95, 3)
-    grey = rng.uniform(0.1, 0.5) if rng.random() < 0.8 else 1.0  # rooms are mostly grey
+    grey = rng.uniform(0.05, 0.4) if rng.random() < 0.85 else 0.8  # rooms are mostly grey
     a, b = a.mean() + grey * (a - a.mean()), b.mean() + grey * (b - b.mean())
     u, v = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size))
     angle = rng.uniform(0, 2 * np.pi)
@@ -105,9 +105,7 @@ class Renderer:
         gloss = np.clip(normals @ (half / np.linalg.norm(half)), 0, None)
         sharp = np.where(head.shine > 0.5, 90, 14)
         highlight = head.shine * gloss**sharp * scene.key.mean() * 1.2
-        height, width = head.atlas.shape[:2]
-        scale = np.array([height, height])
-        uv = head.uv * scale - 0.5
+        uv = head.uv * len(head.atlas) - 0.5
         return np.concatenate([uv, light * head.shade[:, None], highlight[:, None]], -1).astype(np.float32)
 
     def __call__(self, posed: Posed) -> UInt8[np.ndarray, "h w 3"]:
@@ -120,13 +118,13 @@ class Renderer:
         corners = self._light(posed.points)[head.triangles].reshape(len(head.triangles), 18)[seen.triangle]
         w = seen.weights
         values = corners[:, :6] * w[:, :1] + corners[:, 6:12] * w[:, 1:2] + corners[:, 12:] * w[:, 2:]
-        texture = cv2.remap(head.atlas, values[:, 0][None], values[:, 1][None], cv2.INTER_LINEAR) if len(w) < 32767 else _sample(head.atlas, values)
+        texture = _sample(head.atlas, values)
         light = values[:, 2:5]
         if head.traits.style == "cartoon":
             level = light.mean(-1, keepdims=True)
             light = light / (level + 1e-6) * (np.floor(np.minimum(level, 1.1) * 3.2) + 0.6) / 3.2
         image = self._background.reshape(-1, 3).copy()
-        image[seen.pixel] = texture.reshape(-1, 3) * light + values[:, 5:]
+        image[seen.pixel] = texture * light + values[:, 5:]
         picture = cv2.resize(image.reshape(n, n, 3), (self.size, self.size), interpolation=cv2.INTER_AREA)
         return self._camera(picture)
 

@@ -28,9 +28,19 @@ def patch_coordinates(name: str, patch: Float[np.ndarray, "v 2"]) -> Float[np.nd
     return np.array([left, top]) + (0.04 + 0.92 * np.asarray(patch)) * np.array([width, height])
 
 
+_RADII = np.array([0.0, 0.55, 0.80, 1.0, 2.4])
+_SPREAD = np.array([0.0, 0.55, 0.92, 1.38, 2.8])
+
+
+def _radial(points: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    centred = points - [0.0, 0.05]
+    radius = np.hypot(centred[..., 0] / 0.53, centred[..., 1] / 0.66)
+    return centred * (np.interp(radius, source, target) / np.maximum(radius, 1e-6))[..., None] + [0.0, 0.05]
+
+
 def layout_coordinates(layout: Float[np.ndarray, "v 2"]) -> Float[np.ndarray, "v 2"]:
-    """Layout coordinates to atlas coordinates."""
-    return (np.asarray(layout) / EXTENT + 1) / 2
+    """Layout coordinates to atlas coordinates: the cheeks, which the layout sees edge-on, get more room."""
+    return (_radial(np.asarray(layout), _RADII, _SPREAD) / EXTENT + 1) / 2
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float) -> np.ndarray:
@@ -47,7 +57,8 @@ class _Canvas:
         self.size = size
         self.image = np.ones((size, size, 3), np.float32) * colour
         axis = (np.arange(size) + 0.5) / size * 2 * EXTENT - EXTENT
-        self.x, self.y = np.meshgrid(axis, axis)
+        spread = np.stack(np.meshgrid(axis, axis), -1)
+        self.x, self.y = np.moveaxis(_radial(spread, _SPREAD, _RADII).astype(np.float32), -1, 0)
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         return (np.round(layout_coordinates(points) * self.size * 16 - 8)).astype(np.int32)
@@ -81,8 +92,8 @@ class _Canvas:
 def _paint_skin(canvas: _Canvas, traits: Traits, rng: np.random.Generator) -> None:
     size = canvas.size
     relief = sum(smooth_noise(rng, size, size, c) * a for c, a in ((6, 0.02), (25, 0.018), (90, 0.015), (240, 0.014)))
-    # Beyond the cheeks the layout is seen edge-on: coarse grain would smear there.
-    relief *= np.clip(1.3 - 2.2 * np.maximum(np.hypot(canvas.x, canvas.y * 0.75) - 0.28, 0), 0.25, 1)
+    # Near the oval the texture is still stretched: grain would smear there.
+    relief *= np.clip(1.2 - 2.0 * np.maximum(np.hypot(canvas.x, canvas.y * 0.75) - 0.30, 0), 0.2, 1)
     canvas.image *= (1 + relief * (0.6 + 0.8 * traits.age))[..., None]
     flush = canvas.blob(0.30, 0.10, 0.16, 0.13) + canvas.blob(0, 0.08, 0.09, 0.10) + 0.4 * canvas.blob(0, 0.62, 0.12, 0.08)
     canvas.multiply(flush, 1 + (np.array([1.02, 0.86, 0.85]) - 1) * rng.uniform(0.3, 1.1))
@@ -174,7 +185,7 @@ def beard_mask(x: np.ndarray, y: np.ndarray, amount: float) -> np.ndarray:
     """Where a beard grows over layout coordinates, 0..1; large amounts reach up the cheek."""
     side = np.abs(x)
     line = 0.42 - 0.9 * (side - 0.15) * (0.5 + amount)
-    jaw = np.clip((y - line) / 0.05, 0, 1) * np.clip((1.02 - np.hypot(x, y)) / 0.08, 0, 1)
+    jaw = np.clip((y - line) / 0.05, 0, 1) * np.clip((0.92 - np.hypot(x, y)) / 0.08, 0, 1)
     moustache = np.clip((y - 0.235) / 0.03, 0, 1) * np.clip((0.36 - y + 0.3 * (side > 0.18)) / 0.02, 0, 1) * (side < 0.24)
     mouth = np.clip(((x / 0.215) ** 2 + ((y - 0.372) / 0.098) ** 2 - 1) / 0.12, 0, 1)
     return np.maximum(jaw, moustache) * mouth * (side < 0.5)
@@ -192,7 +203,7 @@ def _eye_patch(traits: Traits, size: int, rng: np.random.Generator) -> np.ndarra
     r, a = np.hypot(x, y) / 0.92, np.arctan2(y, x)
     # The patch is linear in (polar angle / 1.75)^(1/0.9), 1 at its rim.
     polar = 1.75 * np.minimum(r, 1) ** 0.9
-    white = np.array([0.93, 0.91, 0.89]) - 0.06 * traits.age
+    white = np.array([0.86, 0.84, 0.82]) - 0.06 * traits.age
     image = np.ones((size, size, 3)) * white
     vein = np.clip((polar - 0.6) / 0.8, 0, 1)
     image *= 1 - vein[..., None] * np.array([0.05, 0.22, 0.22])

@@ -98,7 +98,7 @@ def frame_phonemes(segments: list[tuple[int, float, float]], frames: int) -> Int
 
 def _smooth(values: np.ndarray, seconds: float) -> np.ndarray:
     """Raised-cosine smoothing of [n, c] at the filter step's rate."""
-    n = max(int(round(seconds * SAMPLE_RATE / STEP)) | 1, 3)
+    n = max(round(seconds * SAMPLE_RATE / STEP) | 1, 3)
     window = np.hanning(n + 2)[1:-1]
     padded = np.pad(values, ((n // 2, n // 2), (0, 0)), mode="edge")
     return scipy.signal.fftconvolve(padded, (window / window.sum())[:, None], mode="valid", axes=0)

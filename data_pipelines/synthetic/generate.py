@@ -1,0 +1,37 @@
+"""Examples of procedural heads, in order, made by as many processes as asked for."""
+
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import cv2
+
+from data_pipelines import schema
+from data_pipelines.synthetic.clip import make_clip
+
+SPLITS = ("train", "validation", "test")
+_HELD_OUT_EVERY = 12
+
+
+def split_of(identity: int) -> str:
+    """The split that an identity belongs to, in every configuration: one in twelve each for validation and test."""
+    return {5: "validation", 11: "test"}.get(identity % _HELD_OUT_EVERY, "train")
+
+
+def make_example(task: tuple[int, int, int, int]) -> dict[str, Any]:
+    """The example of `schema` for (seed, identity, frames, size)."""
+    cv2.setNumThreads(1)
+    clip = make_clip(*task)
+    return schema.make_example(
+        clip["clip_id"], clip["speaker"], clip["frames"], clip["audio"], **{name: clip[name] for name in schema.PER_FRAME}
+    )
+
+
+def examples(tasks: Iterable[tuple[int, int, int, int]], processes: int = 1) -> Iterator[dict[str, Any]]:
+    """Examples in the order of the tasks; the result does not depend on the number of processes."""
+    if processes <= 1:
+        yield from map(make_example, tasks)
+        return
+    # spawn: a fork of a process that holds TensorFlow threads may hang
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(make_example, tasks, chunksize=1)
