@@ -27,7 +27,7 @@ class ClipStream:
     """Batches of one kind from a mixture of data sets.
 
     Kinds:
-      "pairs": source and driver, two frames of a clip, and other, a frame of another speaker of the same data set: uint8
+      "pairs": source and driver, two frames of a clip, and other, a frame of another speaker of that data set: uint8
         [b, s, s, 3] of stored size (`schema.MARGIN`), each with NAME_landmarks [b, K, 3], NAME_pose [b, 7], NAME_eyes,
         NAME_gaze, NAME_lids, NAME_mouth [b, 2] and NAME_emotion [b, 8].
       "clips": `length` successive frames from a random start: frames uint8 [b, t, s, s, 3], audio [b, t * 640], and
@@ -88,13 +88,15 @@ class ClipStream:
         if engine not in ("auto", "tf.data", "threads"):
             raise UsageError(f"clip stream: unknown engine {engine!r}; it is auto, tf.data or threads")
         if batch_size % process_count or not 0 <= process_index < process_count:
-            raise UsageError(f"clip stream: batch size {batch_size} does not divide among {process_count} hosts (host {process_index})")
+            raise UsageError(f"clip stream: batch size {batch_size} does not divide among {process_count} hosts")
         try:
             self._mixture = order.Mixture(mixture)
         except ValueError as error:
             raise UsageError(f"clip stream: {error}") from error
         self.kind, self.split, self.batch_size, self.seed = kind, split, batch_size, seed
-        self._rows = range(batch_size * process_index // process_count, batch_size * (process_index + 1) // process_count)
+        self._rows = range(
+            batch_size * process_index // process_count, batch_size * (process_index + 1) // process_count
+        )
         self._length, self._start, self._previous, self._window = length, start, previous, window
         self._threads, self._engine = threads, engine
         if kind == "windows":
@@ -124,15 +126,19 @@ class ClipStream:
                 import tensorflow as tf
             except ImportError:
                 if self._engine == "tf.data":
-                    raise InputError("data.engine=tf.data needs the package tensorflow; pip install tensorflow-cpu, or use threads") from None
+                    raise InputError(
+                        "data.engine=tf.data needs the package tensorflow; pip install tensorflow-cpu, or use threads"
+                    ) from None
             else:
                 return self._iterate_tf(tf, start_step, stop)
         return self._iterate_threads(start_step, stop)
 
     def motion_stats(self) -> dict[str, list[float]]:
-        """Mean and standard deviation of the motion [m] over the training split, data sets weighted alike ("windows")."""
+        """Mean and standard deviation of the motion [m] over the training split, data sets weighted alike."""
         means = np.stack([source.arrays["motion_mean"] for source in self.sources])
-        squares = np.stack([source.arrays["motion_std"] ** 2 + source.arrays["motion_mean"] ** 2 for source in self.sources])
+        squares = np.stack(
+            [source.arrays["motion_std"] ** 2 + source.arrays["motion_mean"] ** 2 for source in self.sources]
+        )
         mean = means.mean(0)
         return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(squares.mean(0) - mean**2, 1e-12)).tolist()}
 
@@ -147,7 +153,9 @@ class ClipStream:
             return [batch[name] for name in names]
 
         dataset = tf.data.Dataset.range(start, stop)
-        dataset = dataset.map(lambda s: tf.numpy_function(load, [s], types, stateful=False), num_parallel_calls=self._threads)
+        dataset = dataset.map(
+            lambda s: tf.numpy_function(load, [s], types, stateful=False), num_parallel_calls=self._threads
+        )
         options = tf.data.Options()
         options.deterministic = True
         options.threading.private_threadpool_size = self._threads
@@ -185,7 +193,11 @@ class ClipStream:
         driver = max(candidates, key=lambda k: difference(clip.labels, source, k))
         foreign = self.sources[domain][self._orders[domain].other(index, rng)]
         usable = np.flatnonzero(foreign.labels["valid"])
-        chosen = {"source": (clip, source), "driver": (clip, driver), "other": (foreign, usable[rng.integers(len(usable))])}
+        chosen = {
+            "source": (clip, source),
+            "driver": (clip, driver),
+            "other": (foreign, usable[rng.integers(len(usable))]),
+        }
         item: dict[str, Any] = {}
         for name, (where, k) in chosen.items():
             item[name] = where.picture(k)
@@ -230,7 +242,8 @@ class LatentSplit:
     """
 
     def __init__(self, path: pathlib.Path, split: str):
-        command = f"python -m experiments.prepare --stage=latents --input=DATA --name={path.stem} --checkpoint=DIR --output={path.parent}"
+        command = "python -m experiments.prepare --stage=latents --input=DATA --checkpoint=DIR"
+        command += f" --name={path.stem} --output={path.parent}"
         if not path.exists():
             raise InputError(f"{path}: no latents there; make them with: {command}")
         try:

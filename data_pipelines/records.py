@@ -1,7 +1,7 @@
 """Random access to the examples of a data set, without TensorFlow.
 
-TFDS writes `tf.train.Example` messages into ArrayRecord shards. This module finds the shards, keeps an index (speaker and
-length of every clip) beside them, and reads the few fields that a batch needs straight off the wire format
+TFDS writes `tf.train.Example` messages into ArrayRecord shards. This module finds the shards, keeps an index (speaker
+and length of every clip) beside them, and reads the few fields that a batch needs straight off the wire format
 (protobuf encoding: https://protobuf.dev/programming-guides/encoding), so that pictures not asked for are never copied.
 """
 
@@ -19,7 +19,7 @@ from vasa_jax import files
 from vasa_jax.errors import InputError
 
 _COMMANDS = {
-    "grid": "python -m experiments.prepare --input=GRID_FOLDER --output={data} --name=grid --face_model=face_landmarker.task",
+    "grid": "python -m experiments.prepare --name=grid --input=GRID_FOLDER --output={data} --face_model=MODEL.task",
 }
 _OTHER_COMMAND = "its builder under data_pipelines/ with --data_dir={data}"
 
@@ -42,10 +42,14 @@ def find_dataset(data_dir: str | pathlib.Path, name: str, config: str | None = N
         folders = [f for f in folders if config in f.relative_to(data_dir).parts or f.parent == root]
     if not folders:
         command = _COMMANDS.get(name.split("/")[0], _OTHER_COMMAND).format(data=data_dir)
-        raise InputError(f"{root}: no data set {f'with configuration {config} ' if config else ''}there; make it with: {command}")
+        raise InputError(
+            f"{root}: no data set {f'with configuration {config} ' if config else ''}there; make it with: {command}"
+        )
     configs = {f.parent for f in folders}
     if len(configs) > 1:
-        raise InputError(f"{root}: several configurations ({', '.join(sorted(c.name for c in configs))}); choose one with data.config")
+        raise InputError(
+            f"{root}: several configurations, {', '.join(sorted(c.name for c in configs))}; choose one with data.config"
+        )
     return max(folders, key=lambda f: [int(n) if n.isdigit() else 0 for n in f.name.split(".")])
 
 
@@ -86,10 +90,14 @@ class RecordSplit:
         self.folder, self.split = folder, split
         paths = sorted(folder.glob(f"*-{split}.array_record-*"))
         if not paths:
-            known = sorted({p.name.split(".array_record")[0].rsplit("-", 1)[-1] for p in folder.glob("*.array_record-*")})
+            known = sorted(
+                {p.name.split(".array_record")[0].rsplit("-", 1)[-1] for p in folder.glob("*.array_record-*")}
+            )
             raise InputError(f"{folder}: no split {split!r}; it has {', '.join(known) or 'none'}")
         # No read-ahead: access is random.
-        self._readers = [array_record_module.ArrayRecordReader(str(p), options="readahead_buffer_size:0") for p in paths]
+        self._readers = [
+            array_record_module.ArrayRecordReader(str(p), options="readahead_buffer_size:0") for p in paths
+        ]
         self._starts = np.cumsum([0] + [reader.num_records() for reader in self._readers])
         self._lock = threading.Lock()
         self._cache: collections.OrderedDict[int, tuple[int, Clip]] = collections.OrderedDict()
@@ -153,7 +161,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def _fields(data: memoryview):
-    """Number and content of the length-delimited fields of a message; an Example has no others, unpacked lists apart."""
+    """Number and content of the length-delimited fields of a message; an Example has no others."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)

@@ -49,7 +49,9 @@ def features() -> Any:
     """The TFDS features of an example (`tfds.features.FeaturesDict`), the same for every dataset."""
     import tensorflow_datasets as tfds  # so that the other names serve where TensorFlow is absent
 
-    per_frame = {name: tfds.features.Tensor(shape=(None, *shape), dtype=dtype) for name, (shape, dtype) in PER_FRAME.items()}
+    per_frame = {
+        name: tfds.features.Tensor(shape=(None, *shape), dtype=dtype) for name, (shape, dtype) in PER_FRAME.items()
+    }
     return tfds.features.FeaturesDict(
         {
             "clip_id": tfds.features.Text(),

@@ -1,7 +1,7 @@
 """TFDS builder of the GRID corpus.
 
-GRID: 34 people, 1,000 sentences each of the form "bin blue at f two now", 3 s of 25 fps video, by M. Cooke, J. Barker, S.
-Cunningham and X. Shao (2006). Licence: CC BY 4.0; who uses the data, or weights trained on it, must name them.
+GRID: 34 people, 1,000 sentences each of the form "bin blue at f two now", 3 s of 25 fps video, by M. Cooke, J. Barker,
+S. Cunningham and X. Shao (2006). Licence: CC BY 4.0; who uses the data, or weights trained on it, must name them.
 
 The corpus is not downloaded: the user gives a folder ``SPEAKER/SENTENCE.mpg`` (or mp4, and other endings of
 video), with or without the ``.align`` word times beside them.
@@ -10,7 +10,7 @@ video), with or without the ``.align`` word times beside them.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
@@ -83,6 +83,10 @@ class Grid(tfds.core.GeneratorBasedBuilder):
 
     Args:
       tracker: finds the faces; needed to build, not to read.
+      unusable: {"clip", "reason"} of clips to leave out.
+
+    Attributes:
+      quality: {"kept": clip ids, "dropped": [{"clip", "reason"}]} after building.
       **kwargs: those of every TFDS builder.
     """
 
@@ -92,11 +96,20 @@ class Grid(tfds.core.GeneratorBasedBuilder):
         GridConfig(name=name, resolution=resolution, description=f"for models of {resolution} px")
         for name, resolution in schema.RESOLUTIONS.items()
     ]
-    MANUAL_DOWNLOAD_INSTRUCTIONS = "A folder SPEAKER/SENTENCE.mpg of the GRID corpus (https://zenodo.org/records/3625687)."
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "A folder SPEAKER/SENTENCE.mpg of the GRID corpus (https://zenodo.org/records/3625687)."
+    )
 
-    def __init__(self, *, tracker: tracking.FaceTracker | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        tracker: tracking.FaceTracker | None = None,
+        unusable: Sequence[Mapping[str, str]] = (),
+        **kwargs: Any,
+    ):
         self._tracker = tracker
-        self.quality: dict[str, list] = {"kept": [], "dropped": []}
+        self._unusable = frozenset(entry["clip"] for entry in unusable)
+        self.quality: dict[str, list] = {"kept": [], "dropped": list(unusable)}
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -110,7 +123,7 @@ class Grid(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        sources = find_sources(dl_manager.manual_dir)
+        sources = [s for s in find_sources(dl_manager.manual_dir) if s.clip_id not in self._unusable]
         splits = [name for name in ("train", "test", "unseen") if any(s.split == name for s in sources)]
         return {name: self._generate_examples([s for s in sources if s.split == name]) for name in splits}
 

@@ -14,7 +14,9 @@ MIN_HALF = 16.0
 """Pixels of the crop's half side, below which a face has no mouth to learn from."""
 
 
-def make_example(path: str | os.PathLike, clip_id: str, speaker: str, tracker: tracking.FaceTracker, size: int) -> dict[str, Any]:
+def make_example(
+    path: str | os.PathLike, clip_id: str, speaker: str, tracker: tracking.FaceTracker, size: int
+) -> dict[str, Any]:
     """Reads, tracks, crops and labels one clip.
 
     Args:

@@ -13,13 +13,13 @@ from vasa_jax import landmarks
 CLOSED_LID_RATIO = 0.12
 """`landmarks.lids` of a closed eye. Measured on GRID blinks: 0.02-0.1 at the bottom of one, 0.29-0.40 when open."""
 EYE_RADIUS = 0.47
-"""Radius of the eyeball as a share of the distance between the eye's corners (24 mm across, eye about 26-30 mm wide)."""
+"""Radius of the eyeball as a share of the distance between the eye's corners (24 mm across, eye 26-30 mm wide)."""
 RESTING_ELEVATION = np.radians(8.3)
 """How far above the line between the eye's corners the iris stands when a person looks straight ahead.
 
-The median of eight GRID speakers looking at the camera is 7-11 degrees, within 1.3 of each other. It is taken off as one
-constant of anatomy and not as each clip's own median: a short clip often has one gaze throughout, and its median is
-just the thing to be learned.
+The medians of eight GRID speakers are 7-11 degrees, 1.3 apart (standard deviation), whichever way the head leans. It is
+taken off as one constant of anatomy and not as each clip's own median: a short clip often has one gaze throughout, and
+its median is just the thing to be learned.
 """
 _SMILES = (44, 45)  # mouthSmileLeft, mouthSmileRight among MediaPipe's blendshapes
 _AT = {index: landmarks.MEDIAPIPE_INDICES.index(index) for index in (33, 133, 263, 362, 468, 473)}
@@ -65,9 +65,9 @@ def label_frames(points: np.ndarray, valid: np.ndarray, blendshapes: np.ndarray 
 def eye_angles(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Where the eyes look relative to the head, [t, 2] (theta, phi) in radians, both eyes averaged.
 
-    Each eye is a sphere whose centre lies behind the middle of the eye's corners: in the head frame, the iris strays from
-    that middle by radius * sin(angle). Averaging removes what differs by eye: the corners are not symmetric about the
-    pupil (inner ones are longer), which turns both eyes outwards by the same few degrees.
+    Each eye is a sphere whose centre lies behind the middle of the eye's corners: in the head frame, the iris strays
+    from that middle by radius * `schema.gaze_direction`. Averaging removes what differs by eye: the corners are not
+    symmetric about the pupil, which turns both eyes outwards by the same few degrees.
     """
     rotation = Rotation.from_euler("xyz", pose[:, :3]).as_matrix()
     head = np.einsum("tji,tkj->tki", rotation, points - pose[:, None, 3:6])
@@ -77,7 +77,8 @@ def eye_angles(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
         radius = EYE_RADIUS * np.linalg.norm(a - b, axis=-1, keepdims=True)
         offsets.append((head[:, _AT[iris]] - (a + b) / 2) / radius)
     x, y, _ = np.mean(offsets, 0).T
-    theta, phi = np.arcsin(np.clip(x, -0.99, 0.99)), np.arcsin(np.clip(-y, -0.99, 0.99))
+    phi = np.arcsin(np.clip(-y, -0.99, 0.99))
+    theta = np.arcsin(np.clip(x / np.cos(phi), -0.99, 0.99))
     return np.stack([theta, phi - RESTING_ELEVATION], -1)
 
 
@@ -99,7 +100,7 @@ def mouth_shape(points: np.ndarray) -> np.ndarray:
 
 
 def emotion(valid: np.ndarray, blendshapes: np.ndarray | None) -> np.ndarray:
-    """[t, 8]: happiness as the clip's median smile, all else 0; one value a clip, since speech stretches the lips too."""
+    """[t, 8]: happiness as the clip's median smile, all else 0; one value a clip, since speech stretches lips too."""
     result = np.zeros((len(valid), len(schema.EMOTIONS)), np.float32)
     if blendshapes is not None:
         result[:, schema.EMOTIONS.index("happiness")] = np.median(blendshapes[valid][:, _SMILES])

@@ -1,9 +1,10 @@
 """The motion model's data: the face model's pose and dynamics of every frame, with the speech and the labels.
 
 One npz per data set, frames of all clips one after another:
-  audio int16 [n * 640], motion float32 [n, 7 + d] (pose, then dynamics; not standardised), gaze [n, 2], distance [n] (log
-  scale, + is nearer), emotion [n, 8], mouth [n, 2], lids [n, 2], valid [n]; offsets [clips + 1] of the clips' first frames;
-  clip_id, speaker, split [clips]; motion_mean, motion_std [7 + d], distance_mean, distance_std over the training split.
+  audio int16 [n * 640]; motion float32 [n, 7 + d], pose then dynamics, not standardised; gaze [n, 2]; distance [n], log
+  scale, + is nearer; emotion [n, 8]; mouth [n, 2]; lids [n, 2]; valid [n];
+  offsets [clips + 1] of the clips' first frames; clip_id, speaker, split [clips];
+  motion_mean, motion_std [7 + d], distance_mean, distance_std over the training split.
 """
 
 import pathlib
@@ -23,7 +24,7 @@ Encode = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 ZOOM_STD = {"grid": 0.10}
 """Standard deviation of the log zoom given to each clip. GRID crops are normalised to the head's size, so that distance
-would say nothing; the zoom gives back what a camera that is nearer or farther would show. Other data sets bring their own."""
+would say nothing; the zoom gives back what a camera that is nearer or farther would show."""
 _MAX_ZOOM = schema.MARGIN
 _SEED = 7
 _SPLITS = ("train", "validation", "test", "unseen")
@@ -64,7 +65,9 @@ def load_encoder(checkpoint_path: str) -> tuple[Encode, int]:
     else:
         manifest = checkpoint.read_manifest(pathlib.Path(checkpoint_path))
         if manifest.get("task") != "face":
-            raise InputError(f"{checkpoint_path}: a run of task {manifest.get('task')!r}; give --checkpoint a face model")
+            raise InputError(
+                f"{checkpoint_path}: a run of task {manifest.get('task')!r}; give --checkpoint a face model"
+            )
         _, ema = checkpoint.read_ema(pathlib.Path(checkpoint_path))
         config, params = manifest["config"]["model"], ema[manifest["players"][0]]
     model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
@@ -99,7 +102,9 @@ def encode_dataset(
       batch_size: pictures at once.
     """
     columns: dict[str, list] = {key: [] for key in (*_PER_FRAME, "audio", "clip_id", "speaker", "split", "length")}
-    splits = {s: records.RecordSplit(folder, s, cache_bytes=0) for s in _SPLITS if list(folder.glob(f"*-{s}.array_record-*"))}
+    splits = {
+        s: records.RecordSplit(folder, s, cache_bytes=0) for s in _SPLITS if list(folder.glob(f"*-{s}.array_record-*"))
+    }
 
     def pictures() -> Iterator[np.ndarray]:
         for split, source in splits.items():
@@ -110,7 +115,12 @@ def encode_dataset(
                 for key in _PER_FRAME:
                     columns[key].append(labels[key])
                 columns["audio"].append((np.clip(clip.audio, -1, 1) * 32767).round().astype(np.int16))
-                for key, value in (("clip_id", clip.clip_id), ("speaker", clip.speaker), ("split", split), ("length", len(clip))):
+                for key, value in (
+                    ("clip_id", clip.clip_id),
+                    ("speaker", clip.speaker),
+                    ("split", split),
+                    ("length", len(clip)),
+                ):
                     columns[key].append(value)
                 for k in range(len(clip)):
                     yield model_picture(clip.picture(k), resolution, zoom)

@@ -59,7 +59,9 @@ class LandmarksFolder:
     def __init__(self, folder: str | os.PathLike):
         self.folder = pathlib.Path(folder)
         if not self.folder.is_dir():
-            raise InputError(f"{folder}: no such folder of landmarks; give another --landmarks, or --face_model to track afresh")
+            raise InputError(
+                f"{folder}: no such folder of landmarks; give another --landmarks, or --face_model to track afresh"
+            )
 
     def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
         """See `FaceTracker`."""
@@ -69,12 +71,16 @@ class LandmarksFolder:
         try:
             with np.load(path) as file:
                 points, valid = file["lm"].astype(np.float32), file["ok"].astype(bool)
-                shapes = file["bs"].astype(np.float32) if "bs" in file else np.zeros((len(valid), BLENDSHAPES), np.float32)
+                shapes = (
+                    file["bs"].astype(np.float32) if "bs" in file else np.zeros((len(valid), BLENDSHAPES), np.float32)
+                )
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a landmarks file ({error}); delete it and track again") from error
         count = sum(1 for _ in pictures)
         if points.shape != (count, MESH_POINTS, 3) or len(valid) != count:
-            raise InputError(f"{path}: landmarks of shape {points.shape} for a clip of {count} pictures; track it again")
+            raise InputError(
+                f"{path}: landmarks of shape {points.shape} for a clip of {count} pictures; track it again"
+            )
         return Track(points, shapes, valid)
 
 
@@ -97,7 +103,7 @@ class SavingTracker:
 
 
 class MediaPipeTracker:
-    """The MediaPipe face landmarker (package `mediapipe` >= 1.0) on every picture by itself, so order does not matter."""
+    """The MediaPipe face landmarker (package `mediapipe` >= 1.0) on every picture by itself: order does not matter."""
 
     def __init__(self, model_path: str | os.PathLike):
         if not pathlib.Path(model_path).is_file():
@@ -109,7 +115,9 @@ class MediaPipeTracker:
             import mediapipe
             from mediapipe.tasks.python import BaseOptions, vision
         except ImportError as error:
-            raise InputError(f"--face_model={model_path} needs the package mediapipe ({error}); pip install 'vasa_jax[prepare]'") from error
+            raise InputError(
+                f"--face_model={model_path} needs the package mediapipe ({error}); pip install 'vasa_jax[prepare]'"
+            ) from error
         self._mediapipe = mediapipe
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model_path)),
@@ -119,7 +127,9 @@ class MediaPipeTracker:
         try:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError, OSError) as error:
-            raise InputError(f"{model_path}: MediaPipe cannot read this model ({str(error).splitlines()[0]})") from error
+            raise InputError(
+                f"{model_path}: MediaPipe cannot read this model ({str(error).splitlines()[0]})"
+            ) from error
 
     def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
         """See `FaceTracker`."""

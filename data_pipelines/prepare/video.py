@@ -41,10 +41,12 @@ def read_clip(path: str | os.PathLike) -> RawClip:
             if not container.streams.audio:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
             audio, audio_start = _read_audio(container)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be decoded ({error}); leave it out or fetch it again") from error
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: cannot be decoded ({error.strerror or error}); leave it out or fetch it again") from error
     if not pictures or not len(audio):
-        raise InputError(f"{path}: no {'sound' if pictures else 'pictures'} could be decoded; leave it out or fetch it again")
+        raise InputError(
+            f"{path}: no {'sound' if pictures else 'pictures'} could be decoded; leave it out or fetch it again"
+        )
     indices = resample_indices(times)
     offset = round((audio_start - times[0]) * schema.SAMPLE_RATE)
     audio = np.pad(audio, (offset, 0)) if offset >= 0 else audio[-offset:]

@@ -69,11 +69,18 @@ def fake_labels(t: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     points = landmarks.template() + rng.normal(0, 0.01, (t, 1, 3)).astype(np.float32)
     labels = {name: rng.random((t, *shape)).astype(dtype) for name, (shape, dtype) in schema.PER_FRAME.items()}
     valid = np.arange(t) != 1
-    return labels | {"landmarks": points, "pose": landmarks.fit_pose(points), "valid": valid, "phonemes": np.full(t, -1)}
+    return labels | {
+        "landmarks": points,
+        "pose": landmarks.fit_pose(points),
+        "valid": valid,
+        "phonemes": np.full(t, -1),
+    }
 
 
-def write_dataset(root: pathlib.Path, name: str, clips: dict[str, list[tuple[str, str, int]]], shards: int = 2) -> pathlib.Path:
-    """A data set as TFDS lays it out: {split: [(clip_id, speaker, frames)]}, pictures of 80 px in one colour a frame."""
+def write_dataset(
+    root: pathlib.Path, name: str, clips: dict[str, list[tuple[str, str, int]]], shards: int = 2
+) -> pathlib.Path:
+    """A data set as TFDS lays it out: {split: [(clip_id, speaker, frames)]}, 80 px pictures in one colour a frame."""
     from array_record.python import array_record_module
 
     folder = root / name / "tiny_64" / "1.0.0"

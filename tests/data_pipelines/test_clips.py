@@ -26,7 +26,9 @@ def latents_dir(data_dir, tmp_path_factory):
         return np.repeat(colour[:, :1], 7, 1), np.repeat(colour[:, 1:2], 3, 1)
 
     for name in MIXTURE:
-        latents.encode_dataset(data_dir / name / "tiny_64" / "1.0.0", name, encode, 64, out / f"{name}.npz", batch_size=16)
+        latents.encode_dataset(
+            data_dir / name / "tiny_64" / "1.0.0", name, encode, 64, out / f"{name}.npz", batch_size=16
+        )
     return out
 
 
@@ -163,4 +165,6 @@ def test_no_frame_is_ever_left_out(data_dir):
     """Each start is possible: over many items every frame of the longest clip is read."""
     stream = clips.ClipStream(str(data_dir), {"beta": 1}, kind="clips", length=3, batch_size=5)
     greens = [stream.batch(step)["frames"][:, :, 0, 0, 1] for step in range(20)]
-    assert {round((g - 5) / 3) for g in itertools.chain.from_iterable(x.ravel().tolist() for x in greens)} == set(range(9))
+    assert {round((g - 5) / 3) for g in itertools.chain.from_iterable(x.ravel().tolist() for x in greens)} == set(
+        range(9)
+    )
