@@ -1,0 +1,108 @@
+"""Face latent model at 128 px for two CPU cores: the weights that the project ships.
+
+Command  vasa-train --config=experiments/configs/face/small_128.py --workdir=runs/face_small_128
+Data     GRID (six speakers, seven of eight sentences) and procedural heads, stored at 160 px
+"""
+
+import ml_collections
+
+
+def get_model() -> ml_collections.ConfigDict:
+    return ml_collections.ConfigDict(
+        {
+            "size": 128,
+            "face_size": 80,
+            "depth_extent": 0.6,
+            "offset_reach": 0.5,
+            "padding": "border",
+            "appearance": {"stem": 32, "widths": (48,), "volume": (4, 8), "blocks_3d": 1, "patch": 4},
+            "identity": {"size": 64, "widths": (24, 48), "features": 64, "blocks": 1},
+            "pose": {"size": 64, "widths": (16, 32, 64), "blocks": 1},
+            "dynamics": {"features": 32, "widths": (24, 48, 64, 64), "blocks": 1},
+            "warp": {"widths": (32, 24, 16, 8), "depth": 4, "features": 64},
+            "canonical": {"widths": (8,)},
+            "generator": {
+                "base": 40,
+                "blocks": 1,
+                "widths": (24,),
+                "last_patch": 2,
+                "modulated": True,
+                "source_skip": True,
+            },
+        }
+    )
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = ml_collections.ConfigDict()
+    config.task = "face"
+    config.seed = 0
+    config.steps = 8000
+    config.batch_size = 12
+    config.checkpoint_every = 500
+    config.keep = 3
+    config.log_every = 20
+    config.eval_every = 500
+    config.parallel = "mesh"
+    config.mesh = {"data": -1, "fsdp": 1, "tensor": 1}
+    config.ema_decay = 0.998
+    config.init_from = ""
+    config.frozen = ""
+    config.data = {
+        "dir": "data",
+        "mixture": {"grid": 0.7, "procedural_heads": 0.3},
+        "size": 160,
+        "kind": "pairs",
+        "eval_batches": 8,
+    }
+    config.model = get_model()
+    config.discriminator = {"enabled": False, "widths": (24, 48, 64), "scales": 2, "patch": 2}
+    config.transfer_every = 6
+    config.augment = {
+        "warp": 0.035,
+        "colour": 0.25,
+        "grey": 0.05,
+        "zoom": 0.05,
+        "roll": 0.08,
+        "shift": 0.04,
+        "crop_jitter": 0.03,
+        "face_noise": 0.15,
+    }
+    config.loss_focus = {"mouth": 8.0, "eyes": 8.0}
+    config.loss_adversarial_start = 0
+    config.loss = {
+        "pixel": 4.0,
+        "feature": 4.0,
+        "painted": 2.0,
+        "labels": 0.5,
+        "pose": 1.0,
+        "warp_in": 20.0,
+        "warp_out": 20.0,
+        "flow": 20.0,
+        "smooth": 2.0,
+        "consist": 0.5,
+        "cross_id": 0.2,
+        "identity": 0.1,
+        "contrast": 0.1,
+        "adversarial": 0.05,
+        "matching": 2.0,
+    }
+    config.optimizer = {
+        "lr": 1e-3,
+        "warmup_steps": 200,
+        "schedule": "cosine",
+        "b1": 0.9,
+        "b2": 0.99,
+        "weight_decay": 1e-4,
+        "clip": 1.0,
+    }
+    config.optimizer_discriminator = {
+        "lr": 2e-4,
+        "warmup_steps": 200,
+        "schedule": "constant",
+        "b1": 0.5,
+        "b2": 0.99,
+        "weight_decay": 1e-4,
+        "clip": 1.0,
+    }
+    return config

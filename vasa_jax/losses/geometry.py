@@ -1,0 +1,28 @@
+"""A start for the warps: tracked points tell where things go (not in the paper; for small compute).
+
+Canonical space is anchored at the mean face, so each warp has to carry known points onto known points. Learned
+from pixels alone, a small model never gets the mouth going; see the lab note of configs/face/small_128.py.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from vasa_jax import landmarks
+
+
+def point_weights(lips: float = 4.0, lids: float = 4.0, oval: float = 0.4) -> np.ndarray:
+    """How much each of the K points counts [K], mean one."""
+    weight = np.ones(landmarks.COUNT, np.float32)
+    for name in ("lips_outer", "lips_inner"):
+        weight[landmarks.SLICES[name]] = lips
+    for name in ("eye_left", "eye_right", "irises"):
+        weight[landmarks.SLICES[name]] = lids
+    weight[landmarks.SLICES["oval"]] = oval
+    return weight / weight.mean()
+
+
+def point_error(found: Float[Array, "b k c"], wanted: Float[Array, "b k c"], weight: Float[Array, " k"]) -> Float[Array, " b"]:
+    """Charbonnier distance between point sets in crop-normalised units, weighted mean per item."""
+    distance = jnp.sqrt(jnp.square(found - wanted).sum(-1) + 1e-6) - 1e-3
+    return (distance * weight).mean(-1)

@@ -1,0 +1,38 @@
+"""Appearance encoder E_app: a picture to a volume that still has the picture's pose (VASA-1 section 3.1)."""
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from vasa_jax.models.layers import Conv, ResBlock, StyleNorm
+from vasa_jax.ops.conv3d import unfold_depth
+from vasa_jax.ops.resize import average_pool, space_to_depth
+
+
+class AppearanceEncoder(nn.Module):
+    """2D tower, then depth unfolded from channels, then 3D blocks.
+
+    `patch` 1 is the paper's form, a 7x7 stem at full resolution; a larger patch folds blocks of pixels into
+    channels first, which is what makes the small configurations cheap.
+    """
+
+    stem: int
+    widths: tuple[int, ...]
+    volume: tuple[int, int]  # depth, channels
+    blocks_3d: int
+    patch: int = 1
+
+    @nn.compact
+    def __call__(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b z y x c"]:
+        depth, channels = self.volume
+        x = space_to_depth(image - 0.5, self.patch)
+        x = Conv(self.stem, size=7 if self.patch == 1 else 3, standardise=False, use_bias=True)(x)
+        for stage, width in enumerate(self.widths):
+            x = ResBlock(width)(x)
+            if stage < len(self.widths) - 1 or self.patch == 1:
+                x = average_pool(x, (2, 2))
+        x = nn.relu(StyleNorm()(x))
+        x = Conv(depth * channels, size=1, standardise=False, use_bias=True)(x)
+        x = unfold_depth(x, depth)
+        for _ in range(self.blocks_3d):
+            x = ResBlock(channels, dims=3)(x)
+        return x

@@ -1,0 +1,48 @@
+"""Facial dynamics encoder: an aligned face to the holistic code z_dyn [d] (VASA-1 section 3.1).
+
+Its input is not the raw picture but the face resampled by the in-plane part of the head pose, so that place,
+size and roll of the head cannot be told by the code: the first and free step of disentanglement (spec 1.3, item 4).
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vasa_jax.models.layers import ResNet
+from vasa_jax.ops.warp import grid_sample, identity_grid
+
+
+def aligned_crop(
+    image: Float[Array, "b h w 3"],
+    pose: Float[Array, "b 7"],
+    size: int,
+    extent: float = 0.62,
+    centre: float = 0.05,
+    span: float = 1.0,
+) -> Float[Array, "b s s 3"]:
+    """The square of half-width `extent` around the middle of the face, upright and at scale one.
+
+    `span` is the half-width of `image` in crop-normalised units (1 for the model's picture).
+    """
+    square = identity_grid((size, size)) * extent + jnp.asarray([0.0, centre])
+    roll, shift, scale = pose[:, 2], pose[:, 3:5], pose[:, 6]
+    cos, sin = jnp.cos(roll), jnp.sin(roll)
+    rotation = jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], -2) * scale[:, None, None]
+    coords = jnp.einsum("bij,hwj->bhwi", rotation, square) + shift[:, None, None]
+    return grid_sample(image, coords / span, "border")
+
+
+class DynamicsEncoder(nn.Module):
+    """Residual tower over the aligned face; flattened at the end because a code of motion is a code of places."""
+
+    features: int
+    widths: tuple[int, ...]
+    blocks: int = 1
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, face: Float[Array, "b s s 3"], deterministic: bool = True) -> Float[Array, "b d"]:
+        x = ResNet(self.widths, self.blocks)(face)
+        x = nn.Dropout(self.dropout)(x, deterministic=deterministic)
+        x = nn.relu(nn.Dense(4 * self.features)(x.reshape(x.shape[0], -1)))
+        return nn.Dense(self.features, use_bias=False)(x)

@@ -1,0 +1,162 @@
+"""The face latent model: encoders, the two warps and the decoder, wired as in VASA-1 section 3.1.
+
+How the warps compose (spec 1.4), all in the single-resample form:
+  into canonical space   V(c) = V_posed(theta_s(c + delta_s(c)))
+  out of it              V_out(p) = V(q + delta_d(q)),  q = theta_d^-1(p)
+The non-rigid offsets always act in canonical space. Volumes reach -1..1 in x and y and
++-`depth_extent` in z, canonical units.
+"""
+
+import flax
+import flax.linen as nn
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array, Float
+
+from vasa_jax.models.appearance_encoder import AppearanceEncoder
+from vasa_jax.models.canonical_unet import CanonicalUNet
+from vasa_jax.models.dynamics_encoder import DynamicsEncoder, aligned_crop
+from vasa_jax.models.generator import Generator
+from vasa_jax.models.identity_encoder import IdentityEncoder
+from vasa_jax.models.pose_encoder import PoseEncoder
+from vasa_jax.models.warp_field import WarpField
+from vasa_jax.ops.rotations import inverse_transform, transform
+from vasa_jax.ops.warp import grid_sample, identity_grid
+
+
+@flax.struct.dataclass
+class FaceLatents:
+    """What is kept of a portrait: the cacheable canonical volume, who, and how it was posed when taken."""
+
+    appearance: Float[Array, "b z y x c"]
+    identity: Float[Array, "b 4 4 c"]
+    pose: Float[Array, "b 7"]
+    dynamics: Float[Array, "b d"]
+    picture: Float[Array, "b h w 3"] | None = None
+    """The source picture itself, for configurations that move it (`source_skip`)."""
+
+
+class FaceLatentModel(nn.Module):
+    """V_app, z_id, z_pose, z_dyn = encode(picture); picture = decode(V_app, z_id, z_pose, z_dyn)."""
+
+    config: ml_collections.FrozenConfigDict
+
+    def setup(self):
+        c = self.config
+        self.appearance_encoder = AppearanceEncoder(**c.appearance)
+        self.identity_encoder = IdentityEncoder(**c.identity)
+        self.pose_encoder = PoseEncoder(**c.pose)
+        self.dynamics_encoder = DynamicsEncoder(**c.dynamics)
+        self.warp_in = WarpField(**c.warp)
+        self.warp_out = WarpField(**c.warp)
+        self.canonical_unet = CanonicalUNet(**c.canonical)
+        self.generator = Generator(**c.generator)
+        self.label_head = nn.Dense(6)
+
+    # ---- encode -------------------------------------------------------------------------------------
+
+    def encode_pose(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b 7"]:
+        """z_pose of a picture."""
+        return self.pose_encoder(image)
+
+    def encode_identity(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b 4 4 c"]:
+        """z_id of a picture."""
+        return self.identity_encoder(image)
+
+    def encode_face(self, face: Float[Array, "b s s 3"], deterministic: bool = True) -> Float[Array, "b d"]:
+        """z_dyn of an aligned face (`aligned_crop`)."""
+        return self.dynamics_encoder(face, deterministic)
+
+    def encode_motion(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 7"], Float[Array, "b d"]]:
+        """z_pose and z_dyn of a picture in 0..1."""
+        pose = self.pose_encoder(image)
+        return pose, self.encode_face(aligned_crop(image, pose, self.config.face_size))
+
+    def encode(
+        self,
+        image: Float[Array, "b h w 3"],
+        pose: Float[Array, "b 7"] | None = None,
+        dynamics: Float[Array, "b d"] | None = None,
+    ) -> FaceLatents:
+        """All latents of a picture in 0..1; a known pose (or code) may be given instead of estimated."""
+        return self.encode_with_offsets(image, pose, dynamics)[0]
+
+    def encode_with_offsets(
+        self, image: Array, pose: Array | None = None, dynamics: Array | None = None
+    ) -> tuple[FaceLatents, Float[Array, "b z y x 3"]]:
+        """`encode`, and the non-rigid offsets of the warp into canonical space for the geometry loss."""
+        if pose is None:
+            pose = self.pose_encoder(image)
+        if dynamics is None:
+            dynamics = self.encode_face(aligned_crop(image, pose, self.config.face_size))
+        identity = self.identity_encoder(image)
+        posed = self.appearance_encoder(image)
+        grid = self._grid(posed.shape[1:4])
+        offsets = self.warp_in(dynamics, identity)
+        coords = self._posed(pose, grid + offsets * self._reach())
+        canonical = self.canonical_unet(grid_sample(posed, self._normalised(coords), self.config.padding))
+        if self.config.generator.source_skip:
+            # Where each canonical place came from in the picture, as an offset so that it extrapolates.
+            canonical = jnp.concatenate([canonical, (coords - grid)[..., :2]], -1)
+        picture = image if self.config.generator.source_skip else None
+        return FaceLatents(canonical, identity, pose, dynamics, picture), offsets
+
+    # ---- decode -------------------------------------------------------------------------------------
+
+    def decode(
+        self, latents: FaceLatents, pose: Float[Array, "b 7"], dynamics: Float[Array, "b d"]
+    ) -> Float[Array, "b h w 3"]:
+        """The person of `latents` with another pose and dynamics; picture in 0..1."""
+        return self.render(latents, pose, dynamics)["image"]
+
+    def render(
+        self, latents: FaceLatents, pose: Float[Array, "b 7"], dynamics: Float[Array, "b d"]
+    ) -> dict[str, Array]:
+        """`decode` with what the losses look at: "image", "offsets" and, with a skip, its parts."""
+        offsets = self.warp_out(dynamics, latents.identity)
+        places = self.canonical_places(offsets, pose)
+        sampled = grid_sample(latents.appearance, self._normalised(places), "border")
+        flow = None
+        if self.config.generator.source_skip:
+            flow = places[..., :2] + sampled[..., -2:]
+            sampled = sampled[..., :-2]
+        out = self.generator(sampled, dynamics, flow, latents.picture)
+        return out | {"offsets": offsets}
+
+    def canonical_places(
+        self, offsets: Float[Array, "b z y x 3"], pose: Float[Array, "b 7"]
+    ) -> Float[Array, "b z y x 3"]:
+        """For each place of the output volume, the canonical place whose content is shown there."""
+        grid = self._grid(offsets.shape[1:4])
+        rigid = inverse_transform(pose, jnp.broadcast_to(grid.reshape(1, -1, 3), (pose.shape[0], grid.size // 3, 3)))
+        rigid = rigid.reshape(pose.shape[0], *grid.shape)
+        return rigid + self.sample_offsets(offsets, rigid)
+
+    def sample_offsets(self, offsets: Array, points: Float[Array, "b *s 3"]) -> Float[Array, "b *s 3"]:
+        """A warp generator's offsets (canonical units) at canonical points."""
+        return grid_sample(offsets, self._normalised(points), "border") * self._reach()
+
+    def read_labels(self, dynamics: Float[Array, "b d"]) -> dict[str, Float[Array, "b 2"]]:
+        """Mouth (opening, rounding), lid closure and eye-in-head angles as a linear reading of z_dyn."""
+        mouth, lids, eyes = jnp.split(self.label_head(dynamics), 3, -1)
+        return {"mouth": mouth * 0.1, "lids": lids, "eyes": eyes * 0.2}
+
+    # ---- coordinates --------------------------------------------------------------------------------
+
+    def _grid(self, shape: tuple[int, ...]) -> Float[Array, "z y x 3"]:
+        return identity_grid(shape) * jnp.asarray([1.0, 1.0, self.config.depth_extent])
+
+    def _normalised(self, places: Array) -> Array:
+        return places / jnp.asarray([1.0, 1.0, self.config.depth_extent])
+
+    def _reach(self) -> float:
+        return self.config.offset_reach
+
+    def _posed(self, pose: Array, places: Array) -> Array:
+        return transform(pose, places.reshape(pose.shape[0], -1, 3)).reshape(places.shape)
+
+    def __call__(self, source: Float[Array, "b h w 3"], driver: Float[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+        """Encode, decode and every head once, which is what `init` needs."""
+        pose, dynamics = self.encode_motion(driver)
+        self.read_labels(dynamics)
+        return self.decode(self.encode(source), pose, dynamics)

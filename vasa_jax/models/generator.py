@@ -1,0 +1,82 @@
+"""Projection and 2D generator G2D: the posed, warped volume to a picture (spec 1.3, item 7)."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vasa_jax.models.layers import Conv, ResBlock, StyleNorm
+from vasa_jax.ops.conv3d import fold_depth
+from vasa_jax.ops.resize import depth_to_space, linear_resize, nearest_upsample, space_to_depth
+from vasa_jax.ops.warp import grid_sample, identity_grid
+
+
+class Generator(nn.Module):
+    """Depth folds into channels, residual blocks, upsampling blocks, sigmoid picture.
+
+    Two options for small compute, both off in the paper's configuration:
+    * `modulated`: the dynamics code also sets the norms, so that what a warp cannot uncover (teeth behind
+      closed lips, a lid over an open eye) can still be painted;
+    * `source_skip`: the flow that the warps imply is collapsed over depth and moves the source picture, which
+      the generator blends with what it paints. One more candidate besides the depth planes is "stand still",
+      for the background.
+    """
+
+    base: int
+    blocks: int
+    widths: tuple[int, ...]
+    last_patch: int = 1
+    modulated: bool = False
+    source_skip: bool = False
+
+    @nn.compact
+    def __call__(
+        self,
+        volume: Float[Array, "b z y x c"],
+        dynamics: Float[Array, "b d"],
+        flow: Float[Array, "b z y x 2"] | None = None,
+        picture: Float[Array, "b h w 3"] | None = None,
+    ) -> dict[str, Array]:
+        style = dynamics if self.modulated else None
+        x = Conv(self.base, size=1, standardise=False, use_bias=True)(fold_depth(volume))
+        for _ in range(self.blocks):
+            x = ResBlock(self.base)(x, style)
+        out = {}
+        if self.source_skip:
+            out |= self._move_source(x, flow, picture)
+        for width in self.widths:
+            x = nearest_upsample(x, (2, 2))
+            if self.source_skip and width == self.widths[-1]:
+                seen = space_to_depth(out["moved"], picture.shape[1] // x.shape[1]) - 0.5
+                x = jnp.concatenate([x, Conv(width, standardise=False, use_bias=True)(seen)], -1)
+            x = ResBlock(width)(x, style)
+        x = nn.relu(StyleNorm()(x))
+        channels = 4 if self.source_skip else 3
+        x = Conv(channels * self.last_patch**2, standardise=False, use_bias=True)(x)
+        x = depth_to_space(x, self.last_patch).astype(jnp.float32)
+        painted = jax.nn.sigmoid(x[..., :3])
+        if not self.source_skip:
+            return {"image": painted}
+        keep = jax.nn.sigmoid(x[..., 3:] + 1.0)
+        return out | {"image": keep * out["moved"] + (1.0 - keep) * painted, "painted": painted, "keep": keep}
+
+    def _move_source(self, x: Array, flow: Array, picture: Array) -> dict[str, Array]:
+        """Chooses softly, per place, among the depth planes' source coordinates and standing still."""
+        size = picture.shape[1:3]
+        still = jnp.broadcast_to(identity_grid(flow.shape[2:4]), flow[:, :1].shape)
+        candidates = jnp.concatenate([flow, still], 1)
+        logits = Conv(candidates.shape[1], standardise=False, use_bias=True)(nn.relu(StyleNorm()(x)))
+        # The planes share the face's motion; start with more trust in them than in standing still.
+        share = jax.nn.softmax(logits.astype(jnp.float32), -1)
+        coords = jnp.einsum("bzhwc,bhwz->bhwc", candidates, share)
+        fine = resize_coords(coords, size)
+        moved = grid_sample(picture, fine, "border")
+        return {"moved": moved, "coords": fine, "still": share[..., -1]}
+
+
+def resize_coords(coords: Float[Array, "b y x 2"], size: tuple[int, int]) -> Float[Array, "b h w 2"]:
+    """Refines a field of coordinates whose cells' centres span -1..1 to a picture's pixels."""
+    if coords.shape[1:3] == size:
+        return coords
+    places = jnp.broadcast_to(identity_grid(size), (coords.shape[0], *size, 2))
+    return grid_sample(coords, places, "border")

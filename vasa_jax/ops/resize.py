@@ -1,0 +1,44 @@
+"""Sizes up and down without transposed convolutions."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def average_pool(x: Array, factors: tuple[int, ...]) -> Array:
+    """Mean over blocks of the axes between the first and the last, [b, ..., c]."""
+    shape, axes = [x.shape[0]], []
+    for size, factor in zip(x.shape[1:-1], factors, strict=True):
+        shape += [size // factor, factor]
+        axes.append(len(shape) - 1)
+    return x.reshape(*shape, x.shape[-1]).mean(axes)
+
+
+def nearest_upsample(x: Array, factors: tuple[int, ...]) -> Array:
+    """Repeats the cells of the axes between the first and the last, [b, ..., c]."""
+    shape, target = [x.shape[0]], [x.shape[0]]
+    for size, factor in zip(x.shape[1:-1], factors, strict=True):
+        shape += [size, 1]
+        target += [size, factor]
+    wide = jnp.broadcast_to(x.reshape(*shape, x.shape[-1]), (*target, x.shape[-1]))
+    sizes = [s * f for s, f in zip(x.shape[1:-1], factors, strict=True)]
+    return wide.reshape(x.shape[0], *sizes, x.shape[-1])
+
+
+def linear_resize(x: Array, sizes: tuple[int, ...]) -> Array:
+    """Linear interpolation of the axes between the first and the last to `sizes` (half-pixel centres)."""
+    return jax.image.resize(x, (x.shape[0], *sizes, x.shape[-1]), "linear", antialias=False)
+
+
+def space_to_depth(x: Float[Array, "b h w c"], block: int) -> Float[Array, "b y x d"]:
+    """Blocks of pixels into channels."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // block, block, w // block, block, c).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h // block, w // block, block * block * c)
+
+
+def depth_to_space(x: Float[Array, "b y x d"], block: int) -> Float[Array, "b h w c"]:
+    """Inverse of `space_to_depth`."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h, w, block, block, c // block**2).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h * block, w * block, c // block**2)

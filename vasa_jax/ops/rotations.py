@@ -1,0 +1,36 @@
+"""Head pose as numbers and as matrices. No parameters, no config."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def euler_to_matrix(angles: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
+    """Rotation matrices from angles about x (pitch), y (yaw) and z (roll) in radians, R = Rz Ry Rx."""
+    cx, cy, cz = jnp.moveaxis(jnp.cos(angles), -1, 0)
+    sx, sy, sz = jnp.moveaxis(jnp.sin(angles), -1, 0)
+    rows = [
+        [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
+        [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
+        [-sy, cy * sx, cy * cx],
+    ]
+    return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
+
+
+def matrix_to_euler(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
+    """Inverse of `euler_to_matrix` for |yaw| < pi/2."""
+    x = jnp.arctan2(matrix[..., 2, 1], matrix[..., 2, 2])
+    y = -jnp.arcsin(jnp.clip(matrix[..., 2, 0], -1.0, 1.0))
+    z = jnp.arctan2(matrix[..., 1, 0], matrix[..., 0, 0])
+    return jnp.stack([x, y, z], -1)
+
+
+def transform(pose: Float[Array, "*b 7"], points: Float[Array, "*b k 3"]) -> Float[Array, "*b k 3"]:
+    """Canonical points to image coordinates: scale * R @ x + translation."""
+    rotation = euler_to_matrix(pose[..., :3])
+    return pose[..., None, 6:] * jnp.einsum("...ij,...kj->...ki", rotation, points) + pose[..., None, 3:6]
+
+
+def inverse_transform(pose: Float[Array, "*b 7"], points: Float[Array, "*b k 3"]) -> Float[Array, "*b k 3"]:
+    """Image coordinates to canonical points: R^T (x - translation) / scale."""
+    rotation = euler_to_matrix(pose[..., :3])
+    return jnp.einsum("...ji,...kj->...ki", rotation, points - pose[..., None, 3:6]) / pose[..., None, 6:]
