@@ -116,15 +116,26 @@ class PmapPartitioner(MeshPartitioner):
 
     def __init__(self, devices: Sequence[jax.Device] | None = None):
         super().__init__({"data": -1}, devices=devices)
+        # The mesh that pmap's own outputs carry: a state laid out on another one costs a second compilation.
+        self.mesh = jax.make_mesh(
+            (self.batch_parts,), (self.axis,), axis_types=(AxisType.Auto,), devices=list(self.mesh.devices.flat)
+        )
+        self.replicated = NamedSharding(self.mesh, PartitionSpec())
+        self.batch_sharding = NamedSharding(self.mesh, PartitionSpec(self.axis))
+
+    def _spec(self, path: tuple, leaf: jax.ShapeDtypeStruct) -> PartitionSpec:
+        return PartitionSpec()
 
     def step(self, make: Callable[[str | None], Callable], abstract_state: Any) -> Callable:
+        """Compiled step. Nothing is donated: arguments that pmap broadcasts cannot be."""
         count = self.batch_parts
         devices = list(self.mesh.devices.flat)
         mapped = jax.pmap(make(self.axis), axis_name=self.axis, in_axes=(None, 0, None), out_axes=None, devices=devices)
+        split = jax.jit(lambda batch: jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), batch),
+                        out_shardings=self.batch_sharding)
 
         def step(state, batch, seed_key):
-            split = jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), batch)
-            return mapped(state, split, seed_key)
+            return mapped(state, split(batch), seed_key)
 
         return step
 
