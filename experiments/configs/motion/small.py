@@ -1,0 +1,30 @@
+"""Motion diffusion transformer for two CPU cores: the weights that the project ships.
+
+Command  vasa-train --config=experiments/configs/motion/small.py --workdir=runs/motion_small
+Data     motion of the small_128 face model (7 + 32 values a frame) over GRID and procedural heads
+"""
+
+import ml_collections
+
+from experiments.configs.motion import vasa
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = vasa.get_config()
+    config.steps = 3000
+    config.batch_size = 64
+    config.checkpoint_every = 500
+    config.log_every = 20
+    config.eval_every = 500
+    config.ema_decay = 0.998
+    config.data = {
+        "dir": "data",
+        "mixture": {"grid": 0.7, "procedural_heads": 0.3},
+        "kind": "windows",
+        "eval_batches": 4,
+    }
+    config.model.update(
+        {"motion_dim": 39, "width": 192, "depth": 5, "heads": 6, "layout": "B", "lookahead": 6, "dtype": "float32"}
+    )
+    config.optimizer.update({"lr": 1e-3, "warmup_steps": 100})
+    return config

@@ -1,0 +1,106 @@
+"""MotionGenerator: length, determinism, pieces of sound, constant memory, controls."""
+
+import jax
+import numpy as np
+import pytest
+
+from vasa_jax.inference import motion
+from vasa_jax.models.motion_transformer import MotionConfig, init_params
+
+W, K, M = 12, 4, 9
+CONFIG = MotionConfig(motion_dim=M, width=16, depth=1, heads=2, layout="B", window=W, context=K, lookahead=2, bands=8)
+STATS = {"mean": list(np.arange(M, dtype=float)), "std": [0.5] * M}
+
+
+@pytest.fixture(scope="module")
+def generator() -> motion.MotionGenerator:
+    params = init_params(CONFIG, jax.random.key(0))
+    params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
+    return motion.MotionGenerator(CONFIG, params, STATS)
+
+
+def _sound(frames: int, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(frames * 640)).astype(np.float32)
+
+
+def _all(generator, chunks, frames: int, **options) -> np.ndarray:
+    pieces = list(generator.windows(chunks, frames, **{"steps": 2, **options}))
+    return np.concatenate(pieces) if pieces else np.zeros((0, M), np.float32)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5, 11, 12, 13, 22, 50])
+def test_as_many_frames_as_asked(generator, frames: int) -> None:
+    pieces = list(generator.windows([_sound(frames)], frames, steps=2))
+    assert sum(len(piece) for piece in pieces) == frames and all(1 <= len(piece) <= W for piece in pieces)
+    made = np.concatenate([np.zeros((0, M)), *pieces])
+    assert made.shape == (frames, M) and np.isfinite(made).all()
+
+
+def test_same_seed_same_motion_however_the_sound_is_cut(generator) -> None:
+    sound = _sound(40)
+    whole = _all(generator, [sound], 40, seed=3)
+    cut = _all(generator, np.split(sound, [1, 700, 701, 9000, 20_000]), 40, seed=3)
+    np.testing.assert_array_equal(whole, cut)
+    assert np.abs(whole - _all(generator, [sound], 40, seed=4)).max() > 1e-3
+
+
+def test_no_later_sound_than_needed_is_read(generator) -> None:
+    taken = []
+
+    def chunks():
+        for i in range(1000):
+            taken.append(i)
+            yield _sound(1, i)
+
+    windows = generator.windows(chunks(), 1000, steps=2)
+    next(windows)
+    assert len(taken) == W
+    next(windows)
+    assert len(taken) == W + (W - CONFIG.lookahead)
+
+
+def test_memory_does_not_grow() -> None:
+    reader = motion._SoundReader((_sound(3, i) for i in range(500)), K * 640)
+    for _ in range(200):
+        assert len(reader.read((K + W) * 640)) == (K + W) * 640
+        assert len(reader._kept) <= (K + W + 3) * 640
+        reader.advance(10 * 640)
+
+
+def test_sound_after_the_end_and_samples_that_are_no_numbers(generator) -> None:
+    sound = _sound(8)
+    sound[100] = np.nan
+    sound[200] = np.inf
+    assert np.isfinite(_all(generator, [sound], 30)).all()
+    # What lies after the last frame is not heard.
+    longer = np.concatenate([_sound(8), _sound(30, 1)])
+    np.testing.assert_allclose(_all(generator, [longer], 8), _all(generator, [_sound(8)], 8), atol=1e-5)
+
+
+def test_controls_and_guidance_matter(generator) -> None:
+    sound = [_sound(12)]
+    plain = _all(generator, sound, 12)
+    for options in (
+        {"gaze": (0.3, 0.0)},
+        {"distance": 1.0},
+        {"emotion": np.eye(8)[4]},
+        {"guidance": {"audio": 2.0}},
+        {"guidance": {}},
+        {"temperature": 0.5},
+        {"eta": 1.0},
+        {"steps": 4},
+    ):
+        assert np.abs(_all(generator, sound, 12, **options) - plain).max() > 1e-4, options
+    np.testing.assert_array_equal(_all(generator, sound, 12, guidance={"audio": 0.5, "gaze": 1.0}), plain)
+
+
+def test_the_output_stays_within_the_statistics() -> None:
+    params = jax.tree.map(lambda x: x + 5.0, init_params(CONFIG, jax.random.key(0)))
+    wild = motion.MotionGenerator(CONFIG, params, {**STATS, "low": [-1.0] * M, "high": [2.0] * M})
+    made = _all(wild, [_sound(12)], 12)
+    assert made.min() >= -1.0 and made.max() <= 2.0
+
+
+def test_one_compilation_for_a_whole_recording(generator) -> None:
+    list(generator.windows([_sound(50)], 50, steps=3))
+    assert generator._sampler(3, 0.0)._cache_size() == 1

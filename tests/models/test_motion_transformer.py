@@ -1,0 +1,141 @@
+"""The motion transformer: what may read what, null conditions, size of the shipped configs."""
+
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vasa_jax.models.motion_transformer import (
+    CONDITIONS,
+    MotionConditions,
+    MotionConfig,
+    MotionTransformer,
+    init_params,
+)
+
+SIZES = [("vasa", 27.5e6, 30.5e6), ("small", 1.5e6, 3.2e6), ("tiny", 0.1e6, 1e6)]
+B, W, K, M, BANDS = 2, 12, 4, 9, 8
+
+
+def _config(layout: str, **changes: object) -> MotionConfig:
+    size = dict(motion_dim=M, width=24, depth=2, heads=4, window=W, context=K, bands=BANDS, audio_blocks=1)
+    return MotionConfig(layout=layout, **{**size, **changes})
+
+
+def _conditions(seed: int = 0) -> MotionConditions:
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape: int) -> jax.Array:
+        return jnp.asarray(rng.standard_normal(shape), jnp.float32)
+
+    every = jnp.ones((B, K + W), bool)
+    return MotionConditions(draw(B, 4 * (K + W), BANDS), every, draw(B, K, M), draw(B, 2), draw(B), draw(B, 8), every)
+
+
+@pytest.fixture(scope="module", params=["A", "B"])
+def model(request: pytest.FixtureRequest):
+    config = _config(request.param)
+    params = jax.jit(lambda key: init_params(config, key))(jax.random.key(0))
+    # The output starts near zero; a larger one makes every dependence visible.
+    params = jax.tree.map(lambda x: x + 0.05 * jax.random.normal(jax.random.key(1), x.shape), params)
+    noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.asarray([3, 800])
+
+    @jax.jit
+    def compiled(noisy: jax.Array, time: jax.Array, conditions: MotionConditions, drop: dict) -> jax.Array:
+        return MotionTransformer(config).apply({"params": params}, noisy, time, conditions, drop)
+
+    def run(conditions: MotionConditions, noisy=noisy, time=time, **drop: jax.Array) -> np.ndarray:
+        absent = {name: jnp.zeros(B, bool) for name in CONDITIONS}
+        return np.asarray(compiled(noisy, time, conditions, absent | drop))
+
+    return run, noisy
+
+
+def test_shape_and_batch_independence(model) -> None:
+    run, noisy = model
+    out = run(_conditions())
+    assert out.shape == (B, W, M) and out.dtype == np.float32
+    changed = run(_conditions(), noisy=noisy.at[1].add(1.0))
+    np.testing.assert_array_equal(out[0], changed[0])
+    assert np.abs(out[1] - changed[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_condition_is_read_unless_it_is_null(model, name: str) -> None:
+    run, _ = model
+    one, other = _conditions(0), _conditions(1)
+    both = [one, one.replace(**{name: getattr(other, name)})]
+    given = [run(c) for c in both]
+    assert np.abs(given[0] - given[1]).max() > 1e-4
+    null = [run(c, **{name: jnp.ones(B, bool)}) for c in both]
+    np.testing.assert_array_equal(*null)
+    # Null is not merely zero, and a row's choice is its own.
+    mixed = run(one, **{name: jnp.asarray([True, False])})
+    np.testing.assert_allclose(mixed[0], null[0][0], atol=1e-6)
+    np.testing.assert_allclose(mixed[1], given[0][1], atol=1e-6)
+
+
+def test_frames_that_do_not_exist_are_not_read(model) -> None:
+    run, noisy = model
+    conditions = _conditions()
+    valid = jnp.arange(K + W)[None] < K + W - 3
+    conditions = conditions.replace(valid=valid | jnp.zeros((B, 1), bool), audio_valid=valid | jnp.zeros((B, 1), bool))
+    steps = conditions.audio.at[:, -12:].add(5.0)
+    before, after = run(conditions), run(conditions.replace(audio=steps), noisy=noisy.at[:, -3:].add(5.0))
+    np.testing.assert_allclose(before[:, :-3], after[:, :-3], atol=1e-5)
+
+
+def test_unheard_frames_and_the_sound_of_a_null_context_do_not_matter(model) -> None:
+    run, _ = model
+    conditions = _conditions()
+    loud = conditions.replace(audio=conditions.audio.at[:, -8:].add(5.0))
+    unheard = jnp.broadcast_to(jnp.arange(K + W) < K + W - 2, (B, K + W))
+    np.testing.assert_array_equal(run(conditions.replace(audio_valid=unheard)), run(loud.replace(audio_valid=unheard)))
+    heard = jnp.broadcast_to(jnp.arange(K + W) >= K, (B, K + W))
+    before = conditions.replace(audio=conditions.audio.at[:, : 4 * K].add(5.0), audio_valid=heard)
+    dropped = jnp.ones(B, bool)
+    np.testing.assert_array_equal(
+        run(conditions.replace(audio_valid=heard), previous=dropped), run(before, previous=dropped)
+    )
+
+
+def test_time_is_read(model) -> None:
+    run, _ = model
+    assert np.abs(run(_conditions()) - run(_conditions(), time=jnp.asarray([900, 10]))).max() > 1e-3
+
+
+def test_encoding_first_is_the_same() -> None:
+    config = _config("B")
+    params = {"params": init_params(config, jax.random.key(0))}
+    conditions, noisy, time = _conditions(), jnp.ones((B, W, M)), jnp.asarray([3, 800])
+    model = MotionTransformer(config)
+    audio = model.apply(params, conditions.audio, conditions.audio_valid, method="encode_audio")
+    split = model.apply(params, noisy, time, conditions.replace(audio=audio), {}, method="denoise")
+    np.testing.assert_allclose(split, model.apply(params, noisy, time, conditions, {}), atol=1e-6)
+
+
+def test_bfloat16_stays_close() -> None:
+    params = {"params": init_params(_config("A"), jax.random.key(0))}
+    args = (jnp.ones((B, W, M)), jnp.asarray([3, 800]), _conditions(), {})
+    exact = MotionTransformer(_config("A")).apply(params, *args)
+    rounded = MotionTransformer(_config("A", dtype="bfloat16")).apply(params, *args)
+    assert rounded.dtype == jnp.float32
+    # bfloat16 keeps 8 bits: some 1 % of outputs of order 0.1.
+    np.testing.assert_allclose(exact, rounded, atol=3e-2)
+
+
+def test_bad_configs_are_refused() -> None:
+    for changes in ({"layout": "C"}, {"heads": 5}, {"lookahead": 9}):
+        with pytest.raises(ValueError):
+            _config(**{"layout": "A", **changes})
+    with pytest.raises(TypeError):
+        MotionConfig.create({"motion_dim": 9, "colour": 3})
+
+
+@pytest.mark.parametrize(("name", "low", "high"), SIZES)
+def test_sizes_of_the_shipped_configs(name: str, low: float, high: float) -> None:
+    config = importlib.import_module(f"experiments.configs.motion.{name}").get_config()
+    shapes = jax.eval_shape(lambda key: init_params(MotionConfig.create(config.model), key), jax.random.key(0))
+    assert low < sum(x.size for x in jax.tree.leaves(shapes)) < high

@@ -1,0 +1,1 @@
+"""Denoising diffusion: noise schedule, classifier-free guidance, sampler."""

@@ -1,0 +1,1 @@
+"""Audio encoders: sound in, one vector per video frame out."""

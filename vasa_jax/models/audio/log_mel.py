@@ -1,0 +1,118 @@
+"""Log-mel front end and a small convolutional encoder: speech to one vector per video frame.
+
+A video frame at 25 fps covers 640 samples at 16 kHz and four mel steps of 160 samples (100 Hz). The window of
+step s is centred on the middle of its 160 samples, so that the steps of a frame see the sound of that frame and
+7.5 ms of either neighbour.
+
+Loudness: features are decibels *below the speech level*, not absolute. The level comes from the loudest 120 ms of
+a window, is bounded, and can be carried from window to window (`running_level`), so a file of any length needs
+constant memory. Silence stays silence: the lower bound and the distance kept from the noise floor stop the gain
+from raising a pause to the level of speech, and digital silence is exactly zero in the features.
+"""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+SAMPLE_RATE = 16_000
+HOP = 160
+WINDOW = 400
+FFT = 512
+STEPS_PER_FRAME = 4
+SAMPLES_PER_FRAME = HOP * STEPS_PER_FRAME
+
+# Bounds of the speech level in dB of full scale: speech whose loudest vowels lie below -42 dB is left quiet.
+LEVEL_LOW, LEVEL_HIGH = -42.0, 0.0
+LOUDEST_STEPS = 12
+# Speech stands at least this far above its background; stationary noise alone therefore never counts as speech.
+ABOVE_FLOOR = 20.0
+RANGE = 60.0
+RELEASE_PER_SECOND = 1.0
+_TINY = 1e-12
+
+
+@functools.cache
+def mel_filterbank(bands: int, low: float = 60.0, high: float = 7600.0) -> np.ndarray:
+    """Triangular filters of peak one, evenly spaced in mel (O'Shaughnessy 1987), [FFT / 2 + 1, bands]."""
+
+    def to_mel(hertz: float) -> float:
+        return 2595.0 * np.log10(1.0 + hertz / 700.0)
+
+    edges = 700.0 * (10.0 ** (np.linspace(to_mel(low), to_mel(high), bands + 2) / 2595.0) - 1.0)
+    bins = np.fft.rfftfreq(FFT, 1.0 / SAMPLE_RATE)[:, None]
+    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return np.maximum(0.0, np.minimum(rise, fall)).astype(np.float32)
+
+
+@functools.cache
+def _window() -> np.ndarray:
+    return np.hanning(WINDOW + 1)[:-1].astype(np.float32)
+
+
+def mel_power(audio: Float[Array, "*b n"], bands: int) -> Float[Array, "*b s bands"]:
+    """Mel power of 16 kHz sound in -1..1, one step per 160 samples.
+
+    The scale is that of mean squares: the power of a step summed over the bands is about the mean square of the
+    sound around it. The sound before the first and after the last sample counts as zero.
+    """
+    steps = audio.shape[-1] // HOP
+    margin = (WINDOW - HOP) // 2
+    beyond = 3 * HOP - WINDOW + margin
+    padded = jnp.pad(audio[..., : steps * HOP], [(0, 0)] * (audio.ndim - 1) + [(margin, beyond)])
+    # Overlapping windows from whole hops: slices, where an index array would gather every sample one by one.
+    hops = padded.reshape(*audio.shape[:-1], steps + 2, HOP)
+    overlapping = jnp.concatenate([hops[..., :-2, :], hops[..., 1:-1, :], hops[..., 2:, : WINDOW - 2 * HOP]], -1)
+    window = _window()
+    spectrum = jnp.fft.rfft(overlapping * window, n=FFT)
+    power = (jnp.square(spectrum.real) + jnp.square(spectrum.imag)) * (2.0 / (FFT * np.square(window).sum()))
+    return jnp.einsum("...sf,fm->...sm", power, mel_filterbank(bands))
+
+
+def speech_level(power: Float[Array, "*b s bands"]) -> Float[Array, "*b"]:
+    """Level of the speech in dB of full scale: mean of the loudest 120 ms, bounded, kept clear of the noise floor."""
+    energy = 10.0 * jnp.log10(power.sum(-1) + _TINY)
+    loudest = jax.lax.top_k(energy, min(LOUDEST_STEPS, energy.shape[-1]))[0].mean(-1)
+    floor = jnp.percentile(energy, 10.0, axis=-1)
+    return jnp.clip(jnp.maximum(loudest, floor + ABOVE_FLOOR), LEVEL_LOW, LEVEL_HIGH)
+
+
+def running_level(previous: float | None, current: float, seconds: float) -> float:
+    """Level carried along a recording: rises at once, falls by at most 1 dB a second, so a pause is not turned up."""
+    return current if previous is None else max(current, previous - RELEASE_PER_SECOND * seconds)
+
+
+def features(power: Float[Array, "*b s bands"], level: Float[Array, "*b"]) -> Float[Array, "*b s bands"]:
+    """Normalised log-mel: 0 at 60 dB and more below the speech level, 3 at the level."""
+    decibels = 10.0 * jnp.log10(power + _TINY) - level[..., None, None]
+    return jnp.clip(decibels + RANGE, 0.0, RANGE + 10.0) * (3.0 / RANGE)
+
+
+def frame_features(steps: Float[Array, "*b s bands"]) -> Float[Array, "*b t c"]:
+    """The four mel steps of each video frame side by side."""
+    *lead, count, bands = steps.shape
+    return steps.reshape(*lead, count // STEPS_PER_FRAME, STEPS_PER_FRAME * bands)
+
+
+class LogMelEncoder(nn.Module):
+    """Residual convolutions over video frames; `blocks` of kernel size `kernel` see blocks * (kernel - 1) / 2 frames
+    to either side."""
+
+    width: int
+    blocks: int = 3
+    kernel: int = 5
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, steps: Float[Array, "b s bands"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
+        """Encodes normalised log-mel; frames that are not `valid` are unheard: they read as silence."""
+        frames = frame_features(steps) * valid[..., None]
+        x = nn.Dense(self.width, dtype=self.dtype, name="mel")(frames)
+        for i in range(self.blocks):
+            y = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
+            x = x + nn.Conv(self.width, (self.kernel,), padding="SAME", dtype=self.dtype, name=f"conv_{i}")(y)
+        return nn.LayerNorm(dtype=self.dtype, name="norm")(x)

@@ -1,0 +1,230 @@
+"""H of VASA-1 (section 3.3): the transformer encoder that turns noisy motion and conditions into clean motion.
+
+Layout A, the paper's: every condition is a token in one sequence,
+``[t][gaze][distance][emotion][audio (K + W)][motion (K + W)]``; the audio and the motion token of a frame share
+their position. Layout B adds the audio (and the time) to the motion token of its frame,
+``[t][gaze][distance][emotion][motion + audio (K + W)]``: half the tokens, and synchrony is given, not learned.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from vasa_jax.diffusion.guidance import Drop
+from vasa_jax.models.audio.log_mel import LogMelEncoder
+
+CONDITIONS = ("audio", "gaze", "distance", "emotion", "previous")
+# Radians to about one: the eyes move within some 0.4 rad.
+_GAZE_GAIN = 5.0
+_SCALARS = ("time", "gaze", "distance", "emotion")
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionConfig:
+    """Size of the motion model. `motion_dim` is 7 (pose) + the width of the dynamics code."""
+
+    motion_dim: int
+    width: int = 512
+    depth: int = 8
+    heads: int = 8
+    mlp_ratio: float = 4.0
+    layout: str = "A"
+    window: int = 50
+    context: int = 10
+    lookahead: int = 0
+    bands: int = 40
+    audio_blocks: int = 3
+    audio_kernel: int = 5
+    diffusion_steps: int = 1000
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.layout not in ("A", "B"):
+            raise ValueError(f"layout is A or B, not {self.layout!r}")
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
+        if not 0 <= self.lookahead <= self.window - self.context:
+            raise ValueError("lookahead must leave at least as many frames of a window as the context needs")
+
+    @classmethod
+    def create(cls, mapping: Mapping[str, Any] | Self) -> Self:
+        """From a config's mapping; a name that the model does not know is an error."""
+        return mapping if isinstance(mapping, cls) else cls(**dict(mapping))
+
+    @property
+    def frames(self) -> int:
+        """Frames the network sees: context and window."""
+        return self.context + self.window
+
+
+@flax.struct.dataclass
+class MotionConditions:
+    """C of the paper. Motion is standardised; `audio` holds the normalised log-mel of context and window, or what
+    `encode_audio` made of it; `audio_valid` says which frames are heard, `valid` which exist."""
+
+    audio: Float[Array, "b s c"]
+    audio_valid: Bool[Array, "b t"]
+    previous: Float[Array, "b k m"]
+    gaze: Float[Array, "b 2"]
+    distance: Float[Array, "b"]
+    emotion: Float[Array, "b 8"]
+    valid: Bool[Array, "b t"]
+
+
+def _sinusoids(time: Float[Array, "b"], width: int) -> Float[Array, "b d"]:
+    rates = np.exp(np.linspace(0.0, -np.log(10_000.0), width // 2)).astype(np.float32)
+    phases = time[:, None] * rates
+    return jnp.concatenate([jnp.sin(phases), jnp.cos(phases)], -1)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention in which no token reads a key that the mask leaves out."""
+
+    heads: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"]) -> Float[Array, "b n d"]:
+        batch, tokens, width = x.shape
+        qkv = nn.Dense(3 * width, dtype=self.dtype, name="qkv")(x)
+        query, key, value = jnp.moveaxis(qkv.reshape(batch, tokens, 3, self.heads, -1), 2, 0)
+        logits = jnp.einsum("bqhc,bkhc->bhqk", query, key).astype(jnp.float32) / np.sqrt(width // self.heads)
+        weights = nn.softmax(jnp.where(mask[:, None, None, :], logits, -1e30)).astype(self.dtype)
+        read = jnp.einsum("bhqk,bkhc->bqhc", weights, value).reshape(batch, tokens, width)
+        return nn.Dense(width, dtype=self.dtype, name="out")(read)
+
+
+class EncoderBlock(nn.Module):
+    """Pre-norm transformer encoder layer."""
+
+    heads: int
+    mlp_ratio: float
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"]) -> Float[Array, "b n d"]:
+        width = x.shape[-1]
+        read = nn.LayerNorm(dtype=self.dtype, name="norm_attention")(x)
+        x = x + SelfAttention(self.heads, self.dtype, name="attention")(read, mask)
+        hidden = nn.Dense(round(width * self.mlp_ratio), dtype=self.dtype, name="mlp_in")(
+            nn.LayerNorm(dtype=self.dtype, name="norm_mlp")(x)
+        )
+        return x + nn.Dense(width, dtype=self.dtype, name="mlp_out")(nn.gelu(hidden))
+
+
+class MotionTransformer(nn.Module):
+    """Predicts the clean motion X_0 of the W current frames."""
+
+    config: MotionConfig
+
+    def setup(self) -> None:
+        c, dtype = self.config, jnp.dtype(self.config.dtype)
+
+        def table(name: str, *shape: int) -> Array:
+            return self.param(name, nn.initializers.normal(0.02), (*shape, c.width))
+
+        self.audio_encoder = LogMelEncoder(c.width, c.audio_blocks, c.audio_kernel, dtype)
+        self.time_in, self.time_out = nn.Dense(c.width, dtype=dtype), nn.Dense(c.width, dtype=dtype)
+        self.motion_in = nn.Dense(c.width, dtype=dtype)
+        self.audio_in = nn.Dense(c.width, dtype=dtype)
+        self.gaze_in, self.distance_in, self.emotion_in = (nn.Dense(c.width, dtype=dtype) for _ in range(3))
+        self.position = table("position", c.frames)
+        self.types = table("types", len(_SCALARS) + 3)
+        self.null = table("null", len(CONDITIONS))
+        self.blocks = [EncoderBlock(c.heads, c.mlp_ratio, dtype) for _ in range(c.depth)]
+        self.norm = nn.LayerNorm(dtype=dtype)
+        self.motion_out = nn.Dense(c.motion_dim, kernel_init=nn.initializers.normal(0.02))
+
+    def encode_audio(self, steps: Float[Array, "b s bands"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
+        """One vector per frame; once per window, since it depends neither on the noise nor on the time."""
+        return self.audio_in(self.audio_encoder(steps, valid))
+
+    def __call__(
+        self, noisy: Float[Array, "b w m"], time: Int[Array, "b"], conditions: MotionConditions, drop: Drop
+    ) -> Float[Array, "b w m"]:
+        """X_0 from X_t and C with the raw log-mel in `conditions.audio` (training)."""
+        audio = self.encode_audio(conditions.audio, conditions.audio_valid)
+        return self.denoise(noisy, time, conditions.replace(audio=audio), drop)
+
+    def denoise(
+        self, noisy: Float[Array, "b w m"], time: Int[Array, "b"], conditions: MotionConditions, drop: Drop
+    ) -> Float[Array, "b w m"]:
+        """X_0 from X_t and C with encoded audio (sampling).
+
+        Args:
+          noisy: standardised motion of the window at `time`.
+          time: 0..diffusion_steps-1.
+          conditions: see MotionConditions.
+          drop: condition name -> rows in which its learned null takes its place; a missing name is never dropped.
+            Dropping "previous" also silences the sound of the previous frames.
+        """
+        c = self.config
+        dropped = {name: drop.get(name, jnp.zeros(noisy.shape[0], bool)) for name in CONDITIONS}
+        instant = self.time_out(nn.silu(self.time_in(_sinusoids(time * (1000.0 / c.diffusion_steps), c.width))))
+        audio, motion = self._frame_tokens(noisy, conditions, dropped)
+        scalars = self._scalar_tokens(instant, conditions, dropped)
+        always = jnp.ones(scalars.shape[:2], bool)
+        if c.layout == "A":
+            tokens, mask = [scalars, audio, motion], [always, conditions.valid, conditions.valid]
+        else:
+            tokens, mask = [scalars, motion + audio + instant[:, None]], [always, conditions.valid]
+        x, mask = jnp.concatenate(tokens, 1), jnp.concatenate(mask, 1)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.motion_out(self.norm(x[:, -c.window :])).astype(jnp.float32)
+
+    def _null(self, name: str) -> Float[Array, "d"]:
+        return self.null[CONDITIONS.index(name)]
+
+    def _frame_tokens(
+        self, noisy: Float[Array, "b w m"], conditions: MotionConditions, dropped: Drop
+    ) -> tuple[Float[Array, "b t d"], Float[Array, "b t d"]]:
+        """Audio and motion tokens of context and window, with positions and types."""
+        c = self.config
+        before = np.arange(c.frames) < c.context
+        heard = conditions.audio_valid & ~dropped["audio"][:, None] & ~(dropped["previous"][:, None] & before)
+        audio = jnp.where(heard[..., None], conditions.audio, self._null("audio"))
+        continued = self.motion_in(conditions.previous)
+        previous = jnp.where(dropped["previous"][:, None, None], self._null("previous"), continued)
+        # The context is clean and the window noisy: their own types tell them apart.
+        motion = jnp.concatenate([previous + self.types[-2], self.motion_in(noisy) + self.types[-1]], 1)
+        # Fixed sinusoids make a frame's audio and motion tokens alike from the first step (layout A finds them by it).
+        position = self.position + 0.5 * _sinusoids(jnp.arange(c.frames, dtype=jnp.float32), c.width)
+        return audio + self.types[-3] + position, motion + position
+
+    def _scalar_tokens(
+        self, instant: Float[Array, "b d"], conditions: MotionConditions, dropped: Drop
+    ) -> Float[Array, "b n d"]:
+        def given(name: str, value: Float[Array, "b d"]) -> Float[Array, "b d"]:
+            return jnp.where(dropped[name][:, None], self._null(name), value)
+
+        tokens = [
+            instant,
+            given("gaze", self.gaze_in(conditions.gaze * _GAZE_GAIN)),
+            given("distance", self.distance_in(conditions.distance[:, None])),
+            given("emotion", self.emotion_in(conditions.emotion)),
+        ]
+        return jnp.stack(tokens, 1) + self.types[: len(_SCALARS)]
+
+
+def init_params(config: MotionConfig, key: jax.Array) -> Any:
+    """Fresh parameters."""
+    rows = 1
+    conditions = MotionConditions(
+        audio=jnp.zeros((rows, config.frames * 4, config.bands)),
+        audio_valid=jnp.ones((rows, config.frames), bool),
+        previous=jnp.zeros((rows, config.context, config.motion_dim)),
+        gaze=jnp.zeros((rows, 2)),
+        distance=jnp.zeros(rows),
+        emotion=jnp.zeros((rows, 8)),
+        valid=jnp.ones((rows, config.frames), bool),
+    )
+    noisy = jnp.zeros((rows, config.window, config.motion_dim))
+    return MotionTransformer(config).init(key, noisy, jnp.zeros(rows, jnp.int32), conditions, {})["params"]

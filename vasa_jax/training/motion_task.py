@@ -1,0 +1,261 @@
+"""Stage 2 as a task: the motion transformer learns to remove noise from standardised motion, given the conditions.
+
+Plain x0 mean squared error, as in the paper (section 3.3). Every random choice of an example comes from its global
+index in the batch, so a mesh and pmap see the same example.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from vasa_jax.diffusion import schedule
+from vasa_jax.inference.motion import DEFAULT_GUIDANCE, sample_window
+from vasa_jax.models.audio import augment, log_mel
+from vasa_jax.models.motion_transformer import (
+    CONDITIONS,
+    MotionConditions,
+    MotionConfig,
+    MotionTransformer,
+    init_params,
+)
+from vasa_jax.training.task import Batch, Metrics, Params, Task, example_keys
+
+PLAYER = "motion"
+# Frames this far below the speech level count as a pause; what is next to speech already moves the mouth.
+_PAUSE_BELOW = 30.0
+_PAUSE_MARGIN = (2, 4)
+_EVALUATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
+_EVALUATION_STEPS = 10
+_LAGS = range(-2, 3)
+
+
+def default_loss() -> ml_collections.ConfigDict:
+    """Weights and probabilities of stage 2; a config changes what it names.
+
+    drop: chance that a condition is null (paper: 0.1, and 0.5 for the previous window and its sound).
+    tail_*: chance and largest number of last frames whose sound is unheard (paper: "last few frames").
+    previous_noise: largest standard deviation of the noise on the previous motion, against drift.
+    mouth: weight of the error of the mouth as a linear readout sees it; velocity: of the frame differences.
+    """
+    return ml_collections.ConfigDict(
+        {
+            "drop": {"audio": 0.1, "gaze": 0.1, "distance": 0.1, "emotion": 0.1, "previous": 0.5},
+            "tail_probability": 0.3,
+            "tail_frames": 10,
+            "previous_noise": 0.1,
+            "mouth": 0.0,
+            "velocity": 0.0,
+            "augment": {},
+        }
+    )
+
+
+def fit_mouth_readout(
+    motion: Float[np.ndarray, "n m"], opening: Float[np.ndarray, "n"], ridge: float = 1e-2
+) -> Float[np.ndarray, "m"]:
+    """Linear readout of the standardised mouth opening from standardised motion (ridge regression)."""
+    target = (opening - opening.mean()) / max(float(opening.std()), 1e-6)
+    gram = motion.T @ motion / len(motion) + ridge * np.eye(motion.shape[1])
+    return np.linalg.solve(gram, motion.T @ target / len(motion)).astype(np.float32)
+
+
+def statistics(batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, list[float]]:
+    """What `make_motion_task` and MotionGenerator standardise with, from windows of raw motion.
+
+    Returns lists (for JSON): "mean", "std", "low" and "high" (the range of the data, widened by half a standard
+    deviation) per value of the motion; "mouth_readout" where the batches have "mouth".
+    """
+    motion, opening = [], []
+    for batch in batches:
+        there = np.asarray(batch["valid"], bool)
+        motion.append(np.asarray(batch["motion"], np.float64)[there])
+        if "mouth" in batch:
+            opening.append(np.asarray(batch["mouth"], np.float64)[..., 0][there])
+    rows = np.concatenate(motion)
+    mean, std = rows.mean(0), np.maximum(rows.std(0), 1e-4)
+    low, high = np.percentile(rows, (0.05, 99.95), axis=0)
+    stats = {"mean": mean, "std": std, "low": low - 0.5 * std, "high": high + 0.5 * std}
+    if opening:
+        stats["mouth_readout"] = fit_mouth_readout((rows - mean) / std, np.concatenate(opening))
+    return {name: value.tolist() for name, value in stats.items()}
+
+
+def silent_frames(power: Float[Array, "s bands"], level: Float[Array, ""]) -> Bool[Array, "t"]:
+    """Frames of a pause, without those next to speech."""
+    energy = 10.0 * jnp.log10(power.sum(-1) + 1e-10).reshape(-1, log_mel.STEPS_PER_FRAME).max(-1)
+    loud = energy > level - _PAUSE_BELOW
+    after, before = _PAUSE_MARGIN
+    padded = jnp.pad(loud, (after, before))
+    return ~jnp.stack([padded[i : i + loud.shape[0]] for i in range(after + before + 1)]).any(0)
+
+
+def change_correlation(
+    made: Float[Array, "b t"], real: Float[Array, "b t"], valid: Bool[Array, "b t"]
+) -> Float[Array, ""]:
+    """Correlation of frame-to-frame changes, best lag within two frames, mean over the examples."""
+    made, real = jnp.diff(made), jnp.diff(real)
+    both = (valid[:, 1:] & valid[:, :-1]).astype(made.dtype)
+
+    def at(lag: int) -> Float[Array, "b"]:
+        n = made.shape[1]
+        a, b = made[:, max(lag, 0) : n + min(lag, 0)], real[:, max(-lag, 0) : n + min(-lag, 0)]
+        w = both[:, max(lag, 0) : n + min(lag, 0)] * both[:, max(-lag, 0) : n + min(-lag, 0)]
+        total = jnp.maximum(w.sum(1, keepdims=True), 1.0)
+        a, b = ((x - (x * w).sum(1, keepdims=True) / total) * w for x in (a, b))
+        return (a * b).sum(1) / jnp.sqrt(jnp.square(a).sum(1) * jnp.square(b).sum(1) + 1e-12)
+
+    return jnp.stack([at(lag) for lag in _LAGS]).max(0).mean()
+
+
+class _MotionTask:
+    """The functions of the task; one object so that they share config and statistics."""
+
+    def __init__(self, config: ml_collections.ConfigDict, stats: Mapping[str, Any]) -> None:
+        self.model_config = MotionConfig.create(config.model)
+        self.model = MotionTransformer(self.model_config)
+        self.loss_config = default_loss()
+        self.loss_config.update(config.get("loss", {}))
+        self.augment = augment.AugmentConfig.create(self.loss_config.augment)
+        self.mean, self.std = (np.asarray(stats[name], np.float32) for name in ("mean", "std"))
+        readout = stats.get("mouth_readout")
+        self.readout = None if readout is None else np.asarray(readout, np.float32)
+        if self.mean.shape != (self.model_config.motion_dim,):
+            raise ValueError(f"statistics of {self.mean.shape[0]} values for a model of {self.model_config.motion_dim}")
+
+    def init(self, rng: PRNGKeyArray, batch: Batch) -> Params:
+        return {PLAYER: init_params(self.model_config, rng)}
+
+    def plain(self, batch: Batch) -> tuple[MotionConditions, Float[Array, "b w m"]]:
+        """Conditions and clean window of a batch as it is."""
+        c = self.model_config
+        power = log_mel.mel_power(batch["audio"], c.bands)
+        motion = (batch["motion"] - self.mean) / self.std
+        return self._pack(batch, log_mel.features(power, log_mel.speech_level(power)), batch["valid"], motion)
+
+    def varied(
+        self, batch: Batch, keys: PRNGKeyArray
+    ) -> tuple[MotionConditions, Float[Array, "b w m"], dict[str, Bool[Array, "b"]]]:
+        """The same after augmentation, and which conditions are null."""
+        c = self.model_config
+        power = log_mel.mel_power(batch["audio"], c.bands)
+        level = log_mel.speech_level(power)
+        motion = (batch["motion"] - self.mean) / self.std
+        one = jax.vmap(functools.partial(self._vary, self.loss_config))
+        audio, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
+        conditions, clean = self._pack({**batch, "valid": valid}, audio, heard & valid, motion)
+        return conditions.replace(previous=previous), clean, drop
+
+    def _pack(
+        self, batch: Batch, audio: Array, heard: Array, motion: Float[Array, "b t m"]
+    ) -> tuple[MotionConditions, Float[Array, "b w m"]]:
+        k = self.model_config.context
+        conditions = MotionConditions(
+            audio=audio,
+            audio_valid=heard,
+            previous=motion[:, :k],
+            gaze=batch["gaze"],
+            distance=batch["distance"].reshape(-1),
+            emotion=batch["emotion"],
+            valid=batch["valid"],
+        )
+        return conditions, motion[:, k:]
+
+    def _vary(self, loss: Any, key: PRNGKeyArray, power: Array, level: Array, motion: Array, valid: Array) -> tuple:
+        """One example: pause, foreign voice, unheard tail, null conditions, noise on the context."""
+        c = self.model_config
+        draw_key, pause_key, voice_key, noise_key = jax.random.split(key, 4)
+        draws = jax.random.uniform(draw_key, (4 + len(CONDITIONS),))
+        played = augment.lengthen_pause(pause_key, silent_frames(power, level) & valid)
+        played = jnp.where(draws[0] < self.augment.pause_probability, played, jnp.arange(c.frames))
+        frames = power.reshape(c.frames, log_mel.STEPS_PER_FRAME, c.bands)[played]
+        power, level = augment.augment(voice_key, frames.reshape(power.shape), level, self.augment)
+        tail = 1 + jnp.floor(draws[1] * loss.tail_frames).astype(jnp.int32)
+        tail = jnp.where(draws[2] < loss.tail_probability, tail, 0)
+        drop = {name: draw < loss.drop[name] for name, draw in zip(CONDITIONS, draws[4:], strict=True)}
+        index = np.arange(c.frames)
+        # Sound before a first window does not exist: the encoder must not hear it around the corner.
+        heard = (index < c.frames - tail) & ~(drop["previous"] & (index < c.context))
+        motion = motion[played]
+        spread = loss.previous_noise * draws[3]
+        previous = motion[: c.context] + spread * jax.random.normal(noise_key, (c.context, c.motion_dim))
+        audio = log_mel.features(power, level)
+        return audio, heard, valid[played], motion, previous, drop
+
+    def loss(
+        self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
+    ) -> tuple[Array, tuple[Metrics, dict[str, Any]]]:
+        vary_key, time_key, noise_key = jax.random.split(rng, 3)
+        conditions, clean, drop = self.varied(batch, example_keys(vary_key, batch["index"]))
+        time = jax.vmap(lambda k: schedule.draw_time(k, self.model_config.diffusion_steps))(
+            example_keys(time_key, batch["index"])
+        )
+        noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(noise_key, batch["index"]))
+        noisy = schedule.add_noise(clean, noise, time, self.model_config.diffusion_steps)
+        guess = self.model.apply({"params": params[PLAYER]}, noisy, time, conditions, drop)
+        metrics = self._errors(guess - clean, conditions.valid[:, self.model_config.context :])
+        total = metrics["x0"]
+        for name in ("mouth", "velocity"):
+            if self.loss_config[name] and name in metrics:
+                total = total + self.loss_config[name] * metrics[name]
+        return total, (metrics, carry)
+
+    def _errors(self, error: Float[Array, "b w m"], valid: Bool[Array, "b w"]) -> Metrics:
+        """Mean squares over the existing frames of each example, then over examples (equal on any split of a batch)."""
+
+        def mean(squares: Float[Array, "b w c"], mask: Bool[Array, "b w"]) -> Float[Array, ""]:
+            share = mask / jnp.maximum(mask.sum(1, keepdims=True), 1)
+            return (squares.mean(-1) * share).sum(1).mean()
+
+        metrics = {
+            "x0": mean(jnp.square(error), valid),
+            "x0_pose": mean(jnp.square(error[..., :7]), valid),
+            "x0_dynamics": mean(jnp.square(error[..., 7:]), valid),
+            "velocity": mean(jnp.square(jnp.diff(error, axis=1)), valid[:, 1:] & valid[:, :-1]),
+        }
+        if self.readout is not None:
+            metrics["mouth"] = mean(jnp.square(error @ self.readout[:, None]), valid)
+        return metrics
+
+    def evaluate(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> Metrics:
+        """Held-out x0 error at fixed times (a fixed noise per example), and what ten steps make of the sound."""
+        c = self.model_config
+        conditions, clean = self.plain(batch)
+        keys = example_keys(rng, batch["index"])
+        noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(keys)
+        valid = conditions.valid[:, c.context :]
+        metrics = {}
+        for share in _EVALUATION_TIMES:
+            time = jnp.full(clean.shape[:1], round(share * c.diffusion_steps), jnp.int32)
+            noisy = schedule.add_noise(clean, noise, time, c.diffusion_steps)
+            guess = self.model.apply({"params": params[PLAYER]}, noisy, time, conditions, {})
+            metrics[f"x0_t{share}"] = self._errors(guess - clean, valid)["x0"]
+        metrics["x0"] = sum(metrics.values()) / len(metrics)
+        made = sample_window(
+            params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, config=c, steps=_EVALUATION_STEPS
+        )
+        spread = [jnp.sqrt(self._errors(x - x.mean(1, keepdims=True), valid)["x0"]) for x in (made, clean)]
+        metrics["spread_ratio"] = spread[0] / spread[1]
+        if self.readout is not None:
+            metrics["mouth_changes"] = change_correlation(made @ self.readout, clean @ self.readout, valid)
+            wrong = jnp.roll(clean, 1, axis=0) @ self.readout
+            both = valid & jnp.roll(valid, 1, axis=0)
+            metrics["mouth_changes_wrong"] = change_correlation(made @ self.readout, wrong, both)
+        return metrics
+
+
+def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]) -> Task:
+    """The task of `config.model` and `config.loss`.
+
+    Args:
+      config: with `model` (fields of MotionConfig) and, optionally, `loss` (see `default_loss`).
+      stats: "mean" and "std" of raw motion [m]; optionally "mouth_readout" [m] (see `fit_mouth_readout`), which turns
+        on the mouth metrics.
+    """
+    task = _MotionTask(config, stats)
+    return Task(name="motion", init=task.init, losses={PLAYER: task.loss}, evaluate=task.evaluate)
