@@ -54,7 +54,8 @@ def read_image(path: PathLike) -> UInt8[np.ndarray, "h w 3"]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is tighter
-            with Image.open(path, formats=_PICTURES) as image:
+            Image.init()  # loads the readers; a build may lack some
+            with Image.open(path, formats=[name for name in _PICTURES if name in Image.OPEN]) as image:
                 _check_size(path, image.size)
                 image.draft("RGB", (4096, 4096))  # lets JPEG decode large photos at a fraction of their size
                 image.load()

@@ -1,0 +1,125 @@
+"""A portrait and a recording to a talking-face video: `vasa-generate --portrait=P --audio=A --output=O.mp4`."""
+
+import signal
+import sys
+from typing import Any
+
+from absl import flags
+
+from experiments import app
+from vasa_jax import paths
+from vasa_jax.errors import UsageError
+
+PORTRAIT = flags.DEFINE_string("portrait", None, "Picture of one face: photo, painting, drawing; any format and size.")
+AUDIO = flags.DEFINE_string(
+    "audio", None, "Speech of 0.2 s to 10 minutes: WAV, FLAC, MP3, OGG, M4A or a video with sound."
+)
+OUTPUT = flags.DEFINE_string("output", None, "The .mp4 to write.")
+CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, or 'bundled'.")
+SEED = flags.DEFINE_integer("seed", 0, "Same seed, same motion.")
+STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps for each window of motion.")
+CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "How strongly the speech guides the motion.")
+CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "How strongly --gaze is followed.")
+GAZE = flags.DEFINE_string("gaze", "0,0", "Main gaze theta,phi in radians: + is the image's right, and up.")
+DISTANCE = flags.DEFINE_float("distance", 0.0, "Of the head, in standard deviations of the training set; + is nearer.")
+EMOTION = flags.DEFINE_string("emotion", "", "name:strength[,name:strength], for instance happiness:0.6.")
+POSE_FROM = flags.DEFINE_string("pose_from", None, "Take the head motion from this video.")
+DYNAMICS_FROM = flags.DEFINE_string("dynamics_from", None, "Take expression and lips from this video.")
+FACE_MODEL = flags.DEFINE_string(
+    "face_model", None, "MediaPipe face landmarker (.task) to find the face with; optional."
+)
+SIZE = flags.DEFINE_integer("size", None, "Side of the video in pixels; by default what suits the model.")
+BADGE = flags.DEFINE_bool("badge", True, "Draw the visible AI badge; hiding it is recorded in the credentials.")
+CREDENTIALS = flags.DEFINE_bool("credentials", True, "Sign the video with C2PA content credentials.")
+CERTIFICATE = flags.DEFINE_string("c2pa_cert", None, "PEM certificate chain to sign with, leaf first.")
+KEY = flags.DEFINE_string("c2pa_key", None, "PEM private key of that chain.")
+
+
+def _check_paths() -> None:
+    """All that can be told from the names alone, before anything heavy is imported."""
+    missing = [f"--{flag.name}" for flag in (PORTRAIT, AUDIO, OUTPUT) if not flag.value]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} needed: --portrait=PICTURE --audio=RECORDING --output=VIDEO.mp4")
+    output = paths.check_output(OUTPUT.value)
+    driver = "a video of one face"
+    given = [(PORTRAIT, "a picture"), (AUDIO, "a recording"), (POSE_FROM, driver), (DYNAMICS_FROM, driver)]
+    for flag, what in [*given, (FACE_MODEL, "a MediaPipe face landmarker")]:
+        if flag.value is not None:
+            source = paths.check_file(flag.value, what)
+            if output.exists() and output.samefile(source):
+                raise UsageError(f"--output={output} is also --{flag.name}: give another name")
+
+
+def main() -> dict[str, Any]:
+    """Makes the video; the report says what was made and how long each stage took."""
+    _check_paths()
+    from vasa_jax import media
+    from vasa_jax.inference import controls
+    from vasa_jax.provenance import credentials, keys
+
+    wanted = {
+        "seed": SEED.value,
+        "steps": STEPS.value,
+        "cfg_audio": CFG_AUDIO.value,
+        "cfg_gaze": CFG_GAZE.value,
+        "gaze": controls.parse_gaze(GAZE.value),
+        "distance": DISTANCE.value,
+        "emotion": controls.parse_emotion(EMOTION.value),
+    }
+    controls.Controls(**wanted)
+    if CREDENTIALS.value:
+        credentials.require()
+        keys.signing_key(CERTIFICATE.value, KEY.value)
+    else:
+        print("WARNING: no content credentials: nothing will tell that this video is generated", file=sys.stderr)
+    media.read_image(PORTRAIT.value)
+    repaired = media.AudioReader(AUDIO.value).repaired
+    if repaired:
+        print(f"{AUDIO.value}: {repaired} samples are not numbers and count as silence", file=sys.stderr)
+    return _generate(wanted)
+
+
+def _generate(wanted: dict[str, Any]) -> dict[str, Any]:
+    import tqdm
+
+    from vasa_jax.inference.talking_face import Stopwatch, TalkingFace
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so nothing stays behind
+    app.compile_cache()
+    watch = Stopwatch()
+    face = watch.call("load", TalkingFace.load, CHECKPOINT.value)
+    video = face.animate(
+        PORTRAIT.value,
+        AUDIO.value,
+        pose_from=POSE_FROM.value,
+        dynamics_from=DYNAMICS_FROM.value,
+        face_model=FACE_MODEL.value,
+        size=SIZE.value,
+        **wanted,
+    )
+    faces = video.info["face_box"]["faces"]
+    if faces > 1:
+        print(f"{PORTRAIT.value} shows {faces} faces; the largest speaks", file=sys.stderr)
+    slow = not sys.stderr.isatty()
+    with tqdm.tqdm(total=len(video), unit="frame", desc="generating", mininterval=10 if slow else 0.2) as bar:
+        report = video.save(
+            OUTPUT.value,
+            badge=BADGE.value,
+            credentials=CREDENTIALS.value,
+            certificate=CERTIFICATE.value,
+            key=KEY.value,
+            progress=lambda done, _: bar.update(done - bar.n),
+        )
+    report["timings"] = {"load": round(watch.seconds["load"], 4), **report["timings"]}
+    seconds = report["timings"]["generate_total"]
+    print(f"{OUTPUT.value}: {len(video)} frames ({report['seconds']:.2f} s) in {seconds:.1f} s")
+    return report
+
+
+def run() -> None:
+    """Console script."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

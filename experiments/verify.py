@@ -1,0 +1,30 @@
+"""Does a video carry this project's marks, unbroken? `vasa-verify FILE`: 0 yes, 1 no (or broken), 3 unreadable."""
+
+from typing import Any
+
+from experiments import app
+from vasa_jax.errors import UsageError
+
+EXIT_NO_MARK = 1
+
+
+def main() -> tuple[int, dict[str, Any]]:
+    """Prints the verdict and what the mark says."""
+    if len(app.arguments) != 1:
+        raise UsageError("give one file: vasa-verify FILE")
+    from vasa_jax.provenance.verify import verify
+
+    verdict = verify(app.arguments[0])
+    print(verdict.text)
+    for name, value in (verdict.generation or {}).items():
+        print(f"  {name}: {value}")
+    return (0 if verdict.intact else EXIT_NO_MARK), verdict.report()
+
+
+def run() -> None:
+    """Console script."""
+    app.run(main, takes_arguments=True)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,306 @@
+"""One portrait and one recording to a talking face: the Python interface.
+
+face = TalkingFace.load("bundled")
+face.animate("portrait.jpg", "speech.wav", emotion={"happiness": 0.5}).save("talking.mp4")
+"""
+
+import dataclasses
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import ml_collections
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from vasa_jax import files, media, weights
+from vasa_jax.errors import InputError, UsageError
+from vasa_jax.inference import portrait as portraits
+from vasa_jax.inference.controls import Controls
+from vasa_jax.inference.motion import MotionGenerator
+from vasa_jax.inference.renderer import FaceRenderer
+from vasa_jax.models.face_latent import FaceLatentModel
+from vasa_jax.paths import PathLike, check_output
+from vasa_jax.provenance import badge as badges
+from vasa_jax.provenance import credentials as c2pa_credentials
+from vasa_jax.provenance import keys
+
+Motion = Iterator[Float[np.ndarray, " m"]]
+Progress = Callable[[int, int], None]
+_PORTRAIT_LIMITS = (64, 1024)
+_LOOKS = 3  # frames of a driving video in which its face is looked for
+
+
+def version() -> str:
+    """Of this software."""
+    try:
+        return metadata.version("vasa_jax")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+class Stopwatch:
+    """Seconds spent in each stage; iterators are timed while they are asked for items."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def call(self, stage: str, function: Callable, *args: Any, **options: Any) -> Any:
+        """The function's result, its time added to the stage."""
+        start = time.monotonic()
+        try:
+            return function(*args, **options)
+        finally:
+            self.seconds[stage] += time.monotonic() - start
+
+    def items(self, stage: str, iterator: Iterator, inside: str | None = None) -> Iterator:
+        """The iterator's items; `inside` names a stage that runs within and is not to be counted twice."""
+        end = object()
+        while True:
+            before = self.seconds[inside] if inside else 0.0
+            item = self.call(stage, next, iterator, end)
+            if inside:
+                self.seconds[stage] -= self.seconds[inside] - before
+            if item is end:
+                return
+            yield item
+
+
+@dataclasses.dataclass
+class Video:
+    """A talking face, computed as it is read: iterate for frames uint8 [h, w, 3], or `save`.
+
+    Iterating again computes the same frames again; memory does not grow with length.
+    """
+
+    make: Callable[[], Iterator[UInt8[np.ndarray, "h w 3"]]] = dataclasses.field(repr=False)
+    audio: media.AudioReader
+    frames: int
+    size: int
+    info: dict[str, Any]
+    watch: Stopwatch
+    fps: int = media.FPS
+
+    def __iter__(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        return self.make()
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def save(
+        self,
+        path: PathLike,
+        *,
+        badge: bool = True,
+        credentials: bool = True,
+        certificate: PathLike | None = None,
+        key: PathLike | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Writes H.264 + AAC with the badge and signed content credentials; nothing is left behind on failure.
+
+        Args:
+          path: the .mp4.
+          badge: draw the visible "AI" badge; hiding it is recorded in the credentials.
+          credentials: sign. Without them nothing tells that the video is generated.
+          certificate, key: PEM files to sign with instead of this installation's.
+          progress: called with (frames done, frames in all).
+
+        Returns:
+          What was made: frames, seconds, timings, inputs' hashes, controls.
+        """
+        check_output(path)
+        signing = None
+        if credentials:
+            c2pa_credentials.require()
+            signing = keys.signing_key(certificate, key)
+        generation = {**self.info["provenance"], "badge": badge}
+
+        def finish(temporary: Path) -> None:
+            if signing is not None:
+                self.watch.call("sign", c2pa_credentials.sign, temporary, generation, signing, version())
+
+        start = time.monotonic()
+        with media.VideoWriter(path, self.audio, self.fps, finish) as writer:
+            for frame in self:
+                self.watch.call("write", writer.write, badges.draw(frame) if badge else frame)
+                if progress is not None:
+                    progress(writer.count, self.frames)
+        self.watch.seconds["generate_total"] = time.monotonic() - start
+        return self.report() | {"output": str(path), "badge": badge, "credentials": credentials}
+
+    def report(self) -> dict[str, Any]:
+        """Everything known about the video so far."""
+        known = {"frames": self.frames, "seconds": self.frames / self.fps, "fps": self.fps, "size": self.size}
+        timings = {stage: round(seconds, 4) for stage, seconds in self.watch.seconds.items()}
+        return {**self.info, **known, "timings": timings, "version": version()}
+
+
+class TalkingFace:
+    """A face latent model and a motion model that speak together.
+
+    Args:
+      renderer: the face model.
+      motion: the motion model; None leaves only driving by videos.
+      model_hash: SHA-256 that names the weights, for the records.
+    """
+
+    def __init__(self, renderer: FaceRenderer, motion: MotionGenerator | None, model_hash: str, source: str = ""):
+        self.renderer, self.motion, self.model_hash, self.source = renderer, motion, model_hash, source
+
+    @classmethod
+    def load(cls, path: PathLike = weights.BUNDLED) -> Self:
+        """Loads a release folder, or the weights that the project ships."""
+        release = weights.load_release(path)
+        config = ml_collections.FrozenConfigDict(release.face_config)
+        skip = bool(config.generator.get("source_skip", False))
+        renderer = FaceRenderer(FaceLatentModel(config), release.face_params, config.size, source_skip=skip)
+        motion = None
+        if release.motion_params is not None:
+            motion = MotionGenerator(release.motion_config, release.motion_params, release.motion_stats)
+        return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path))
+
+    def animate(
+        self,
+        portrait: PathLike | UInt8[np.ndarray, "h w 3"],
+        audio: PathLike,
+        *,
+        pose_from: PathLike | None = None,
+        dynamics_from: PathLike | None = None,
+        face_model: PathLike | None = None,
+        size: int | None = None,
+        **controls: Any,
+    ) -> Video:
+        """A video of the portrait's person saying the recording.
+
+        Args:
+          portrait: a picture file, or RGB.
+          audio: a recording of 0.2 s to 10 minutes, or a video with sound.
+          pose_from: a video whose head motion is used instead of generated one (forth and back if shorter).
+          dynamics_from: the same for the face's expression and lips.
+          face_model: a MediaPipe face landmarker, to find the face with.
+          size: side of the video's pictures; twice the model's for models that move the portrait, else the model's.
+          **controls: fields of `Controls`.
+
+        Raises:
+          InputError, UsageError: what is wrong with an input, and what to do.
+        """
+        wanted = _controls(controls)
+        if self.motion is None and (pose_from is None or dynamics_from is None):
+            raise InputError(f"{self.source} has no motion model: give pose_from and dynamics_from, or another release")
+        size = self._output_size(size)
+        watch = Stopwatch()
+        sound = watch.call("audio", media.AudioReader, audio)
+        picture = portrait if isinstance(portrait, np.ndarray) else watch.call("picture", media.read_image, portrait)
+        name = "the portrait" if isinstance(portrait, np.ndarray) else str(portrait)
+        box = watch.call("face", self._find_face, picture, name, face_model)
+        latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
+        large = None if size == self.renderer.size else portraits.cut(picture, box, size)
+        pose = dynamics = None
+        if pose_from is not None:
+            pose = watch.call("pose_from", self.motion_of, pose_from, sound.frames, face_model)
+        if dynamics_from is not None:
+            same = pose is not None and Path(dynamics_from) == Path(pose_from)
+            dynamics = (
+                pose if same else watch.call("dynamics_from", self.motion_of, dynamics_from, sound.frames, face_model)
+            )
+
+        def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+            motion = watch.items("motion", self._motion(sound, wanted, pose, dynamics))
+            return watch.items("decode", self.renderer.frames(latents, motion, large), inside="motion")
+
+        info = self._info(picture, portrait, sound, box, wanted, pose_from, dynamics_from)
+        return Video(make, sound, sound.frames, size, info, watch)
+
+    def motion_of(self, video: PathLike, frames: int, face_model: PathLike | None = None) -> Float[np.ndarray, "t m"]:
+        """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip."""
+        reader = media.VideoReader(video)
+        looks = [frame for k in range(_LOOKS) for frame in reader.frames(k * min(frames, 50) // _LOOKS, 1)]
+        options = {"name": str(video), "face_model": face_model, "pose_of": self.renderer.pose}
+        box = portraits.find_in_video(looks, resolution=self.renderer.size, **options)
+        cuts = (portraits.cut(frame, box, self.renderer.size) for frame in reader.frames(0, frames))
+        return np.stack(list(self.renderer.motion(cuts)))
+
+    def _find_face(self, picture: np.ndarray, name: str, face_model: PathLike | None) -> portraits.FaceBox:
+        pose_of, resolution = self.renderer.pose, self.renderer.size
+        return portraits.find_face(picture, name=name, pose_of=pose_of, resolution=resolution, face_model=face_model)
+
+    def _output_size(self, size: int | None) -> int:
+        if size is None:
+            return self.renderer.size * (2 if self.renderer.source_skip else 1)
+        low, high = _PORTRAIT_LIMITS
+        if not low <= size <= high or size % 2:
+            raise UsageError(f"size {size}: give an even number of pixels from {low} to {high}")
+        return size
+
+    def _motion(
+        self, sound: media.AudioReader, wanted: Controls, pose: np.ndarray | None, dynamics: np.ndarray | None
+    ) -> Motion:
+        """One motion vector a frame: generated, with what the driving videos give put in its place."""
+        generated = None
+        if pose is None or dynamics is None:
+            generated = self._generated(sound, wanted)
+        for at in range(sound.frames):
+            vector = np.array(next(generated)) if generated is not None else np.empty_like(pose[0])
+            if pose is not None:
+                vector[:7] = pose[_forth_and_back(at, len(pose)), :7]
+            if dynamics is not None:
+                vector[7:] = dynamics[_forth_and_back(at, len(dynamics)), 7:]
+            yield vector
+
+    def _generated(self, sound: media.AudioReader, wanted: Controls) -> Motion:
+        windows = self.motion.windows(
+            sound.mono(),
+            sound.frames,
+            seed=wanted.seed,
+            steps=wanted.steps,
+            guidance={"audio": wanted.cfg_audio, "gaze": wanted.cfg_gaze},
+            gaze=wanted.gaze,
+            distance=wanted.distance,
+            emotion=wanted.emotion_vector(),
+        )
+        for window in windows:
+            yield from window
+
+    def _info(self, picture, portrait, sound, box, wanted, pose_from, dynamics_from) -> dict[str, Any]:
+        own = isinstance(portrait, np.ndarray)
+        hashed = hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest() if own else files.sha256(portrait)
+        controls = dataclasses.asdict(wanted)
+        drivers = {"pose_from": pose_from, "dynamics_from": dynamics_from}
+        drivers = {name: files.sha256(path) for name, path in drivers.items() if path is not None}
+        provenance = {
+            "model_sha256": self.model_hash,
+            "seed": wanted.seed,
+            "portrait_sha256": hashed,
+            "audio_sha256": files.sha256(sound.path),
+            "version": version(),
+            **{f"{name}_sha256": value for name, value in drivers.items()},
+        }
+        return {
+            "seed": wanted.seed,
+            "model_hash": self.model_hash,
+            "checkpoint": self.source,
+            "face_box": dataclasses.asdict(box),
+            "audio": {"seconds": sound.seconds, "rate": sound.rate, "repaired_samples": sound.repaired},
+            "controls": controls,
+            "provenance": provenance,
+        }
+
+
+def _controls(given: dict[str, Any]) -> Controls:
+    known = {field.name for field in dataclasses.fields(Controls)}
+    if unknown := sorted(given.keys() - known):
+        raise UsageError(f"{unknown[0]!r} is no control; there are {', '.join(sorted(known))}")
+    return Controls(**given)
+
+
+def _forth_and_back(at: int, count: int) -> int:
+    """Index into a sequence that is played to its end, then backwards, and so on, without a jump."""
+    if count == 1:
+        return 0
+    at %= 2 * (count - 1)
+    return at if at < count else 2 * (count - 1) - at
