@@ -6,7 +6,9 @@ from data_pipelines.prepare import shard_manifest
 from data_pipelines.synthetic.procedural_heads import procedural_heads_dataset_builder as heads
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "data", "TFDS data folder to write to.")
-_CONFIG = flags.DEFINE_enum("config", "small_128", [c.name for c in heads.Builder.BUILDER_CONFIGS], "Which configuration.")
+_CONFIG = flags.DEFINE_enum(
+    "config", "small_128", [c.name for c in heads.Builder.BUILDER_CONFIGS], "Which configuration."
+)
 _IDENTITIES = flags.DEFINE_integer("identities", None, "How many people, instead of the configuration's number.")
 _CLIPS = flags.DEFINE_integer("clips", None, "How many clips of each person, instead of the configuration's number.")
 _FRAMES = flags.DEFINE_integer("frames", None, "Frames of a clip, instead of the configuration's number.")
@@ -19,7 +21,11 @@ def main(argv: list[str]) -> None:
     amounts = {"identities": _IDENTITIES.value, "clips": _CLIPS.value, "frames": _FRAMES.value}
     amounts = {name: value for name, value in amounts.items() if value is not None}
     builder = heads.Builder(
-        data_dir=_DATA_DIR.value, config=_CONFIG.value, processes=_PROCESSES.value, amounts=amounts, file_format="array_record"
+        data_dir=_DATA_DIR.value,
+        config=_CONFIG.value,
+        processes=_PROCESSES.value,
+        amounts=amounts,
+        file_format="array_record",
     )
     builder.download_and_prepare()
     shard_manifest.write(builder.data_dir, {name: split.num_examples for name, split in builder.info.splits.items()})

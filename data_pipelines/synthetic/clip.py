@@ -19,11 +19,11 @@ def _lid_closure(canonical: np.ndarray, person: Head) -> np.ndarray:
 
 
 def make_clip(seed: int, identity: int, frames: int, size: int) -> dict[str, Any]:
-    """One clip of `frames` pictures of `size` px (stored size: spanning -MARGIN..MARGIN). A pure function of its integers.
+    """One clip of `frames` pictures of `size` px (stored: spanning -MARGIN..MARGIN). A pure function of its integers.
 
     Returns:
-      the fields of `schema.PER_FRAME` and clip_id, speaker, frames (uint8 [t, size, size, 3]), audio (float32 [t * 640]),
-      and beyond the schema rotation [t, 3] (the head's true Euler angles) and expression [t, e].
+      the fields of `schema.PER_FRAME` and clip_id, speaker, frames (uint8 [t, size, size, 3]), audio (float32
+      [t * 640]), and beyond the schema rotation [t, 3] (the head's true Euler angles) and expression [t, e].
     """
     rng = np.random.default_rng([seed, identity, 7301])
     speaker = voice.sample_speaker(identity)
@@ -34,7 +34,9 @@ def make_clip(seed: int, identity: int, frames: int, size: int) -> dict[str, Any
     return {"clip_id": f"head{identity:06d}_{seed:04d}", "speaker": f"head{identity:06d}", **clip}
 
 
-def render_speech(speech: voice.Speech, person: Head, frames: int, size: int, rng: np.random.Generator) -> dict[str, Any]:
+def render_speech(
+    speech: voice.Speech, person: Head, frames: int, size: int, rng: np.random.Generator
+) -> dict[str, Any]:
     """The clip of a person speaking given speech, as `make_clip` without the names."""
     performance = motion.perform(speech, frames, rng)
     states = [performance.state(i) for i in range(frames)]

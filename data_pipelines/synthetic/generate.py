@@ -23,7 +23,11 @@ def make_example(task: tuple[int, int, int, int]) -> dict[str, Any]:
     cv2.setNumThreads(1)
     clip = make_clip(*task)
     return schema.make_example(
-        clip["clip_id"], clip["speaker"], clip["frames"], clip["audio"], **{name: clip[name] for name in schema.PER_FRAME}
+        clip["clip_id"],
+        clip["speaker"],
+        clip["frames"],
+        clip["audio"],
+        **{name: clip[name] for name in schema.PER_FRAME},
     )
 
 

@@ -67,15 +67,27 @@ class Head:
         self._add_rest()
         joined = {name: np.concatenate(parts) for name, parts in self._chunks.items()}
         self.triangles, self.uv = joined["triangles"].astype(np.int32), joined["uv"].astype(np.float32)
-        self.two_sided, self.shine, self.shade = joined["two_sided"], joined["shine"], joined["shade"].astype(np.float32)
+        self.two_sided, self.shine, self.shade = (
+            joined["two_sided"],
+            joined["shine"],
+            joined["shade"].astype(np.float32),
+        )
         f = len(self.triangles)
         rows, columns = self.triangles.ravel(), np.repeat(np.arange(f), 3)
         self._spread = scipy.sparse.csr_matrix((np.ones(3 * f, np.float32), (rows, columns)), (self._count, f))
         scalp = np.concatenate([mesh.layout, hair.growth(self.traits, mesh.points)[:, None]], -1)
         self.atlas = textures.paint(self.traits, texture_size, scalp)
 
-    def _add(self, name: str, count: int, triangles: np.ndarray, uv: np.ndarray, shine: float, shade: np.ndarray | float = 1.0,
-             two_sided: bool = False) -> np.ndarray:  # fmt: skip
+    def _add(
+        self,
+        name: str,
+        count: int,
+        triangles: np.ndarray,
+        uv: np.ndarray,
+        shine: float,
+        shade: np.ndarray | float = 1.0,
+        two_sided: bool = False,
+    ) -> np.ndarray:
         """Reserves vertices; returns their numbers. Triangles are given in the mesh's own numbering."""
         ids = self._count + np.arange(count)
         self._spans[name] = slice(self._count, self._count + count)
@@ -111,14 +123,19 @@ class Head:
         ring, layout = mesh.rings["lips_inner"], mesh.layout[mesh.rings["lips_inner"]]
         n, centre = len(ring), layout.mean(0)
         ids = self._count + np.arange(3 * n)
-        triangles = [head_mesh.strip(a, b)[:, ::-1] for a, b in ((ring, ids[:n]), (ids[:n], ids[n : 2 * n]), (ids[n : 2 * n], ids[2 * n :]))]
+        triangles = [
+            head_mesh.strip(a, b)[:, ::-1]
+            for a, b in ((ring, ids[:n]), (ids[:n], ids[n : 2 * n]), (ids[n : 2 * n], ids[2 * n :]))
+        ]
         uv = [textures.layout_coordinates(centre + k * (layout - centre)) for k in (0.6, 0.4, 0.1)]
         shade = np.repeat([0.75, 0.5, 0.15], n)
         self._add("cavity", 3 * n, np.concatenate(triangles), np.concatenate(uv), 0.0, shade, two_sided=True)
         for i in range(2):
             self._add_part(f"eye_{i}", head_parts.eyeball(), "eye", 0.9)
         for name in ("upper", "lower"):
-            self._add_part(f"teeth_{name}", head_parts.teeth(name == "upper"), f"teeth_{name}", 0.3, shade=0.86, two_sided=True)
+            self._add_part(
+                f"teeth_{name}", head_parts.teeth(name == "upper"), f"teeth_{name}", 0.3, shade=0.86, two_sided=True
+            )
             self._static[f"teeth_{name}"] = deform(self.traits, self._static[f"teeth_{name}"])
         self._add_part("tongue", head_parts.tongue(), "tongue", 0.25, shade=0.62, two_sided=True)
         self._tongue_move = expression_basis.jaw_rotation(self._static["tongue"])
@@ -147,7 +164,9 @@ class Head:
         rng = np.random.default_rng([traits.seed, 7007])
         if traits.hair_style in hair.HANGING:
             end = rng.uniform(0.40, 0.75) if traits.hair_style == "bob" else rng.uniform(0.95, 1.7)
-            part = head_parts.curtain(rng.uniform(0.95, 1.55), end, rng.uniform(0.03, 0.16), rng.uniform(0, 0.035), rng.uniform(-0.1, 0.3))
+            part = head_parts.curtain(
+                rng.uniform(0.95, 1.55), end, rng.uniform(0.03, 0.16), rng.uniform(0, 0.035), rng.uniform(-0.1, 0.3)
+            )
             part[2][:, 0] = np.abs((part[2][:, 0] * 5) % 2 - 1)
             shade = np.where(part[0][:, 2] > 0.7, 0.6, 1.0)
             self._add_part("curtain", part, "hair", 0.16, two_sided=True, shade=shade)
@@ -161,7 +180,9 @@ class Head:
         for side in (-1, 1):
             part = head_parts.ear(side, size, 0.5 * traits.shape["ear_out"])
             inner = np.linalg.norm(part[2] - 0.5, axis=-1)
-            self._add_part(f"ear_{side}", part, "ear", 0.15, two_sided=True, shade=0.62 + 0.38 * np.clip(inner / 0.30, 0, 1))
+            self._add_part(
+                f"ear_{side}", part, "ear", 0.15, two_sided=True, shade=0.62 + 0.38 * np.clip(inner / 0.30, 0, 1)
+            )
             self._static[f"ear_{side}"] = deform(traits, part[0])
         part, self._follow = head_parts.neck(traits.shape["neck"])
         self._add_part("neck", part, "neck", 0.1, shade=0.50 + 0.50 * np.clip((part[0][:, 1] - 0.45) / 0.45, 0, 1))
@@ -214,12 +235,18 @@ class Head:
         centre = ring.mean(0)
         away = ring - centre
         side = away / (np.linalg.norm(away, axis=-1, keepdims=True) + 1e-6)
-        rows = [ring + 0.03 * side + [0, 0, 0.03], ring + 0.03 * side + [0, 0, 0.16], centre + 0.3 * away + [0, 0, 0.28]]
+        rows = [
+            ring + 0.03 * side + [0, 0, 0.03],
+            ring + 0.03 * side + [0, 0, 0.16],
+            centre + 0.3 * away + [0, 0, 0.28],
+        ]
         out[self._spans["cavity"]] = np.concatenate(rows)
         out[self._spans["teeth_upper"]] = self._static["teeth_upper"]
         out[self._spans["teeth_lower"]] = self._static["teeth_lower"] + jaw * self._teeth_move
         lift = np.array([0, -0.07, -0.015]) * state.tongue
-        out[self._spans["tongue"]] = self._static["tongue"] + jaw * self._tongue_move + lift * (self._static["tongue"][:, 2:] < 0)
+        out[self._spans["tongue"]] = (
+            self._static["tongue"] + jaw * self._tongue_move + lift * (self._static["tongue"][:, 2:] < 0)
+        )
 
     def pose(self, state: FrameState) -> Posed:
         """All points of the head in a frame."""

@@ -88,7 +88,10 @@ def _inside(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _face_layout() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Dense layout points [n, 2], template index of each (-1: new) and vertices of the refined rings."""
     layout = template_layout()
-    rings = {name: _refine_ring(layout[group(name)], 2) for name in ("oval", "lips_inner", "lips_outer", "eye_left", "eye_right")}
+    rings = {
+        name: _refine_ring(layout[group(name)], 2)
+        for name in ("oval", "lips_inner", "lips_outer", "eye_left", "eye_right")
+    }
     points, origin = [layout], [np.arange(468)]
     vertices, count = {}, 468
     for name, ring in rings.items():

@@ -143,7 +143,10 @@ def glasses(size: float, square: float) -> Part:
             points.append(np.stack([x, -0.185 + 0.115 * size * scale * cy, -0.275 + 0.35 * (np.abs(x) - 0.1) ** 2], -1))
         index = count + np.arange(around)
         after = np.roll(index, -1)
-        triangles += [np.stack([index, after, index + around], -1), np.stack([after, after + around, index + around], -1)]
+        triangles += [
+            np.stack([index, after, index + around], -1),
+            np.stack([after, after + around, index + around], -1),
+        ]
         count += 2 * around
     edge = 0.245 + 0.175 * size
 

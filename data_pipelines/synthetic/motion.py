@@ -48,11 +48,20 @@ class Performance:
 
     def state(self, i: int) -> FrameState:
         """What the head does in frame i."""
-        return FrameState(self.expression[i], self.rotation[i], self.translation[i], float(self.scale[i]), self.gaze[i], self.body,
-                          float(self.tongue[i]))  # fmt: skip
+        return FrameState(
+            expression=self.expression[i],
+            rotation=self.rotation[i],
+            translation=self.translation[i],
+            scale=float(self.scale[i]),
+            gaze=self.gaze[i],
+            body=self.body,
+            tongue=float(self.tongue[i]),
+        )
 
 
-def drift(rng: np.random.Generator, frames: int, channels: int, slowest: float, fastest: float) -> Float[np.ndarray, "t c"]:
+def drift(
+    rng: np.random.Generator, frames: int, channels: int, slowest: float, fastest: float
+) -> Float[np.ndarray, "t c"]:
     """Smooth noise of about unit variance with periods between 1/fastest and 1/slowest seconds."""
     count = 6
     f = np.exp(rng.uniform(np.log(slowest), np.log(fastest), (count, channels)))
@@ -123,7 +132,9 @@ def _gaze(rng: np.random.Generator, rotation: np.ndarray) -> np.ndarray:
     return schema.gaze_angles(np.einsum("tij,tj->ti", head, schema.gaze_direction(inside)))
 
 
-def _head(rng: np.random.Generator, frames: int, loudness: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _head(
+    rng: np.random.Generator, frames: int, loudness: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rotation [t, 3], translation [t, 3], scale [t] and the shoulders' rotation [3]."""
     base = rng.normal(0, 1, 3) * [0.10, 0.24, 0.06]
     if rng.random() < 0.15:
@@ -136,7 +147,11 @@ def _head(rng: np.random.Generator, frames: int, loudness: np.ndarray) -> tuple[
     rotation = np.clip(rotation, [-0.5, -0.75, -0.5], [0.5, 0.75, 0.5])
     scale = np.exp(np.clip(rng.normal(0, 0.12), -0.3, 0.3) + 0.012 * lively * drift(rng, frames, 1, 0.08, 0.4)[:, 0])
     matrix = Rotation.from_euler("xyz", rotation).as_matrix()
-    translation = scale[:, None] * (NECK - matrix @ NECK) + 0.02 * lively * drift(rng, frames, 3, 0.08, 0.5) * [1, 0.6, 0.3]
+    translation = scale[:, None] * (NECK - matrix @ NECK) + 0.02 * lively * drift(rng, frames, 3, 0.08, 0.5) * [
+        1,
+        0.6,
+        0.3,
+    ]
     return rotation, translation, scale, base * [0.15, 0.45, 0.15]
 
 

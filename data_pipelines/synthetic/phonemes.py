@@ -10,7 +10,7 @@ class Phoneme(NamedTuple):
     """Sound and look of a phoneme.
 
     formants: Hz. duration: seconds. voice, noise: amplitudes 0..1; noise_kind: a filter of `voice.NOISES`.
-    jaw: opening 0..1. round, wide: lip shapes 0..1. seal: lip closure 0..1. tuck: lower lip to teeth. tongue: raised tip.
+    jaw: opening 0..1. round, wide: lip shapes. seal: lip closure. tuck: lower lip to the teeth. tongue: raised tip.
     """
 
     formants: tuple[float, float, float]
@@ -73,24 +73,27 @@ ONSETS = ("b", "d", "g", "p", "t", "k", "f", "v", "th", "dh", "s", "z", "sh", "m
 CODAS = ("n", "t", "s", "m", "l", "k", "d", "z", "p", "ng", "v", "b", "n d", "s t")
 
 WORDS = {
-    "a": "ax", "the": "dh ax", "of": "ah v", "to": "t uw", "and": "ae n d", "is": "ih z", "was": "w ah z", "one": "w ah n",
-    "i": "aa ih", "you": "y uw", "are": "aa r", "my": "m aa ih", "hello": "hh eh l ax uh", "this": "dh ih s", "that": "dh ae t",
-    "voice": "v ao ih s", "face": "f eh ih s", "faces": "f eh ih s ih z", "picture": "p ih k sh er", "talk": "t ao k",
-    "talking": "t ao k ih ng", "speak": "s p iy k", "speaks": "s p iy k s", "computer": "k ax m p y uw t er", "made": "m eh ih d",
-    "never": "n eh v er", "moves": "m uw v z", "move": "m uw v", "with": "w ih th", "no": "n ao uh", "yes": "y eh s", "by": "b aa ih",
-    "here": "hh iy r", "every": "eh v r iy", "sound": "s aa uh n d", "word": "w er d", "words": "w er d z", "lips": "l ih p s",
-    "close": "k l ao uh z", "open": "ao uh p ax n", "from": "f r ah m", "what": "w ah t", "have": "hh ae v", "be": "b iy",
-    "me": "m iy", "we": "w iy", "he": "hh iy", "she": "sh iy", "so": "s ao uh", "do": "d uw", "who": "hh uw", "it": "ih t",
+    "a": "ax", "the": "dh ax", "of": "ah v", "to": "t uw", "and": "ae n d", "is": "ih z", "was": "w ah z",
+    "one": "w ah n", "i": "aa ih", "you": "y uw", "are": "aa r", "my": "m aa ih", "hello": "hh eh l ax uh",
+    "this": "dh ih s", "that": "dh ae t", "voice": "v ao ih s", "face": "f eh ih s", "faces": "f eh ih s ih z",
+    "picture": "p ih k sh er", "talk": "t ao k", "talking": "t ao k ih ng", "speak": "s p iy k",
+    "speaks": "s p iy k s", "computer": "k ax m p y uw t er", "made": "m eh ih d", "never": "n eh v er",
+    "moves": "m uw v z", "move": "m uw v", "with": "w ih th", "no": "n ao uh", "yes": "y eh s", "by": "b aa ih",
+    "here": "hh iy r", "every": "eh v r iy", "sound": "s aa uh n d", "word": "w er d", "words": "w er d z",
+    "lips": "l ih p s", "close": "k l ao uh z", "open": "ao uh p ax n", "from": "f r ah m", "what": "w ah t",
+    "have": "hh ae v", "be": "b iy", "me": "m iy", "we": "w iy", "he": "hh iy", "she": "sh iy", "so": "s ao uh",
+    "do": "d uw", "who": "hh uw", "it": "ih t",
 }  # fmt: skip
 """Words whose spelling the rules below would misread."""
 
 _SPELLING = (
-    ("tion", "sh ax n"), ("ough", "ao"), ("igh", "aa ih"), ("tch", "t sh"), ("sch", "s k"), ("ch", "t sh"), ("sh", "sh"),
-    ("th", "th"), ("ph", "f"), ("wh", "w"), ("ck", "k"), ("ng", "ng"), ("qu", "k w"), ("ee", "iy"), ("ea", "iy"), ("oo", "uw"),
-    ("ou", "aa uh"), ("ow", "ao uh"), ("oi", "ao ih"), ("oy", "ao ih"), ("ai", "eh ih"), ("ay", "eh ih"), ("au", "ao"), ("aw", "ao"),
-    ("oa", "ao uh"), ("er", "er"), ("ir", "er"), ("ur", "er"), ("ar", "aa r"), ("or", "ao r"), ("ll", "l"), ("ss", "s"), ("tt", "t"),
-    ("a", "ae"), ("b", "b"), ("c", "k"), ("d", "d"), ("e", "eh"), ("f", "f"), ("g", "g"), ("h", "hh"), ("i", "ih"), ("j", "d zh"),
-    ("k", "k"), ("l", "l"), ("m", "m"), ("n", "n"), ("o", "aa"), ("p", "p"), ("q", "k"), ("r", "r"), ("s", "s"), ("t", "t"), ("u", "ah"),
+    ("tion", "sh ax n"), ("ough", "ao"), ("igh", "aa ih"), ("tch", "t sh"), ("sch", "s k"), ("ch", "t sh"),
+    ("sh", "sh"), ("th", "th"), ("ph", "f"), ("wh", "w"), ("ck", "k"), ("ng", "ng"), ("qu", "k w"), ("ee", "iy"),
+    ("ea", "iy"), ("oo", "uw"), ("ou", "aa uh"), ("ow", "ao uh"), ("oi", "ao ih"), ("oy", "ao ih"), ("ai", "eh ih"),
+    ("ay", "eh ih"), ("au", "ao"), ("aw", "ao"), ("oa", "ao uh"), ("er", "er"), ("ir", "er"), ("ur", "er"),
+    ("ar", "aa r"), ("or", "ao r"), ("ll", "l"), ("ss", "s"), ("tt", "t"), ("a", "ae"), ("b", "b"), ("c", "k"),
+    ("d", "d"), ("e", "eh"), ("f", "f"), ("g", "g"), ("h", "hh"), ("i", "ih"), ("j", "d zh"), ("k", "k"), ("l", "l"),
+    ("m", "m"), ("n", "n"), ("o", "aa"), ("p", "p"), ("q", "k"), ("r", "r"), ("s", "s"), ("t", "t"), ("u", "ah"),
     ("v", "v"), ("w", "w"), ("x", "k s"), ("y", "iy"), ("z", "z"),
 )  # fmt: skip
 _LONG = {"a": "eh ih", "e": "iy", "i": "aa ih", "o": "ao uh", "u": "y uw"}

@@ -12,6 +12,7 @@ from data_pipelines.synthetic.raster import rasterise
 from data_pipelines.synthetic.textures import smooth_noise
 
 SUPERSAMPLING = 2
+_NOISE_SHIFTS = 64  # one field of noise, cut at a random place for each frame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +50,8 @@ def sample_scene(seed: int) -> Scene:
         key=strength * total * tint * 1.15,
         fill_direction=side / np.linalg.norm(side),
         fill=rng.uniform(0, 0.25) * rng.uniform(0.5, 1.2, 3),
-        ambient=(1 - strength) * total * rng.uniform(0.92, 1.08, 3),
-        gain=rng.normal(1, 0.04, 3) * rng.uniform(0.85, 1.12),
+        ambient=(1 - strength) * total * rng.uniform(0.95, 1.05, 3),
+        gain=rng.normal(1, 0.025, 3) * rng.uniform(0.85, 1.12),
         gamma=float(np.exp(rng.normal(0, 0.12))),
         blur=float(rng.uniform(0, 0.7) if rng.random() < 0.5 else 0),
         noise=float(rng.uniform(0, 0.018)),
@@ -72,13 +73,17 @@ def background(seed: int, size: int) -> Float[np.ndarray, "h w 3"]:
         small = cv2.resize(image, (64, 64))
         for _ in range(rng.integers(6, 22)):
             centre = tuple(int(c) for c in rng.integers(0, 64, 2))
-            colour = tuple(float(c) for c in np.clip(rng.choice([a, b]) + rng.normal(0, 0.2) + grey * rng.normal(0, 0.15, 3), 0, 1))
+            colour = tuple(
+                float(c) for c in np.clip(rng.choice([a, b]) + rng.normal(0, 0.2) + grey * rng.normal(0, 0.15, 3), 0, 1)
+            )
             if rng.random() < 0.5:
                 cv2.circle(small, centre, int(rng.integers(2, 14)), colour, -1)
             else:
                 corner = tuple(int(c + d) for c, d in zip(centre, rng.integers(3, 30, 2), strict=True))
                 cv2.rectangle(small, centre, corner, colour, -1)
-        image = cv2.resize(cv2.GaussianBlur(small, (0, 0), rng.uniform(0.7, 4)), (size, size), interpolation=cv2.INTER_CUBIC)
+        image = cv2.resize(
+            cv2.GaussianBlur(small, (0, 0), rng.uniform(0.7, 4)), (size, size), interpolation=cv2.INTER_CUBIC
+        )
     image = image * (1 + 0.03 * smooth_noise(rng, size, size, 40) * rng.random())[..., None]
     return np.clip(image, 0, 1).astype(np.float32)
 
@@ -91,6 +96,8 @@ class Renderer:
         self._inner = size * SUPERSAMPLING
         self._background = background(scene.seed, self._inner)
         self._rng = np.random.default_rng([scene.seed, 7103])
+        shape = (size + _NOISE_SHIFTS, size + _NOISE_SHIFTS, 3)
+        self._noise = scene.noise * self._rng.standard_normal(shape, np.float32)
         self._canvas = smooth_noise(self._rng, size, size, size / 2)
 
     def _light(self, points: np.ndarray) -> np.ndarray:
@@ -115,9 +122,8 @@ class Renderer:
         pixels[:, :2] = (pixels[:, :2] / MARGIN + 1) * (n / 2) - 0.5
         head = self.head
         seen = rasterise(pixels, head.triangles, head.two_sided, n, n)
-        corners = self._light(posed.points)[head.triangles].reshape(len(head.triangles), 18)[seen.triangle]
-        w = seen.weights
-        values = corners[:, :6] * w[:, :1] + corners[:, 6:12] * w[:, 1:2] + corners[:, 12:] * w[:, 2:]
+        attributes, corners = self._light(posed.points), head.triangles[seen.triangle]
+        values = sum(attributes[corners[:, k]] * seen.weights[k][:, None] for k in range(3))
         texture = _sample(head.atlas, values)
         light = values[:, 2:5]
         if head.traits.style == "cartoon":
@@ -130,14 +136,15 @@ class Renderer:
 
     def _camera(self, picture: np.ndarray) -> np.ndarray:
         scene, style = self.scene, self.head.traits.style
-        picture = np.clip(picture * scene.gain, 0, 1) ** np.float32(scene.gamma)
+        picture = cv2.pow(np.clip(picture * scene.gain.astype(np.float32), 0, 1), scene.gamma)
         if style == "painting":
             picture = cv2.bilateralFilter(picture.astype(np.float32), 7, 0.12, 2.2)
             picture = picture * (1 + 0.05 * self._canvas)[..., None]
         if scene.blur > 0.2 and style == "photo":
             picture = cv2.GaussianBlur(picture, (0, 0), scene.blur * self.size / 160)
         if style == "photo" and scene.noise:
-            picture = picture + scene.noise * self._rng.standard_normal(picture.shape, np.float32)
+            x, y = self._rng.integers(0, _NOISE_SHIFTS, 2)
+            picture = picture + self._noise[y : y + self.size, x : x + self.size]
         return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 

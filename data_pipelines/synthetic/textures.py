@@ -29,7 +29,7 @@ def patch_coordinates(name: str, patch: Float[np.ndarray, "v 2"]) -> Float[np.nd
 
 
 _RADII = np.array([0.0, 0.55, 0.80, 1.0, 2.4])
-_SPREAD = np.array([0.0, 0.55, 0.92, 1.38, 2.8])
+_SPREAD = np.array([0.0, 0.55, 0.92, 1.36, 2.7])
 
 
 def _radial(points: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -95,7 +95,9 @@ def _paint_skin(canvas: _Canvas, traits: Traits, rng: np.random.Generator) -> No
     # Near the oval the texture is still stretched: grain would smear there.
     relief *= np.clip(1.2 - 2.0 * np.maximum(np.hypot(canvas.x, canvas.y * 0.75) - 0.30, 0), 0.2, 1)
     canvas.image *= (1 + relief * (0.6 + 0.8 * traits.age))[..., None]
-    flush = canvas.blob(0.30, 0.10, 0.16, 0.13) + canvas.blob(0, 0.08, 0.09, 0.10) + 0.4 * canvas.blob(0, 0.62, 0.12, 0.08)
+    flush = (
+        canvas.blob(0.30, 0.10, 0.16, 0.13) + canvas.blob(0, 0.08, 0.09, 0.10) + 0.4 * canvas.blob(0, 0.62, 0.12, 0.08)
+    )
     canvas.multiply(flush, 1 + (np.array([1.02, 0.86, 0.85]) - 1) * rng.uniform(0.3, 1.1))
     canvas.multiply(canvas.blob(0.235, -0.21, 0.15, 0.09), np.array([0.86, 0.80, 0.80]))
     canvas.multiply(canvas.blob(0.225, -0.11, 0.10, 0.035), 1 - 0.05 - 0.14 * traits.age * rng.random())
@@ -113,7 +115,10 @@ def _paint_skin(canvas: _Canvas, traits: Traits, rng: np.random.Generator) -> No
 def _paint_wrinkles(canvas: _Canvas, traits: Traits, rng: np.random.Generator) -> None:
     t = np.linspace(-1, 1, 25)
     depth = 0.5 * np.clip(traits.age - 0.25, 0, 1)
-    forehead = [np.stack([0.33 * t, y + 0.02 * t**2 + 0.006 * np.sin(5 * t + i)], -1) for i, y in enumerate((-0.53, -0.48, -0.43))]
+    forehead = [
+        np.stack([0.33 * t, y + 0.02 * t**2 + 0.006 * np.sin(5 * t + i)], -1)
+        for i, y in enumerate((-0.53, -0.48, -0.43))
+    ]
     canvas.multiply(canvas.lines(forehead, 0.009, 0.008), 1 - depth)
     folds, crow = [], []
     for side in (-1, 1):
@@ -151,7 +156,9 @@ def _paint_eyes(canvas: _Canvas, traits: Traits) -> None:
         canvas.multiply(canvas.lines([upper], 0.010 + 0.008 * traits.makeup, 0.003), np.full(3, lash))
         canvas.multiply(canvas.lines([ring[:17]], 0.006, 0.004), 0.72)
         if traits.makeup > 0.5:
-            canvas.blend(canvas.mask(np.concatenate([upper, crease[::-1] + [0, -0.02]]), 0.012), traits.lips * 0.6, 0.35)
+            canvas.blend(
+                canvas.mask(np.concatenate([upper, crease[::-1] + [0, -0.02]]), 0.012), traits.lips * 0.6, 0.35
+            )
 
 
 def _paint_brows(canvas: _Canvas, traits: Traits, rng: np.random.Generator) -> None:
@@ -186,7 +193,9 @@ def beard_mask(x: np.ndarray, y: np.ndarray, amount: float) -> np.ndarray:
     side = np.abs(x)
     line = 0.42 - 0.9 * (side - 0.15) * (0.5 + amount)
     jaw = np.clip((y - line) / 0.05, 0, 1) * np.clip((0.92 - np.hypot(x, y)) / 0.08, 0, 1)
-    moustache = np.clip((y - 0.235) / 0.03, 0, 1) * np.clip((0.36 - y + 0.3 * (side > 0.18)) / 0.02, 0, 1) * (side < 0.24)
+    moustache = (
+        np.clip((y - 0.235) / 0.03, 0, 1) * np.clip((0.36 - y + 0.3 * (side > 0.18)) / 0.02, 0, 1) * (side < 0.24)
+    )
     mouth = np.clip(((x / 0.215) ** 2 + ((y - 0.372) / 0.098) ** 2 - 1) / 0.12, 0, 1)
     return np.maximum(jaw, moustache) * mouth * (side < 0.5)
 
@@ -256,7 +265,9 @@ def paint(traits: Traits, size: int, scalp: Float[np.ndarray, "n 3"]) -> np.ndar
     if traits.stubble or traits.beard:
         grain = 0.75 + 0.25 * smooth_noise(rng, size, size, size / 3)
         mask = canvas.soften(beard_mask(canvas.x, canvas.y, max(traits.beard, 0.4)).astype(np.float32), 0.02) * grain
-        canvas.blend(mask, traits.hair * 0.8 * 0.7 + 0.3 * traits.skin, 0.75 * min(traits.beard * 2, 1) + 0.35 * traits.stubble)
+        canvas.blend(
+            mask, traits.hair * 0.8 * 0.7 + 0.3 * traits.skin, 0.75 * min(traits.beard * 2, 1) + 0.35 * traits.stubble
+        )
     _paint_nose(canvas)
     _paint_eyes(canvas, traits)
     _paint_brows(canvas, traits, rng)
@@ -267,8 +278,13 @@ def paint(traits: Traits, size: int, scalp: Float[np.ndarray, "n 3"]) -> np.ndar
         weight = np.zeros_like(coarse)
         np.add.at(coarse, (at[:, 1], at[:, 0]), np.clip(scalp[:, 2] * 4 + 0.3, 0, 1))
         np.add.at(weight, (at[:, 1], at[:, 0]), 1)
-        coarse = cv2.GaussianBlur(coarse, (0, 0), 2.2) / (cv2.GaussianBlur(weight, (0, 0), 2.2) + 1e-6)
-        tint = np.clip(cv2.resize(coarse, (size, size)) + 0.15 * smooth_noise(rng, size, size, size / 5) * (cv2.resize(coarse, (size, size)) > 0.1), 0, 1)
+        coarse = cv2.GaussianBlur(coarse, (0, 0), 3.5) / (cv2.GaussianBlur(weight, (0, 0), 3.5) + 1e-6)
+        tint = np.clip(
+            cv2.resize(coarse, (size, size))
+            + 0.08 * smooth_noise(rng, size, size, size / 3) * (cv2.resize(coarse, (size, size)) > 0.1),
+            0,
+            1,
+        )
         canvas.blend(tint, traits.hair * 0.85, 0.9 if traits.hair_style != "buzz" else 0.7)
     atlas = np.zeros((size, size + size // 4, 3), np.float32)
     atlas[:, :size] = canvas.image

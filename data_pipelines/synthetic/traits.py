@@ -41,13 +41,15 @@ class Traits:
     style: str
 
 
-_SHAPE = ("width", "upper", "lower", "jaw", "chin", "chin_forward", "cheek", "cheekbone", "nose_length", "nose_width",
-          "nose_forward", "nose_hump", "lip_full", "lip_forward", "mouth_width", "mouth_height", "eye_space", "eye_size", "eye_tilt",
-          "eye_height", "brow_height", "brow_ridge", "ear_size", "ear_out", "neck", "fat", "skull", "forehead")  # fmt: skip
+_SHAPE = (
+    "width upper lower jaw chin chin_forward cheek cheekbone nose_length nose_width nose_forward "
+    "nose_hump lip_full lip_forward mouth_width mouth_height eye_space eye_size eye_tilt eye_height "
+    "brow_height brow_ridge ear_size ear_out neck fat skull forehead"
+).split()
 
 
-def _mix(table: np.ndarray, rng: np.random.Generator, spread: float) -> np.ndarray:
-    at = rng.uniform(0, len(table) - 1)
+def _mix(table: np.ndarray, rng: np.random.Generator, spread: float, bias: float = 1.0) -> np.ndarray:
+    at = rng.random() ** bias * (len(table) - 1)
     low = min(int(at), len(table) - 2)
     colour = table[low] + (at - low) * (table[low + 1] - table[low])
     return np.clip(colour * rng.normal(1, spread, 3), 0.01, 0.98).astype(np.float32)
@@ -62,7 +64,7 @@ def sample(identity: int) -> Traits:
     shape["brow_ridge"] += 0.6 if masculine else -0.6
     shape["lip_full"] += -0.3 if masculine else 0.5
     shape["neck"] += 0.6 if masculine else -0.8
-    skin = _mix(SKIN_TONES, rng, 0.03)
+    skin = _mix(SKIN_TONES, rng, 0.015, bias=1.35)
     age = float(rng.beta(1.3, 1.8))
     dark = skin.mean() < 0.5
     hair = _mix(HAIR_COLOURS[: 3 if dark and rng.random() < 0.85 else 9], rng, 0.06)
@@ -70,10 +72,14 @@ def sample(identity: int) -> Traits:
         hair = _mix(HAIR_COLOURS[7:], rng, 0.03)
     if rng.random() < 0.03:
         hair = rng.uniform(0.1, 0.9, 3).astype(np.float32)
-    weights = np.array([1, 1.5, 4, 3, 0.8, 0.4, 0.5, 0.5, 1.6] if masculine else [0.05, 0.2, 1.2, 1.5, 1, 3, 4, 2, 0.05])
+    weights = np.array(
+        [1, 1.5, 4, 3, 0.8, 0.4, 0.5, 0.5, 1.6] if masculine else [0.05, 0.2, 1.2, 1.5, 1, 3, 4, 2, 0.05]
+    )
     red = np.array([rng.uniform(0.86, 1.0), rng.uniform(0.58, 0.75), rng.uniform(0.58, 0.78)])
     makeup = 0.0 if masculine else float(rng.random() ** 2)
-    lips = skin * red * (1 - 0.5 * makeup) + 0.5 * makeup * np.array([rng.uniform(0.45, 0.85), 0.1, rng.uniform(0.1, 0.3)])
+    lips = skin * red * (1 - 0.5 * makeup) + 0.5 * makeup * np.array(
+        [rng.uniform(0.45, 0.85), 0.1, rng.uniform(0.1, 0.3)]
+    )
     beard = float(rng.uniform(0.15, 1)) if masculine and rng.random() < 0.28 else 0.0
     return Traits(
         seed=identity,
@@ -119,7 +125,9 @@ def deform(traits: Traits, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray
     mouth = _ball(p, (0, 0.36, -0.22), (0.24, 0.11, 0.20))
     out[:, 1] += 0.022 * s["nose_length"] * nose - 0.012 * s["nose_hump"] * tip
     out[:, 0] += 0.13 * s["nose_width"] * np.clip(x, -0.16, 0.16) * _ball(p, (0, 0.10, -0.33), (0.17, 0.09, 0.14))
-    out[:, 2] -= 0.030 * s["nose_forward"] * nose + 0.016 * s["nose_hump"] * _ball(p, (0, -0.08, -0.33), (0.06, 0.09, 0.1))
+    out[:, 2] -= 0.030 * s["nose_forward"] * nose + 0.016 * s["nose_hump"] * _ball(
+        p, (0, -0.08, -0.33), (0.06, 0.09, 0.1)
+    )
     out[:, 1] += (0.22 * s["lip_full"] * (y - 0.356) + 0.016 * s["mouth_height"]) * mouth
     out[:, 2] -= 0.014 * s["lip_forward"] * mouth
     out[:, 0] += 0.075 * s["mouth_width"] * np.clip(x, -0.2, 0.2) * _ball(p, (0, 0.36, -0.2), (0.28, 0.14, 0.25))

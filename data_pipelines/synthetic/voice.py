@@ -16,14 +16,14 @@ from data_pipelines.synthetic import phonemes as ph
 
 STEP = 80
 """Samples between updates of the filters (5 ms)."""
-NOISES = {"s": (5200, 7600), "sh": (2300, 5200), "f": (1300, 7600), "th": (1600, 7600), "h": (400, 3500), "t": (3000, 7000),
-          "k": (1400, 3200), "p": (300, 1500)}  # fmt: skip
+NOISES = {"s": (5200, 7600), "sh": (2300, 5200), "f": (1300, 7600), "th": (1600, 7600), "h": (400, 3500),
+          "t": (3000, 7000), "k": (1400, 3200), "p": (300, 1500)}  # fmt: skip
 """Kind of noise -> pass band in Hz."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Speaker:
-    """pitch: Hz. tract: formant factor (1 male, 1.17 female, 1.3 child). breath: 0..1. rate: 1 is plain. lively: pitch range."""
+    """pitch: Hz. tract: formant factor (1 male, 1.17 female). breath: 0..1. rate: 1 is plain. lively: pitch range."""
 
     pitch: float = 115.0
     tract: float = 1.0
@@ -104,7 +104,9 @@ def _smooth(values: np.ndarray, seconds: float) -> np.ndarray:
     return scipy.signal.fftconvolve(padded, (window / window.sum())[:, None], mode="valid", axes=0)
 
 
-def _pitch(segments: list[tuple[int, float, float]], times: np.ndarray, speaker: Speaker, rng: np.random.Generator) -> np.ndarray:
+def _pitch(
+    segments: list[tuple[int, float, float]], times: np.ndarray, speaker: Speaker, rng: np.random.Generator
+) -> np.ndarray:
     """Fundamental frequency [n]: declination in each phrase, accents, a fall at its end, slow drift."""
     silent = [0.0] + [s[2] for s in segments if s[0] == 0] + [segments[-1][2] + 1e-3]
     start = np.asarray(silent)[np.searchsorted(silent, times, side="right") - 1]
@@ -114,7 +116,9 @@ def _pitch(segments: list[tuple[int, float, float]], times: np.ndarray, speaker:
             contour += rng.uniform(0.5, 3.5) * np.exp(-(((times - (begin + end) / 2) / 0.11) ** 2))
     for stop in silent[1:]:
         contour -= rng.uniform(0, 3) * np.exp(-(((times - stop) / 0.15) ** 2))
-    drift = 0.3 * np.sin(2 * np.pi * 3.1 * times + rng.uniform(0, 6)) + 0.4 * np.sin(2 * np.pi * 0.7 * times + rng.uniform(0, 6))
+    drift = 0.3 * np.sin(2 * np.pi * 3.1 * times + rng.uniform(0, 6)) + 0.4 * np.sin(
+        2 * np.pi * 0.7 * times + rng.uniform(0, 6)
+    )
     return speaker.pitch * 2 ** (speaker.lively * (contour + drift) / 12)
 
 
@@ -131,17 +135,16 @@ def _glottis(pitch: np.ndarray, breath: np.ndarray, rng: np.random.Generator) ->
 
 def _formants(source: np.ndarray, frequencies: np.ndarray, bandwidths: np.ndarray) -> np.ndarray:
     """Cascade of resonators whose frequencies [n, f] change every STEP samples."""
-    out = source
-    for f in range(frequencies.shape[1]):
-        r = np.exp(-np.pi * bandwidths[f] / SAMPLE_RATE)
-        c = 2 * r * np.cos(2 * np.pi * np.minimum(frequencies[:, f], 7200) / SAMPLE_RATE)
-        state, pieces = np.zeros(2), []
-        for i in range(len(frequencies)):
-            a = np.array([1.0, -c[i], r * r])
-            piece, state = scipy.signal.lfilter([a.sum()], a, out[i * STEP : (i + 1) * STEP], zi=state)
-            pieces.append(piece)
-        out = np.concatenate(pieces)
-    return out
+    r = np.exp(-np.pi * bandwidths / SAMPLE_RATE)
+    c = 2 * r * np.cos(2 * np.pi * np.minimum(frequencies, 7200) / SAMPLE_RATE)
+    sections = np.zeros((*frequencies.shape, 6))
+    sections[..., 0] = 1 - c + r * r
+    sections[..., 3], sections[..., 4], sections[..., 5] = 1.0, -c, r * r
+    state, pieces = np.zeros((frequencies.shape[1], 2)), []
+    for section, piece in zip(sections, source.reshape(len(frequencies), STEP), strict=True):
+        piece, state = scipy.signal.sosfilt(section, piece, zi=state)
+        pieces.append(piece)
+    return np.concatenate(pieces)
 
 
 def _noise_amplitude(segments: list[tuple[int, float, float]], times: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -194,6 +197,8 @@ def synthesise(sounds: str | list[str], speaker: Speaker | None = None, seed: in
     for kind in sorted(set(kinds[envelope > 0])):
         shape = _smooth(np.where(kinds == kind, envelope, 0.0)[:, None], 0.012)[:, 0]
         sos = scipy.signal.butter(2, NOISES[kind], "bandpass", fs=SAMPLE_RATE, output="sos")
-        total += 0.35 * scipy.signal.sosfilt(sos, rng.normal(0, 1, samples)) * np.interp(at, np.arange(steps) + 0.5, shape)
+        total += (
+            0.35 * scipy.signal.sosfilt(sos, rng.normal(0, 1, samples)) * np.interp(at, np.arange(steps) + 0.5, shape)
+        )
     peak = np.quantile(np.abs(total), 0.999) + 1e-9
     return Speech(np.tanh(0.7 * total / peak).astype(np.float32) * 0.85, segments)

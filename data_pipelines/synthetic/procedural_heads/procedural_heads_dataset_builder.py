@@ -1,7 +1,7 @@
 """Procedural talking heads: people who do not exist, speaking words that mean nothing, with exact labels per frame.
 
-Head pose, gaze, lid closure, mouth shape, distance, emotion, identity and phonemes are those that drew the pictures, not
-estimates. Splits share no identity.
+Head pose, gaze, lid closure, mouth shape, distance, emotion, identity and phonemes are those that drew the pictures,
+not estimates. Splits share no identity.
 """
 
 import dataclasses
@@ -37,8 +37,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
     BUILDER_CONFIGS: ClassVar[list[ProceduralHeadsConfig]] = [
-        ProceduralHeadsConfig(name="tiny_64", description="for models of 64 px", resolution=64, identities=240, frames=50),
-        ProceduralHeadsConfig(name="small_128", description="for models of 128 px", resolution=128, identities=600, frames=75),
+        ProceduralHeadsConfig(
+            name="tiny_64", description="for models of 64 px", resolution=64, identities=240, frames=50
+        ),
+        ProceduralHeadsConfig(
+            name="small_128", description="for models of 128 px", resolution=128, identities=600, frames=75
+        ),
     ]
 
     def __init__(self, *, processes: int = 1, amounts: Mapping[str, int] | None = None, **kwargs: Any):
@@ -47,7 +51,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(builder=self, description=__doc__, features=schema.features(), license="Apache-2.0")
+        return tfds.core.DatasetInfo(
+            builder=self, description=__doc__, features=schema.features(), license="Apache-2.0"
+        )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         del dl_manager  # nothing to download
