@@ -20,6 +20,7 @@ from vasa_jax.errors import InputError
 
 _COMMANDS = {
     "grid": "python -m experiments.prepare --name=grid --input=GRID_FOLDER --output={data} --face_model=MODEL.task",
+    "procedural_heads": "python -m data_pipelines.synthetic --data_dir={data} --config=small_128",
 }
 _OTHER_COMMAND = "its builder under data_pipelines/ with --data_dir={data}"
 

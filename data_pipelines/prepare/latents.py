@@ -78,7 +78,7 @@ def load_encoder(checkpoint_path: str) -> tuple[Encode, int]:
         pose, dynamics = apply(params, images)
         return np.asarray(pose), np.asarray(dynamics)
 
-    return encode, int(config["resolution"])
+    return encode, int(config["size"])
 
 
 def make_latents(data_dir: str, name: str, config: str, checkpoint: str, path: str | pathlib.Path) -> dict[str, Any]:
