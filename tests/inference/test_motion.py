@@ -87,6 +87,7 @@ def test_controls_and_guidance_matter(generator) -> None:
         {"guidance": {"audio": 2.0}},
         {"guidance": {}},
         {"temperature": 0.5},
+        {"temperature": np.linspace(0.1, 1.0, M)},
         {"eta": 1.0},
         {"steps": 4},
     ):

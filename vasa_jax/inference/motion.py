@@ -70,7 +70,7 @@ class MotionGenerator:
         gaze: Sequence[float] = (0.0, 0.0),
         distance: float = 0.0,
         emotion: Sequence[float] | np.ndarray = (0.0,) * 8,
-        temperature: float = 1.0,
+        temperature: float | Sequence[float] = 1.0,
         eta: float = 0.0,
     ) -> Iterator[Float[np.ndarray, "t m"]]:
         """Motion for `frames` frames, in pieces of at most W, in constant memory.
@@ -84,7 +84,8 @@ class MotionGenerator:
           gaze: main gaze direction (theta, phi), radians.
           distance: in units of the data's standard deviation, + is nearer.
           emotion: 8 offsets, HSEmotion order.
-          temperature: scale of the starting noise; below one: closer to the most likely motion, less lively.
+          temperature: scale of the starting noise, one for all or one per value of the motion. Below one the motion
+            comes closer to the most likely one: better in time with the sound, less lively.
           eta: 0 deterministic steps, 1 ancestral.
 
         Yields:
@@ -115,7 +116,7 @@ class MotionGenerator:
             audio = log_mel.features(power, jnp.full(1, level))
             conditions = MotionConditions(audio=audio, audio_valid=heard, previous=previous, **constant)
             noise_key, step_key = jax.random.split(jax.random.fold_in(key, at))
-            start = temperature * jax.random.normal(noise_key, (1, c.window, c.motion_dim))
+            start = np.float32(temperature) * jax.random.normal(noise_key, (1, c.window, c.motion_dim))
             drop = {"previous": np.full(1, at == 0)}
             motion = np.asarray(sample(self.params, conditions, start, step_key, scales, drop))[0, :made]
             previous = np.concatenate([previous[0], motion])[None, -c.context :]

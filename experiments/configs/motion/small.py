@@ -24,7 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
         "eval_batches": 4,
     }
     config.model.update(
-        {"motion_dim": 39, "width": 192, "depth": 5, "heads": 6, "layout": "B", "lookahead": 6, "dtype": "float32"}
+        {"motion_dim": 39, "width": 160, "depth": 4, "heads": 5, "layout": "B", "lookahead": 6, "dtype": "float32"}
     )
     config.optimizer.update({"lr": 1e-3, "warmup_steps": 100})
     return config
