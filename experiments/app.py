@@ -31,7 +31,7 @@ def _one_line(text: str) -> str:
     return " ".join(str(text).split())
 
 
-def _parse(argv: list[str]) -> int | None:
+def _parse(argv: list[str], takes_arguments: bool) -> int | None:
     """Parses flags; an exit code when the command ends here (help or a usage error)."""
     absl_app.define_help_flags()
     try:
@@ -41,7 +41,7 @@ def _parse(argv: list[str]) -> int | None:
     except Exception as error:  # a config file can fail in any way; to the user all of them are a wrong flag
         print(f"usage: {_one_line(error) or type(error).__name__} (--help lists the flags)", file=sys.stderr)
         return EXIT_USAGE
-    if len(rest) > 1 and not getattr(_parse, "arguments", False):
+    if len(rest) > 1 and not takes_arguments:
         print(f"usage: unexpected argument {rest[1]!r} (--help lists the flags)", file=sys.stderr)
         return EXIT_USAGE
     arguments[:] = rest[1:]
@@ -91,12 +91,11 @@ def compile_cache(folder: str | os.PathLike | None = None) -> None:
 
 def call(main: Main, argv: list[str], *, takes_arguments: bool = False) -> int:
     """Parses flags, calls main, writes the report; returns the exit code."""
-    _parse.arguments = takes_arguments
-    code = _parse(argv)
+    code = _parse(argv, takes_arguments)
     if code is not None:
         return code
-    logging.set_verbosity(max(logging.get_verbosity(), logging.WARNING) if flags.FLAGS["verbosity"].using_default_value
-                          else logging.get_verbosity())
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)
     try:
         if REPORT.value:
             _check_report(REPORT.value)

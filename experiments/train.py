@@ -78,10 +78,20 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
     raise UsageError(f"config.task is {config.task!r}; use 'face' or 'motion'")
 
 
-def _check(config: Any) -> None:
+def _checked(config: Any) -> Any:
+    """The configuration, if it was loaded and can be trained."""
+    if config is None:
+        raise UsageError("--config is missing; for example --config=experiments/configs/face/tiny_64.py")
     for name in ("steps", "batch_size"):
-        if config[name] < 1:
-            raise UsageError(f"config.{name} is {config[name]}; it must be at least 1")
+        try:
+            value = config[name]
+        except OSError as error:  # the flag keeps what failed until the configuration is first used
+            raise UsageError(f"--config: {error.__cause__ or error}") from error
+        except KeyError:
+            raise UsageError(f"the configuration has no field {name}; see experiments/configs/") from None
+        if value < 1:
+            raise UsageError(f"config.{name} is {value}; it must be at least 1")
+    return config
 
 
 def _dry_run(config: Any) -> dict[str, Any]:
@@ -96,10 +106,7 @@ def _dry_run(config: Any) -> dict[str, Any]:
 
 
 def main() -> tuple[int, dict[str, Any]]:
-    config = CONFIG.value
-    if config is None:
-        raise UsageError("--config is missing; for example --config=experiments/configs/face/tiny_64.py")
-    _check(config)
+    config = _checked(CONFIG.value)
     app.compile_cache()
     if DRY_RUN.value:
         return EXIT_OK, _dry_run(config)

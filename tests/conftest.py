@@ -1,4 +1,4 @@
-"""Test set-up: eight virtual CPU devices, chosen before JAX starts."""
+"""Test set-up: eight virtual CPU devices, chosen before JAX starts, and the recordings that may lie beside the clone."""
 
 import os
 from pathlib import Path
@@ -7,18 +7,14 @@ os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " --xla_force_host_
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import jax  # noqa: E402
 import pytest  # noqa: E402
-
-jax.config.update("jax_numpy_rank_promotion", "allow")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
-def shared():
-    """The folder of recordings and videos that may lie beside the clone; skips where it does not."""
+def shared() -> Path:
+    """The folder of recordings and videos that may lie beside the clone; skips, saying so, where it does not."""
     if not SHARED.is_dir():
-        print(f"skipped: {SHARED} is not here; this test needs its recordings")
-        pytest.skip(f"{SHARED} is not here")
+        pytest.skip(f"needs the recordings in {SHARED}, which are not here")
     return SHARED

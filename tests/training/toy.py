@@ -7,6 +7,7 @@ import numpy as np
 
 from vasa_jax.training.task import Task, example_keys
 
+NAME = "toy"
 WIDTH = 8
 
 
@@ -75,4 +76,4 @@ def _pictures(params, example, rng):
 
 
 def make(frozen: str = "") -> Task:
-    return Task("toy", _init, {"model": _model_loss, "adversary": _adversary_loss}, _evaluate, _pictures, frozen)
+    return Task(NAME, _init, {"model": _model_loss, "adversary": _adversary_loss}, _evaluate, _pictures, frozen)

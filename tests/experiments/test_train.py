@@ -1,0 +1,103 @@
+"""vasa-train and vasa-export end to end on the toy task: exit codes, resume, dry run, release."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from experiments import app, dry_run, export, train
+from tests.training import toy
+from vasa_jax import weights
+from vasa_jax.training import checkpoint
+
+CONFIG = """
+from tests.training import toy
+def get_config():
+    config = toy.config(steps=4, checkpoint_every=2)
+    config.task = "face"
+    config.model = {"size": 8}
+    return config
+"""
+
+
+class Stream:
+    def iterate(self, start):
+        return toy.stream(start)
+
+
+@pytest.fixture(autouse=True)
+def _toy(tmp_path, monkeypatch):
+    (tmp_path / "config.py").write_text(CONFIG)
+    monkeypatch.setattr(train, "make_stream", lambda config, split: Stream())
+    monkeypatch.setattr(train, "make_task", lambda config, stats: toy.make())
+    monkeypatch.setattr(app, "compile_cache", lambda: None)
+    monkeypatch.setattr(dry_run, "example_batch", lambda config: toy.batch(0))
+    # The task of the workdir's manifest is what vasa-export looks at.
+    monkeypatch.setattr(toy, "NAME", "face")
+    with flagsaver.flagsaver():
+        yield
+    flags.FLAGS.unparse_flags()
+
+
+def _call(command, *words):
+    # A config flag holds the file of the last call: absl keeps one value for the process.
+    return app.call(command.main, ["command", *map(str, words)])
+
+
+def test_train_then_export(tmp_path, capsys):
+    run, report = tmp_path / "run", tmp_path / "report.json"
+    words = (f"--config={tmp_path / 'config.py'}", f"--workdir={run}", f"--report={report}")
+    assert _call(train, *words) == 0
+    result = json.loads(report.read_text())
+    assert result["step"] == 4 and result["metrics"]["eval/l2"] > 0 and not result["preempted"]
+    assert _call(train, *words) == 0 and "already at step 4" in capsys.readouterr().out
+
+    assert _call(export, f"--face={run}", f"--output={tmp_path / 'release'}", "--float32") == 0
+    release = weights.load_release(tmp_path / "release")
+    jax.tree.map(np.testing.assert_array_equal, release.face_params, checkpoint.read_ema(run)[1]["model"])
+    assert release.face_config == {"size": 8} and release.info["face_run"]["step"] == 4
+
+
+def test_sigterm_saves_and_leaves_with_42(tmp_path, monkeypatch):
+    class Killer(Stream):
+        def iterate(self, start):
+            for step, batch in enumerate(toy.stream(start), start):
+                if step == 2:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                yield batch
+
+    monkeypatch.setattr(train, "make_stream", lambda config, split: Killer() if split == "train" else Stream())
+    words = (f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / 'run'}", f"--report={tmp_path}/r.json")
+    assert _call(train, *words) == 42
+    step = json.loads((tmp_path / "r.json").read_text())["step"]
+    assert step < 4 and (tmp_path / "run" / "checkpoints" / str(step)).is_dir()
+
+
+def test_dry_run_tells_parameters_and_trains_nothing(tmp_path, capsys):
+    words = (f"--config={tmp_path / 'config.py'}", "--dry_run", f"--report={tmp_path}/r.json")
+    assert _call(train, *words) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    parts = dict(report["parameters"])
+    total = parts.pop("total")
+    assert total == sum(parts.values()) == 2 * (8 * 32 + 32) + 32 * 8 + 32
+    assert "model/first" in capsys.readouterr().out and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [((), 2), (("--config=missing.py",), 2), (("--config={config}",), 2), (("--config={config}", "--config.stepz=3"), 2)],
+)
+def test_usage_errors_are_one_line(words, code, tmp_path, capsys):
+    words = [word.format(config=tmp_path / "config.py") for word in words]
+    assert _call(train, *words) == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_exporting_what_is_no_run_is_bad_input(tmp_path, capsys):
+    assert _call(export, f"--face={tmp_path}", f"--output={tmp_path / 'release'}") == 3
+    assert not (tmp_path / "release").exists() and "run_manifest.json" in capsys.readouterr().err

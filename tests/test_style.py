@@ -1,0 +1,29 @@
+"""House rules that a linter does not know: sizes of files and functions, one test file per source file's package."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(path for folder in ("vasa_jax", "data_pipelines", "experiments") for path in (ROOT / folder).rglob("*.py"))
+FILE_LINES, FUNCTION_LINES = 400, 60
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_are_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("get_config"):
+            body = node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines())
+            assert body <= FUNCTION_LINES, f"{node.name} has {body} lines beside its docstring"
+
+
+def test_the_library_stands_alone():
+    forbidden = {"data_pipelines", "experiments", "tensorflow", "tensorflow_datasets"}
+    for path in (path for path in SOURCES if path.is_relative_to(ROOT / "vasa_jax")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not {name.split(".")[0] for name in names} & forbidden, f"{path} imports {names}"

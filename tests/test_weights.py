@@ -1,0 +1,67 @@
+"""Releases come back as they were saved, to float16, and damage is told."""
+
+import json
+
+import numpy as np
+import pytest
+
+from vasa_jax import weights
+from vasa_jax.errors import InputError
+
+rng = np.random.default_rng(0)
+FACE = {"encoder": {"conv": {"kernel": rng.normal(size=(3, 3, 4)).astype(np.float32)}}, "scale": np.ones(2, np.float32)}
+MOTION = {"out": {"bias": rng.normal(size=5).astype(np.float32)}}
+STATS = {"mean": np.arange(3.0), "std": np.ones(3)}
+
+
+def _save(directory, **changes):
+    arguments = dict(face_config={"size": 64}, face_params=FACE, motion_config={"width": 8}, motion_params=MOTION)
+    return weights.save_release(directory, **(arguments | dict(motion_stats=STATS, info={"note": 1}) | changes))
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_round_trip(tmp_path, half):
+    release = weights.load_release(_save(tmp_path, half=half))
+    kernel = release.face_params["encoder"]["conv"]["kernel"]
+    assert kernel.dtype == np.float32
+    # float16 keeps 11 bits: half a unit in the last place is 2^-11 of the value.
+    np.testing.assert_allclose(kernel, FACE["encoder"]["conv"]["kernel"], rtol=2**-11 if half else 0)
+    assert release.motion_config == {"width": 8} and release.info["note"] == 1
+    np.testing.assert_array_equal(release.motion_stats["mean"], STATS["mean"])
+
+
+def test_a_release_without_motion(tmp_path):
+    _save(tmp_path)
+    release = weights.load_release(_save(tmp_path, motion_config=None, motion_params=None, motion_stats=None))
+    assert release.motion_params is None and release.motion_stats is None
+
+
+def test_damage_is_told(tmp_path):
+    with pytest.raises(InputError, match="no release"):
+        weights.load_release(tmp_path)
+    _save(tmp_path)
+    path = tmp_path / "face.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        weights.load_release(tmp_path)
+    path.unlink()
+    with pytest.raises(InputError, match="missing"):
+        weights.load_release(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="manifest.json"):
+        weights.load_release(tmp_path)
+
+
+def test_float16_refuses_what_it_cannot_hold(tmp_path):
+    with pytest.raises(InputError, match="float16"):
+        _save(tmp_path, face_params={"big": np.full(2, 1e6, np.float32)})
+    assert not list(tmp_path.glob("*.safetensors")) and not list(tmp_path.glob(".*"))
+
+
+def test_manifest_covers_the_model_card(tmp_path):
+    _save(tmp_path, model_card="# Card\n")
+    assert set(json.loads((tmp_path / "manifest.json").read_text())["files"]) == {
+        "config.json", "face.safetensors", "motion.safetensors", "MODEL_CARD.md"
+    }  # fmt: skip
