@@ -42,7 +42,8 @@ def read_clip(path: str | os.PathLike) -> RawClip:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
             audio, audio_start = _read_audio(container)
     except (av.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: cannot be decoded ({error.strerror or error}); leave it out or fetch it again") from error
+        what = error.strerror or error
+        raise InputError(f"{path}: cannot be decoded ({what}); leave it out or fetch it again") from error
     if not pictures or not len(audio):
         raise InputError(
             f"{path}: no {'sound' if pictures else 'pictures'} could be decoded; leave it out or fetch it again"
