@@ -1,8 +1,8 @@
 """What every command shares: flags, --report, exit codes, one-line errors.
 
-    def main() -> dict: ...              # the report; or (exit code, report)
-    def run() -> None: app.run(main)     # the console script
-    if __name__ == "__main__": run()
+def main() -> dict: ...              # the report; or (exit code, report)
+def run() -> None: app.run(main)     # the console script
+if __name__ == "__main__": run()
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from absl import app as absl_app  # noqa: E402
-from absl import flags, logging  # noqa: E402
+from absl import app as absl_app
+from absl import flags, logging
 
-from vasa_jax import files  # noqa: E402
-from vasa_jax.errors import EXIT_OK, EXIT_USAGE, InputError, UserError  # noqa: E402
+from vasa_jax import files
+from vasa_jax.errors import EXIT_OK, EXIT_USAGE, InputError, UserError
 
 EXIT_INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
 

@@ -22,7 +22,15 @@ def example_batch(config: Any) -> dict[str, np.ndarray]:
         return _windows(config, size)
     stored = round(MARGIN * config.model.size)
     batch: dict[str, np.ndarray] = {"index": np.arange(size, dtype=np.int32), "domain": np.zeros(size, np.int32)}
-    labels = {"landmarks": (140, 3), "pose": (7,), "eyes": (2,), "gaze": (2,), "lids": (2,), "mouth": (2,), "emotion": (8,)}
+    labels = {
+        "landmarks": (140, 3),
+        "pose": (7,),
+        "eyes": (2,),
+        "gaze": (2,),
+        "lids": (2,),
+        "mouth": (2,),
+        "emotion": (8,),
+    }
     for name in ("source", "driver", "other"):
         batch[name] = np.zeros((size, stored, stored, 3), np.uint8)
         batch |= {f"{name}_{label}": np.zeros((size, *shape), np.float32) for label, shape in labels.items()}

@@ -1,4 +1,4 @@
-"""Writes a release from training workdirs: `python -m experiments.export --face=WORKDIR --motion=WORKDIR --output=DIR`."""
+"""Writes a release from training workdirs: `python -m experiments.export --face=D1 --motion=D2 --output=DIR`."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,12 @@ def read_part(path: str, task: str) -> dict[str, Any]:
         )
         if params is None:
             raise InputError(f"{path} holds no {task} model; name another release or workdir")
-        return {"config": config, "params": params, "stats": release.motion_stats, "source": release.info.get(task + "_run")}
+        return {
+            "config": config,
+            "params": params,
+            "stats": release.motion_stats,
+            "source": release.info.get(task + "_run"),
+        }
     manifest = checkpoint.read_manifest(Path(path))
     if manifest.get("task") != task:
         raise UsageError(f"--{task}={path} is a run of task {manifest.get('task')!r}; name a {task} workdir")

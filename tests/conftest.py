@@ -1,4 +1,4 @@
-"""Test set-up: eight virtual CPU devices, chosen before JAX starts, and the recordings that may lie beside the clone."""
+"""Set-up: eight virtual CPU devices, chosen before JAX starts, and the recordings that may lie beside a clone."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " --xla_force_host_
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import pytest  # noqa: E402
+import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

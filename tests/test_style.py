@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = sorted(path for folder in ("vasa_jax", "data_pipelines", "experiments") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(
+    path for folder in ("vasa_jax", "data_pipelines", "experiments") for path in (ROOT / folder).rglob("*.py")
+)
 FILE_LINES, FUNCTION_LINES = 400, 60
 
 

@@ -101,7 +101,7 @@ def save_release(
         save_params(directory / "motion.safetensors", motion_params, half=half)
     else:
         (directory / "motion.safetensors").unlink(missing_ok=True)
-    stats = {key: np.asarray(value, np.float64).tolist() for key, value in motion_stats.items()} if motion_stats else None
+    stats = {key: np.asarray(value, np.float64).tolist() for key, value in (motion_stats or {}).items()} or None
     config = {"schema": SCHEMA, "face": face_config, "motion": motion_config, "motion_stats": stats, **(info or {})}
     files.write_json(directory / "config.json", config)
     if model_card is not None:
@@ -149,7 +149,8 @@ def load_release(path: str | Path = BUNDLED) -> Release:
     verify_manifest(directory)
     config = _read_json(directory / "config.json")
     if config.get("schema") != SCHEMA:
-        raise InputError(f"{directory}/config.json has schema {config.get('schema')}, expected {SCHEMA}; update vasa_jax")
+        schema = config.get("schema")
+        raise InputError(f"{directory}/config.json has schema {schema}, expected {SCHEMA}; update vasa_jax")
     motion = config.get("motion")
     stats = config.get("motion_stats")
     return Release(

@@ -56,7 +56,9 @@ def test_report_is_written_whole_or_not_at_all(tmp_path, capsys):
     assert json.loads(report.read_text()) == {"frames": 3}
     assert app.call(lambda: pytest.fail("ran"), ["command", f"--report={tmp_path}"]) == 3
     assert app.call(_raises(InputError("x")), ["command", f"--report={tmp_path}/other.json"]) == 3
-    assert [path.name for path in tmp_path.rglob("*.json")] == ["report.json"] and "directory" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*.json")] == [
+        "report.json"
+    ] and "directory" in capsys.readouterr().err
 
 
 def test_bugs_keep_their_traceback():

@@ -90,7 +90,12 @@ def test_dry_run_tells_parameters_and_trains_nothing(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [((), 2), (("--config=missing.py",), 2), (("--config={config}",), 2), (("--config={config}", "--config.stepz=3"), 2)],
+    [
+        ((), 2),
+        (("--config=missing.py",), 2),
+        (("--config={config}",), 2),
+        (("--config={config}", "--config.stepz=3"), 2),
+    ],
 )
 def test_usage_errors_are_one_line(words, code, tmp_path, capsys):
     words = [word.format(config=tmp_path / "config.py") for word in words]

@@ -36,7 +36,7 @@ class Result:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turns SIGTERM and the first Ctrl-C into a question the loop asks after every step; the second Ctrl-C interrupts."""
+    """Turns SIGTERM and the first Ctrl-C into a question asked after every step; the second Ctrl-C interrupts."""
     asked = []
 
     def ask(number, frame):
@@ -164,7 +164,12 @@ def _train(config, task, stream_fn, eval_stream_fn, workdir, manifest_extra, sto
     state, abstract = start_state(config, task, partitioner, checkpoints, batch, progress.say)
     parameters = parameter_table(abstract.params)
     manifest.write(
-        workdir, config, resumed_at=start, task=task.name, players=task.players, parameters=parameters,
+        workdir,
+        config,
+        resumed_at=start,
+        task=task.name,
+        players=task.players,
+        parameters=parameters,
         **manifest_extra,
     )
     if start >= config.steps:
@@ -195,9 +200,13 @@ class _Run:
         train_step = self.partitioner.step(lambda axis: make(axis_name=axis), abstract)
         key = jax.random.key(config.seed)
         eval_batches = config.get("data", {}).get("eval_batches", 4)
-        evaluator = Evaluator(self.task, self.partitioner, eval_stream_fn, eval_batches, jax.random.fold_in(key, 2**31 - 1))
+        evaluator = Evaluator(
+            self.task, self.partitioner, eval_stream_fn, eval_batches, jax.random.fold_in(key, 2**31 - 1)
+        )
         begun, last = time.monotonic(), {}
-        pending = None  # metrics of the step before: fetched after the next one is dispatched, so the device never waits
+        pending = (
+            None  # metrics of the step before: fetched after the next one is dispatched, so the device never waits
+        )
         batch = self.partitioner.put(batch)
         step = start
         while step < config.steps:
@@ -212,7 +221,9 @@ class _Run:
             if evaluates or saves:
                 jax.block_until_ready(metrics)
                 paused = time.monotonic()
-                held_out, pictures = evaluator(state.ema) if evaluates and not (stop and step < config.steps) else ({}, {})
+                held_out, pictures = (
+                    evaluator(state.ema) if evaluates and not (stop and step < config.steps) else ({}, {})
+                )
                 if saves:
                     self.checkpoints.save(step, state)
                 self.progress.add_pause(time.monotonic() - paused)

@@ -32,7 +32,12 @@ def versions() -> dict[str, str]:
 def devices() -> dict[str, Any]:
     """Kind and number of the devices, and the host they are on."""
     local = jax.devices()
-    return {"kind": local[0].device_kind, "platform": local[0].platform, "count": len(local), "host": platform.platform()}
+    return {
+        "kind": local[0].device_kind,
+        "platform": local[0].platform,
+        "count": len(local),
+        "host": platform.platform(),
+    }
 
 
 def commit() -> str | None:

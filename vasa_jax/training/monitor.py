@@ -122,7 +122,9 @@ class Progress:
         left = clock((self.total - step) / self.rate) if self.rate else "?"
         wait = metrics.get("data_wait_percent", 0.0)
         bar = "#" * (20 * step // max(self.total, 1))
-        line = f"[{bar:<20}] {step}/{self.total} eta {left} {self.rate or 0.0:.3g} steps/s data-wait {wait:.0f}% | {shown}"
+        line = (
+            f"[{bar:<20}] {step}/{self.total} eta {left} {self.rate or 0.0:.3g} steps/s data-wait {wait:.0f}% | {shown}"
+        )
         if self.out.isatty():
             self.out.write("\r\x1b[2K" + line)
             self.line_open = True

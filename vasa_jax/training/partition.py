@@ -131,8 +131,10 @@ class PmapPartitioner(MeshPartitioner):
         count = self.batch_parts
         devices = list(self.mesh.devices.flat)
         mapped = jax.pmap(make(self.axis), axis_name=self.axis, in_axes=(None, 0, None), out_axes=None, devices=devices)
-        split = jax.jit(lambda batch: jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), batch),
-                        out_shardings=self.batch_sharding)
+        split = jax.jit(
+            lambda batch: jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), batch),
+            out_shardings=self.batch_sharding,
+        )
 
         def step(state, batch, seed_key):
             return mapped(state, split(batch), seed_key)

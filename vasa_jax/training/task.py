@@ -39,7 +39,7 @@ class Task:
         generator. The first player is the model that is released.
       evaluate: (ema parameters, held-out batch, rng) -> metrics.
       pictures: (ema parameters, held-out batch, rng) -> {name: picture in 0..1}, for the eye.
-      frozen: regular expression; parameters whose path "player/module/.../name" it matches (re.search) stay as they are.
+      frozen: regular expression; parameters whose path "player/module/.../name" it matches (re.search) do not change.
     """
 
     name: str

@@ -58,7 +58,7 @@ def learning_rate(config: ml_collections.ConfigDict, steps: int) -> optax.Schedu
 
 
 def make_optimizers(config: ml_collections.ConfigDict, task: Task) -> dict[str, optax.GradientTransformation]:
-    """AdamW with clipping by global norm, one per player; config.optimizer_PLAYER replaces fields of config.optimizer."""
+    """AdamW with clipping by global norm per player; config.optimizer_PLAYER replaces fields of config.optimizer."""
     optimizers = {}
     for player in task.players:
         own = ml_collections.ConfigDict(config.optimizer.to_dict())
