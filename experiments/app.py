@@ -70,6 +70,7 @@ def compile_cache(folder: str | os.PathLike | None = None) -> None:
     """
     import jax
 
+    xla.tune_cpu()
     if folder is None and (os.environ.get("JAX_COMPILATION_CACHE_DIR") or jax.config.jax_compilation_cache_dir):
         return
     if folder is None:

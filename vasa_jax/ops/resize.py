@@ -11,7 +11,7 @@ def average_pool(x: Array, factors: tuple[int, ...]) -> Array:
     for size, factor in zip(x.shape[1:-1], factors, strict=True):
         shape += [size // factor, factor]
         axes.append(len(shape) - 1)
-    return x.reshape(*shape, x.shape[-1]).mean(axes)
+    return x.reshape(*shape, x.shape[-1]).mean(tuple(axes))
 
 
 def nearest_upsample(x: Array, factors: tuple[int, ...]) -> Array:

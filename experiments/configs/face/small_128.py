@@ -37,8 +37,8 @@ def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.task = "face"
     config.seed = 0
-    config.steps = 8000
-    config.batch_size = 12
+    config.steps = 5000
+    config.batch_size = 8
     config.checkpoint_every = 500
     config.keep = 3
     config.log_every = 20
@@ -50,14 +50,14 @@ def get_config() -> ml_collections.ConfigDict:
     config.frozen = ""
     config.data = {
         "dir": "data",
-        "mixture": {"grid": 0.7, "procedural_heads": 0.3},
+        "mixture": {"grid": 1.0},
         "size": 160,
         "kind": "pairs",
-        "eval_batches": 8,
+        "eval_batches": 4,
     }
     config.model = get_model()
     config.discriminator = {"enabled": False, "widths": (24, 48, 64), "scales": 2, "patch": 2}
-    config.transfer_every = 6
+    config.transfer_every = 8
     config.augment = {
         "warp": 0.035,
         "colour": 0.25,

@@ -1,0 +1,84 @@
+"""Losses with known answers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vasa_jax import landmarks
+from vasa_jax.losses import adversarial, contrastive, geometry, perceptual, reconstruction, transfer
+
+
+def _pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.random((2, 16, 16, 3)), rng.random((2, 16, 16, 3)), np.ones((2, 16, 16, 1))
+
+
+@pytest.mark.parametrize("loss", [reconstruction.masked_l1, reconstruction.pyramid_l1, perceptual.feature_loss, transfer.consistency])
+def test_picture_losses_are_zero_on_equal_symmetric_and_positive(loss):
+    a, b, weight = _pictures()
+    np.testing.assert_allclose(loss(a, a, weight), 0.0, atol=1e-7)
+    np.testing.assert_allclose(loss(a, b, weight), loss(b, a, weight), rtol=1e-5)
+    assert (np.asarray(loss(a, b, weight)) > 0.01).all()
+
+
+def test_masked_l1_sees_only_the_mask():
+    a, b, weight = _pictures()
+    weight[:, 8:] = 0.0
+    changed = b.copy()
+    changed[:, 8:] = 0.5
+    np.testing.assert_allclose(reconstruction.masked_l1(a, b, weight), reconstruction.masked_l1(a, changed, weight))
+
+
+def test_region_mask_covers_the_mouth_and_not_the_forehead():
+    points = landmarks.template()[None]
+    mask = reconstruction.region_mask(reconstruction.region_boxes(points), (64, 64))
+    row = lambda y: int((y + 1) / 2 * 63)  # noqa: E731
+    assert mask[0, row(0.36), 31, 0] > 0.9
+    assert mask[0, row(-0.2), row(-0.24), 1] > 0.9
+    assert mask[0, row(-0.2), row(0.24), 2] > 0.9
+    assert np.asarray(mask[0, row(-0.55)]).max() < 0.05
+
+
+def test_hinge_is_zero_once_both_sides_are_past_the_margin():
+    assert adversarial.discriminator_hinge([jnp.full((2, 4), 1.5)], [jnp.full((2, 4), -1.5)]) == 0.0
+    assert adversarial.discriminator_hinge([jnp.zeros(3)], [jnp.zeros(3)]) == 2.0
+    assert adversarial.generator_hinge([jnp.full(3, 0.7)]) == pytest.approx(-0.7)
+
+
+def test_feature_matching_has_no_gradient_into_the_real_side():
+    gradient = jax.grad(lambda real: adversarial.feature_matching([real], [jnp.ones(3)]))(jnp.zeros(3))
+    np.testing.assert_array_equal(gradient, 0.0)
+
+
+def test_contrast_margin_acts_on_positives_only():
+    """With the margin on both sides it would cancel; here it must raise the loss (spec 2.1)."""
+    rng = np.random.default_rng(0)
+    a, b, c = (rng.normal(size=(3, 8)) for _ in range(3))
+    plain = contrastive.contrast([(a, b)], [(a, c)], margin=0.0)
+    assert (np.asarray(contrastive.contrast([(a, b)], [(a, c)], margin=0.2)) > np.asarray(plain)).all()
+    perfect = contrastive.contrast([(a, a)], [(a, -a)])
+    assert (np.asarray(perfect) < np.asarray(plain)).all()
+    assert np.isfinite(jax.grad(lambda x: contrastive.contrast([(x, x)], [(x, x)]).sum())(jnp.zeros((2, 4)))).all()
+
+
+def test_cross_identity_pulls_the_output_only():
+    source, driven = jnp.asarray([[1.0, 0.0]]), jnp.asarray([[0.0, 1.0]])
+    assert transfer.cross_identity(source, driven) == pytest.approx(1.0)
+    np.testing.assert_array_equal(jax.grad(lambda s: transfer.cross_identity(s, driven).sum())(source), 0.0)
+
+
+def test_point_error_is_a_distance():
+    weight = jnp.asarray(geometry.point_weights())
+    face = jnp.asarray(landmarks.template())[None]
+    assert weight.mean() == pytest.approx(1.0, abs=1e-6)
+    np.testing.assert_allclose(geometry.point_error(face, face, weight), 0.0, atol=1e-6)
+    np.testing.assert_allclose(geometry.point_error(face + 0.1, face, weight), 0.1 * np.sqrt(3), rtol=0.01)
+
+
+def test_random_features_are_the_same_in_every_process():
+    levels = perceptual.random_features(jnp.full((1, 16, 16, 3), 0.75))
+    assert [level.shape[1] for level in levels] == [16, 8, 4]
+    again = perceptual.random_features(jnp.full((1, 16, 16, 3), 0.75))
+    for a, b in zip(levels, again, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,27 @@
+"""Sizes: shapes, means kept, blocks undone."""
+
+import numpy as np
+
+from vasa_jax.ops.resize import average_pool, depth_to_space, linear_resize, nearest_upsample, space_to_depth
+
+
+def test_space_to_depth_round_trip():
+    x = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype(np.float32)
+    folded = space_to_depth(x, 4)
+    assert folded.shape == (2, 2, 3, 48)
+    np.testing.assert_array_equal(depth_to_space(folded, 4), x)
+
+
+def test_pooling_undoes_nearest_upsampling_in_2d_and_3d():
+    rng = np.random.default_rng(1)
+    for shape, factors in (((2, 4, 6, 3), (2, 2)), ((2, 3, 4, 6, 3), (1, 2, 2))):
+        x = rng.normal(size=shape).astype(np.float32)
+        np.testing.assert_allclose(average_pool(nearest_upsample(x, factors), factors), x, atol=1e-6)
+
+
+def test_linear_resize_keeps_constants_and_means():
+    x = np.random.default_rng(2).normal(size=(1, 4, 4, 2)).astype(np.float32)
+    up = linear_resize(x, (8, 8))
+    assert up.shape == (1, 8, 8, 2)
+    np.testing.assert_allclose(linear_resize(np.ones_like(x), (8, 8)), 1.0, atol=1e-6)
+    np.testing.assert_allclose(up[:, 3:5, 3:5].mean((1, 2)), x[:, 1:3, 1:3].mean((1, 2)), atol=1e-5)
