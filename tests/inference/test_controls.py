@@ -1,0 +1,48 @@
+"""Wishes are checked where they are made, with the nearest name that would be right."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vasa_jax.errors import UsageError
+from vasa_jax.inference.controls import EMOTIONS, Controls, parse_emotion, parse_gaze
+
+
+def test_parsing():
+    assert parse_gaze("0.2,-0.1") == (0.2, -0.1)
+    assert parse_emotion("") == {}
+    assert parse_emotion("happiness:0.6, surprise:0.2") == {"happiness": 0.6, "surprise": 0.2}
+    assert parse_emotion("fear") == {"fear": 1.0}
+    for text in ("1", "1,2,3", "left,up", ""):
+        with pytest.raises(UsageError, match="theta,phi"):
+            parse_gaze(text)
+    with pytest.raises(UsageError, match="happiness:0.6"):
+        parse_emotion("happiness:lots")
+
+
+@given(st.sampled_from(EMOTIONS), st.floats(-1, 1))
+def test_emotions_keep_their_order(name, value):
+    vector = Controls(emotion={name: value}).emotion_vector()
+    assert vector[EMOTIONS.index(name)] == np.float32(value) and np.count_nonzero(vector) <= 1
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"emotion": {"hapiness": 0.5}}, "did you mean happiness"),
+        ({"emotion": {"xyz": 0.5}}, "one of anger"),
+        ({"emotion": {"fear": 1.5}}, "from -1 to 1"),
+        ({"emotion": {"fear": float("nan")}}, "from -1 to 1"),
+        ({"gaze": (2.0, 0.0)}, "radians"),
+        ({"gaze": (float("nan"), 0.0)}, "radians"),
+        ({"distance": 9.0}, "from -5 to 5"),
+        ({"steps": 0}, "from 1 to 1000"),
+        ({"cfg_audio": -1.0}, "from 0 to 20"),
+        ({"cfg_gaze": float("inf")}, "from 0 to 20"),
+        ({"seed": -1}, "whole number"),
+    ],
+)
+def test_what_cannot_be_is_refused(given, words):
+    with pytest.raises(UsageError, match=words):
+        Controls(**given)

@@ -1,0 +1,64 @@
+"""Fixed batches change nothing, and the large picture is the small one's blend at more detail."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.inference.stand_ins import CODE, SIZE, StandInFace
+from vasa_jax.inference.renderer import FaceRenderer, compose
+
+
+def picture(size=SIZE):
+    y, x = np.mgrid[:size, :size] / size
+    return np.stack([127 + 100 * np.sin(5 * x), 127 + 100 * np.cos(4 * y), 200 * x * y], -1).astype(np.uint8)
+
+
+def motion(count):
+    vectors = np.zeros((count, 7 + CODE), np.float32)
+    vectors[:, 6], vectors[:, 7] = 1.0, np.linspace(0, 0.5, count)
+    return vectors
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_every_frame_once_whatever_the_batch(count):
+    out = []
+    for batch in (1, 4):
+        renderer = FaceRenderer(StandInFace(), {}, SIZE, batch=batch)
+        out.append(np.stack(list(renderer.frames(renderer.encode(picture()), motion(count)))))
+    assert out[0].shape == (count, SIZE, SIZE, 3) and out[0].dtype == np.uint8
+    np.testing.assert_array_equal(*out)
+
+
+def test_motion_of_pictures_comes_in_order():
+    renderer = FaceRenderer(StandInFace(), {}, SIZE, batch=4)
+    levels = [10, 50, 90, 130, 170]
+    found = np.stack(list(renderer.motion(np.full((SIZE, SIZE, 3), level, np.uint8) for level in levels)))
+    np.testing.assert_allclose(found[:, 7] * 255, levels, atol=1e-3)
+
+
+def grid(side, shift=0.0):
+    axis = np.linspace(-1, 1, side, dtype=np.float32)
+    return np.stack(np.meshgrid(axis + shift, axis), -1)
+
+
+def test_composing_with_the_identity_returns_the_portrait():
+    large = picture(256)
+    out = compose(large, grid(64), np.ones((64, 64, 1), np.float32), np.zeros((64, 64, 3), np.float32))
+    # A field refined from 64 to 256 px is linear inside; at the border cv2 repeats the last value (half a pixel of 64).
+    assert np.abs(out.astype(int) - large)[4:-4, 4:-4].max() <= 1
+
+
+def test_composing_agrees_with_moving_the_small_picture():
+    large = picture(256)
+    shift = 6 * 2 / 63  # six pixels of the model's picture: 24 of the portrait's
+    out = compose(large, grid(64, shift), np.ones((64, 64, 1), np.float32), np.zeros((64, 64, 3), np.float32))
+    np.testing.assert_allclose(out[8:-8, 8:-40].astype(int), large[8:-8, 32:-16].astype(int), atol=2)
+    small = cv2.resize(large, (64, 64), interpolation=cv2.INTER_AREA)
+    shrunk = cv2.resize(out, (64, 64), interpolation=cv2.INTER_AREA)
+    assert np.abs(shrunk[2:-2, 2:-10].astype(int) - small[2:-2, 8:-4]).max() <= 2
+
+
+def test_what_is_painted_replaces_what_is_not_kept():
+    painted = np.full((64, 64, 3), 0.25, np.float32)
+    out = compose(picture(128), grid(64), np.zeros((64, 64, 1), np.float32), painted)
+    assert np.abs(out.astype(int) - 64).max() <= 1

@@ -1,0 +1,167 @@
+"""From portrait and recording to a signed file: the right frames, the same again, nothing left behind."""
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vasa_jax
+from tests.inference.stand_ins import SIZE, StandInMotion, talking_face
+from vasa_jax import media
+from vasa_jax.errors import InputError, UsageError
+from vasa_jax.inference import portrait as portraits
+from vasa_jax.inference import talking_face as module
+from vasa_jax.inference.portrait import FaceBox
+from vasa_jax.provenance import badge
+from vasa_jax.provenance.verify import verify
+
+PICTURE = np.full((90, 90, 3), 100, np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path_factory, monkeypatch):
+    """Keys of the test's own, and a face wherever one is looked for."""
+    monkeypatch.setenv("VASA_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
+    monkeypatch.setattr(portraits, "_by_cascades", lambda picture: [FaceBox(45.0, 45.0, 40.0)])
+
+
+@pytest.fixture
+def speech(tmp_path):
+    def make(seconds=1.0, rate=16_000):
+        path = tmp_path / "speech.wav"
+        soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, round(seconds * rate)), rate)
+        return path
+
+    return make
+
+
+def test_the_package_exports_it():
+    assert vasa_jax.TalkingFace is module.TalkingFace
+    with pytest.raises(AttributeError):
+        vasa_jax.NoSuchThing  # noqa: B018
+
+
+def test_frames_are_as_many_as_the_sound_asks(speech):
+    for seconds in (0.2, 0.999, 1.7):
+        video = talking_face().animate(PICTURE, speech(seconds))
+        frames = list(video)
+        assert len(frames) == len(video) == round(seconds * 25)
+        assert frames[0].shape == (SIZE, SIZE, 3) and frames[0].dtype == np.uint8
+
+
+def test_the_same_again_and_another_seed(speech):
+    face, path = talking_face(), speech()
+    video = face.animate(PICTURE, path, seed=5)
+    first, again = np.stack(list(video)), np.stack(list(video))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, np.stack(list(face.animate(PICTURE, path, seed=6))))
+
+
+def test_frames_are_made_as_they_are_read(speech):
+    """Constant memory: one window and one batch ahead, however long the recording."""
+    motion = StandInMotion()
+    frames = iter(talking_face(motion).animate(PICTURE, speech(20)))
+    assert motion.made == 0
+    for _ in range(3):
+        next(frames)
+    assert motion.made == 1
+
+
+def test_controls_reach_the_motion_model(speech):
+    motion = StandInMotion()
+    emotion = {"happiness": 0.6}
+    next(
+        iter(
+            talking_face(motion).animate(
+                PICTURE, speech(), gaze=(0.1, 0.2), distance=1.0, emotion=emotion, cfg_audio=2.0
+            )
+        )
+    )
+    asked = motion.asked
+    assert asked["gaze"] == (0.1, 0.2) and asked["distance"] == 1.0 and asked["emotion"][4] == np.float32(0.6)
+    assert asked["guidance"] == {"audio": 2.0, "gaze": 1.0}
+    with pytest.raises(UsageError, match="'gase' is no control"):
+        talking_face().animate(PICTURE, speech(), gase=(0, 0))
+
+
+def test_saving(speech, tmp_path):
+    path, done = speech(1.3, 44_100), []
+    video = talking_face().animate(PICTURE, path, seed=7)
+    report = video.save(tmp_path / "v.mp4", progress=lambda *at: done.append(at))
+    assert {p.name for p in tmp_path.iterdir()} == {"v.mp4", "speech.wav"}
+    assert done[-1] == (32, 32) and len(done) == 32
+    assert report["frames"] == 32 and report["seed"] == 7 and report["face_box"]["half"] > 0
+    assert {"audio", "face", "encode", "motion", "decode", "write", "sign"} <= report["timings"].keys()
+    assert media.AudioReader(tmp_path / "v.mp4").samples == round(1.3 * 44_100)
+    verdict = verify(tmp_path / "v.mp4")
+    assert verdict.intact and verdict.generation["seed"] == 7 and verdict.generation["badge"] is True
+    assert verdict.generation["model_sha256"] == "0" * 64 and len(verdict.generation["audio_sha256"]) == 64
+
+
+def test_the_badge_shows_unless_hidden_and_both_are_recorded(speech, tmp_path):
+    video = talking_face().animate(PICTURE, speech(0.2), size=128)
+    rows, columns, *_ = badge.mask(128, 128)
+    for shown in (True, False):
+        video.save(tmp_path / "v.mp4", badge=shown)
+        corner = next(iter(media.VideoReader(tmp_path / "v.mp4")))[rows, columns].astype(int)
+        assert (corner.max() - corner.min() > 120) == shown
+        assert verify(tmp_path / "v.mp4").generation["badge"] is shown
+
+
+def test_without_credentials_only_when_asked(speech, tmp_path):
+    talking_face().animate(PICTURE, speech(0.2)).save(tmp_path / "v.mp4", credentials=False)
+    assert not verify(tmp_path / "v.mp4").marked
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError("broken")])
+def test_nothing_is_left_when_it_is_interrupted(speech, tmp_path, error):
+    path = speech(2.0)
+    video = talking_face(StandInMotion(fail_at=1, error=error)).animate(PICTURE, path)
+    with pytest.raises(error if isinstance(error, type) else InputError):
+        video.save(tmp_path / "v.mp4")
+    assert [p.name for p in tmp_path.iterdir()] == ["speech.wav"]
+
+
+def brightening(path, count):
+    """A video whose frames grow brighter: the stand-in reads its brightness as dynamics."""
+    with media.VideoWriter(path) as writer:
+        for i in range(count):
+            writer.write(np.full((90, 90, 3), 40 + 10 * i, np.uint8))
+    return path
+
+
+def test_driving_by_a_video(speech, tmp_path):
+    driver = brightening(tmp_path / "driver.mp4", 6)
+    face = talking_face()
+    face.motion = None  # none is needed then
+    video = face.animate(PICTURE, speech(0.6), pose_from=driver, dynamics_from=driver)
+    levels = np.stack(list(video)).mean((1, 2, 3))
+    steps = np.asarray([0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1, 2, 3, 4])  # forth and back, without a jump
+    np.testing.assert_allclose(levels, 50 + 40 + 10 * steps, atol=3)  # H.264 moves levels a little
+    assert "pose_from_sha256" in video.info["provenance"]
+    with pytest.raises(InputError, match="no motion model"):
+        face.animate(PICTURE, speech(0.6), pose_from=driver)
+
+
+def test_the_head_alone_may_be_driven(speech, tmp_path):
+    driver = brightening(tmp_path / "driver.mp4", 6)
+    path = speech(0.6)
+    free = np.stack(list(talking_face().animate(PICTURE, path)))
+    driven = np.stack(list(talking_face().animate(PICTURE, path, pose_from=driver)))
+    np.testing.assert_array_equal(free, driven)  # the stand-in shows dynamics only
+
+
+def test_sizes(speech):
+    assert talking_face().animate(PICTURE, speech(0.2)).size == SIZE
+    assert next(iter(talking_face().animate(PICTURE, speech(0.2), size=100))).shape == (100, 100, 3)
+    for size in (63, 101, 5000):
+        with pytest.raises(UsageError, match="even number"):
+            talking_face().animate(PICTURE, speech(0.2), size=size)
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 9), st.integers(0, 60))
+def test_forth_and_back_never_jumps(count, at):
+    here, there = module._forth_and_back(at, count), module._forth_and_back(at + 1, count)
+    assert 0 <= here < count and abs(here - there) == (1 if count > 1 else 0)
