@@ -40,6 +40,7 @@ class FaceRenderer:
 
         self._encode = jax.jit(lambda params, image: method("encode", params, image))
         self._encode_motion = jax.jit(lambda params, image: method("encode_motion", params, image))
+        self._labels = jax.jit(lambda params, dynamics: method("read_labels", params, dynamics))
         self._decode = jax.jit(lambda *args: pictures("decode", *args))
         self._render = jax.jit(lambda *args: _parts(pictures("render", *args)))
 
@@ -56,6 +57,10 @@ class FaceRenderer:
         for group, count in _groups(pictures, self.batch):
             pose, dynamics = self._encode_motion(self._params, _unit(group))
             yield from np.concatenate([pose, dynamics], -1)[:count]
+
+    def labels(self, dynamics: Float[np.ndarray, "t d"]) -> dict[str, Float[np.ndarray, "t 2"]]:
+        """What dynamics codes tell of mouth (opening, rounding), lid closure and eye-in-head angles."""
+        return jax.device_get(self._labels(self._params, dynamics))
 
     def frames(
         self,
