@@ -17,7 +17,7 @@ import ml_collections
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vasa_jax import files, media, weights
+from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.controls import Controls
@@ -155,6 +155,7 @@ class TalkingFace:
     @classmethod
     def load(cls, path: PathLike = weights.BUNDLED) -> Self:
         """Loads a release folder, or the weights that the project ships."""
+        xla.tune_cpu()
         release = weights.load_release(path)
         config = ml_collections.FrozenConfigDict(release.face_config)
         skip = bool(config.generator.get("source_skip", False))
