@@ -1,0 +1,163 @@
+"""vasa-evaluate: scores a model on held-out clips, with rows that need no model always beside it.
+
+    python -m experiments.evaluate --suite=face --checkpoint=bundled --data=data --face_model=face_landmarker.task
+    python -m experiments.evaluate --suite=motion --checkpoint=RELEASE --data=data --face_model=... --report=motion.json
+    python -m experiments.evaluate --suite=synthetic --checkpoint=RELEASE --data=data
+
+--checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
+model elsewhere. With --report, the face suite leaves filmstrips beside the report.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from experiments import app
+from vasa_jax.errors import UsageError
+
+_SUITE = flags.DEFINE_enum("suite", None, ["face", "motion", "synthetic"], "What to score.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
+_MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
+_DATA = flags.DEFINE_string("data", "data", "Folder of the data sets.")
+_FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file, to read pictures.")
+_IDENTITY = flags.DEFINE_string("identity_model", None, "A face recognition network (ONNX, 112 px).")
+_TRACKS = flags.DEFINE_string("tracks", None, "Folder in which tracks of real pictures are kept for the next run.")
+_CLIPS = flags.DEFINE_integer("clips", 24, "Clips per split, speakers in turn; 0: all.", lower_bound=0)
+_SPLITS = flags.DEFINE_list("splits", ["test", "unseen"], "Splits of the face suite.")
+_SPEAKERS = flags.DEFINE_list("speakers", [], "Only these; by default all (motion: the one with most clips).")
+_DECODE = flags.DEFINE_bool("decode", True, "Motion: --nodecode reads mouth and lids off the latents.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of the generated motion; the second seed is the next one.", lower_bound=0)
+_STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps a window.", lower_bound=1)
+_CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "Guidance by the audio.")
+_CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "Guidance by the gaze.")
+
+
+def _progress(name: str) -> Any:
+    import tqdm
+
+    return lambda items: tqdm.tqdm(items, desc=name, unit="clip", mininterval=2)
+
+
+def _identity() -> tuple[Any, str]:
+    from vasa_jax.metrics import identity
+
+    if not _IDENTITY.value:
+        return None, "not run: give --identity_model"
+    return identity.FaceRecogniser(_IDENTITY.value), _IDENTITY.value
+
+
+def _reader(face: Any) -> Any:
+    from experiments.evaluation import reading
+
+    if _FACE_MODEL.value:
+        return reading.TrackReader(_FACE_MODEL.value, _TRACKS.value)
+    print("without --face_model, pictures are read by the model itself: numbers flatter it", file=sys.stderr)
+    return reading.ModelReader(face)
+
+
+def face_suite() -> dict[str, Any]:
+    """Report of the face model on GRID."""
+    from experiments.evaluation import data, face, filmstrip, models
+
+    recogniser, identity = _identity()
+    model = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
+    suite = face.FaceSuite(model, _reader(model), recogniser)
+    report: dict[str, Any] = {"model": model.source, "read_by": suite.reader.name, "identity": identity, "splits": {}}
+    for name in _SPLITS.value:
+        split = data.HeldOut(_DATA.value, "grid", name, model.size)
+        result, strips = suite.run(split, split.choose(_CLIPS.value, _SPEAKERS.value), _progress(f"face, {name}"))
+        face.show(name, result)
+        report["splits"][name] = result
+        if app.REPORT.value:
+            path = Path(app.REPORT.value).with_suffix(f".{name}.png")
+            filmstrip.save(path, strips)
+            result["filmstrip"] = path.name
+            print(f"  filmstrip: {path}")
+    print(f"\nread by: {suite.reader.name}; identity: {identity}")
+    return report
+
+
+def motion_suite() -> dict[str, Any]:
+    """Report of the motion model on held-out GRID sentences."""
+    import numpy as np
+
+    from experiments.evaluation import data, models, motion
+
+    face = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
+    generator = models.load_motion(_MOTION.value or _CHECKPOINT.value)
+    reader = _reader(face) if _DECODE.value else None
+
+    def generate(sound: Any, frames: int, seed: int) -> Any:
+        scales = {"audio": _CFG_AUDIO.value, "gaze": _CFG_GAZE.value}
+        return np.concatenate(
+            list(generator.windows(iter([sound]), frames, seed=seed, steps=_STEPS.value, guidance=scales))
+        )
+
+    test, train = (data.HeldOut(_DATA.value, "grid", split, face.size) for split in ("test", "train"))
+    suite = motion.MotionSuite(face, generate, reader, _SEED.value)
+    chosen = test.choose(_CLIPS.value, _SPEAKERS.value or [test.main_speaker()])
+    report = suite.run(test, train, chosen, _progress("motion"))
+    motion.show(report)
+    read_by = reader.name if reader else "the latents, without decoding (--nodecode)"
+    print(f"\nread by: {read_by}")
+    controls = {"steps": _STEPS.value, "cfg_audio": _CFG_AUDIO.value, "cfg_gaze": _CFG_GAZE.value, "seed": _SEED.value}
+    return {"model": face.source, "motion_model": _MOTION.value, "read_by": read_by, "controls": controls, **report}
+
+
+def synthetic_suite() -> dict[str, Any]:
+    """Report of both models on procedural heads."""
+    from experiments.evaluation import data, models, synthetic
+    from vasa_jax.errors import InputError
+
+    face = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
+    name = "procedural_heads"
+    test = data.HeldOut(_DATA.value, name, "test", face.size)
+    motion = distance = None
+    note = "run"
+    try:
+        motion = models.load_motion(_MOTION.value or _CHECKPOINT.value)
+        distance = synthetic.DistanceScale.find(_DATA.value, name, data.HeldOut(_DATA.value, name, "train", face.size))
+    except (InputError, UsageError) as error:
+        if _MOTION.value:
+            raise
+        note = f"not run: {error}"
+        print(f"motion {note}", file=sys.stderr)
+    suite = synthetic.SyntheticSuite(face, motion, distance, _SEED.value, _STEPS.value)
+    report = suite.run(test, test.choose(_CLIPS.value, _SPEAKERS.value), _progress("synthetic"))
+    synthetic.show(report)
+    return {"model": face.source, "motion": note, **report}
+
+
+def main() -> dict[str, Any]:
+    """Runs the suite; returns the report."""
+    if _SUITE.value is None:
+        raise UsageError("--suite is missing: face, motion or synthetic")
+    app.compile_cache()
+    start = time.monotonic()
+    run = {"face": face_suite, "motion": motion_suite, "synthetic": synthetic_suite}[_SUITE.value]
+    report = run()
+    from experiments.evaluation import tables
+    from vasa_jax.training import manifest
+
+    head = {
+        "suite": _SUITE.value,
+        "command": ["vasa-evaluate", *sys.argv[1:]],
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "device": manifest.devices(),
+        "versions": manifest.versions(),
+        "commit": manifest.commit(),
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    return tables.plain(head | report)
+
+
+def run() -> None:
+    """The console script vasa-evaluate."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,149 @@
+"""suite=face: each frame of held-out clips decoded from its own latents, the first frame being the source.
+
+Beside the model stand two rows that need none: repeating the first frame (`copy`), and the real frames merely shrunk
+to the model's size (`shrunk`), which is the most that any model of this size could keep.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.evaluation import filmstrip, tables
+from experiments.evaluation.data import HeldOut, HeldOutClip
+from experiments.evaluation.reading import Reader, Reading, read_labels
+from vasa_jax.metrics import blinks, bootstrap, identity, mouth_changes, regions
+
+_IDENTITY_EVERY = 5
+_MEANS = (
+    "l1_mouth", "l1_mouth_copy", "l1_eyes", "l1_eyes_copy", "l1_whole", "l1_whole_copy",
+    "mouth_changes", "mouth_changes_shrunk", "lid_changes", "lid_changes_shrunk",
+    "found", "identity", "identity_real",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceSuite:
+    """What the suite needs: the model, who reads pictures, and (or not) who recognises people."""
+
+    model: Any
+    reader: Reader
+    recogniser: identity.FaceRecogniser | None = None
+
+    def run(
+        self, split: HeldOut, chosen: Sequence[int], show_progress: Any = iter
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Scores the chosen clips of a split.
+
+        Returns:
+          (report of the split, one filmstrip of each speaker's first clip).
+        """
+        rows, strips, seen, portraits = [], [], set(), []
+        for index in show_progress(chosen):
+            clip = split.clip(index)
+            made = self.reenact(clip)
+            rows.append(self.score(clip, made))
+            if clip.speaker not in seen:
+                seen.add(clip.speaker)
+                strips.append(filmstrip.filmstrip(clip.pictures[0], clip.pictures, made))
+            if self.recogniser is not None:
+                portraits.append((clip.speaker, self._code(clip, clip.pictures[0], 0)))
+        report = tables.by_speaker(rows, reduce)
+        report["identity_of_strangers"] = _strangers(portraits)
+        report["clips"] = rows
+        return report, strips
+
+    def reenact(self, clip: HeldOutClip) -> np.ndarray:
+        """Every frame from its own latents, the person from the first frame, uint8 [t, s, s, 3]."""
+        latents = self.model.encode(clip.pictures[0])
+        return self.model.decode(latents, self.model.motion(clip.pictures))
+
+    def score(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, Any]:
+        """All numbers of one clip; frame 0 is the source and counts in none of the errors."""
+        real, points = clip.pictures[1:] / np.float32(255), clip.labels["landmarks"][1:]
+        copied = np.broadcast_to(clip.pictures[0] / np.float32(255), real.shape)
+        row: dict[str, Any] = {"clip": clip.clip_id, "speaker": clip.speaker, "frames": len(clip)}
+        for name, value in regions.region_error(made[1:] / np.float32(255), real, points).items():
+            row[f"l1_{name}"] = value
+        for name, value in regions.region_error(copied, real, points).items():
+            row[f"l1_{name}_copy"] = value
+        truth = read_labels(clip.labels)
+        drawn, shrunk = self.reader.read(made), self.reader.read(clip.pictures, real=clip.clip_id)
+        row["found"] = float(drawn.valid.mean())
+        for suffix, reading in (("", drawn), ("_shrunk", shrunk)):
+            row |= {f"{name}{suffix}": value for name, value in follow(reading, truth).items()}
+        if self.recogniser is not None:
+            row |= self._identity(clip, made)
+        return row
+
+    def _identity(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, float]:
+        """Cosine to the source picture: of decoded frames, and of the real frames of the same moments."""
+        source = self._code(clip, clip.pictures[0], 0)
+        at = range(_IDENTITY_EVERY, len(clip), _IDENTITY_EVERY)
+        drawn = [float(identity.cosine(self._code(clip, made[k], k), source)) for k in at]
+        real = [float(identity.cosine(self._code(clip, clip.pictures[k], k), source)) for k in at]
+        return {"identity": float(np.mean(drawn)), "identity_real": float(np.mean(real))}
+
+    def _code(self, clip: HeldOutClip, picture: np.ndarray, k: int) -> np.ndarray:
+        return self.recogniser.code(identity.aligned_face(picture, clip.labels["landmarks"][k]))
+
+
+def follow(made: Reading, truth: Reading) -> dict[str, Any]:
+    """How a reading follows the truth: correlations of changes, and blinks."""
+    t = min(len(made.mouth), len(truth.mouth))
+    made, truth = made.cut(0, t), truth.cut(0, t)
+    both = made.valid & truth.valid
+    return {
+        "mouth_changes": mouth_changes.change_correlation(made.mouth, truth.mouth, both),
+        "lid_changes": mouth_changes.change_correlation(made.lids.mean(-1), truth.lids.mean(-1), both),
+        "blinks": blinks.match_blinks(blinks.find_blinks(made.lids), blinks.find_blinks(truth.lids)),
+    }
+
+
+def reduce(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means with intervals, the ratio to the ceiling, and sums of blinks."""
+    report: dict[str, Any] = {"n": len(rows), "frames": sum(row["frames"] for row in rows)}
+    report |= {k: v for k, v in tables.summarise(rows, _MEANS).items() if v["n"]}
+    for name in ("mouth_changes", "lid_changes"):
+        made, ceiling = ([row[key] for row in rows] for key in (name, f"{name}_shrunk"))
+        report[f"{name}_of_ceiling"] = bootstrap.ratio_interval(made, ceiling)
+        report[f"{name}_copy"] = 0.0  # a repeated frame follows nothing
+    for name in ("mouth", "eyes"):
+        of_copy = bootstrap.ratio_interval([r[f"l1_{name}"] for r in rows], [r[f"l1_{name}_copy"] for r in rows])
+        report[f"l1_{name}_of_copy"] = of_copy
+    for key in ("blinks", "blinks_shrunk"):
+        report[key] = {name: sum(row[key][name] for row in rows) for name in ("real", "made", "kept")}
+    return report
+
+
+def _strangers(portraits: Sequence[tuple[str, np.ndarray]]) -> dict[str, Any] | None:
+    """Mean cosine between first frames of different speakers: what "somebody else" scores."""
+    values = [
+        float(identity.cosine(a, b))
+        for k, (first, a) in enumerate(portraits)
+        for second, b in portraits[k + 1 :]
+        if first != second
+    ]
+    return bootstrap.mean_interval(np.asarray(values)) if values else None
+
+
+def show(split: str, report: dict[str, Any]) -> None:
+    """Prints the split's table: a line for all, a line per speaker, the rows that need no model inside each cell."""
+    groups = {"all": report["all"], **report["speakers"]}
+    columns = ["speaker (clips)", "L1 mouth model/copy", "L1 eyes model/copy", "mouth changes", "shrunk", "of it",
+               "copy", "lid changes", "shrunk", "blinks real/made/kept"]  # fmt: skip
+    known = "identity" in report["all"]
+    rows = []
+    for name, group in groups.items():
+        pair = lambda key: f"{group[key]['mean']:.4f}/{group[key + '_copy']['mean']:.4f}"  # noqa: E731, B023
+        b = group["blinks"]
+        row = [f"{name} ({group['n']})", pair("l1_mouth"), pair("l1_eyes"), tables.cell(group["mouth_changes"])]
+        row += [tables.cell(group[key]["mean"], 2) for key in ("mouth_changes_shrunk", "mouth_changes_of_ceiling")]
+        row += ["0", tables.cell(group["lid_changes"]["mean"], 2), tables.cell(group["lid_changes_shrunk"]["mean"], 2)]
+        row += [f"{b['real']}/{b['made']}/{b['kept']}"]
+        row += [f"{group['identity']['mean']:.3f}/{group['identity_real']['mean']:.3f}"] if known else []
+        rows.append(row)
+    tables.show(f"{split}: decoded from own latents", columns + (["identity made/real"] if known else []), rows)
+    if report["identity_of_strangers"]:
+        print(f"  identity of strangers (first frames): {tables.cell(report['identity_of_strangers'])}")

@@ -1,0 +1,36 @@
+"""Pictures for the eye: the real frames above, what the model made below."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from vasa_jax import files
+
+EVERY = 6
+_GAP = 6
+
+
+def filmstrip(
+    source: UInt8[np.ndarray, "s s 3"], real: UInt8[np.ndarray, "t s s 3"], made: UInt8[np.ndarray, "t s s 3"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The source at the left, then every sixth real frame with the made one below it."""
+    at = np.arange(0, min(len(real), len(made)), EVERY)
+    s = source.shape[0]
+    strip = np.full((2 * s, s + _GAP + len(at) * s, 3), 255, np.uint8)
+    strip[:s, :s] = source
+    for place, k in enumerate(at):
+        left = s + _GAP + place * s
+        strip[:s, left : left + s], strip[s:, left : left + s] = real[k], made[k]
+    return strip
+
+
+def save(path: Path, strips: Sequence[UInt8[np.ndarray, "h w 3"]]) -> None:
+    """Writes strips one below the other as one PNG."""
+    width = max(strip.shape[1] for strip in strips)
+    rows = [np.pad(s, ((0, _GAP), (0, width - s.shape[1]), (0, 0)), constant_values=255) for s in strips]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as temporary:
+        Image.fromarray(np.concatenate(rows)).save(temporary, "PNG")
