@@ -1,7 +1,7 @@
 """Makes the portrait and the recording of `make demo`: `python -m experiments.demo_assets --output=vasa_jax/assets`.
 
-A procedural head that no data set contains, and a synthetic voice with a pause in which the mouth has to close. Both
-are pure functions of the numbers below; the results are committed.
+A procedural head that is in none of the standard data sets, and a synthetic voice with a pause in which the mouth has
+to close. Both are pure functions of the numbers below; the results are committed.
 """
 
 import dataclasses

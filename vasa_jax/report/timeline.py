@@ -20,6 +20,7 @@ PLOT = WIDTH - LEFT - RIGHT
 TILES = 13
 _TILE = PLOT / TILES
 _SPRITE = 2 * round(_TILE)  # pixels of a tile, enough for dense screens
+_CLOSE = 0.72  # of a frame's side: what a tile shows
 _GAP = 14
 
 
@@ -36,9 +37,12 @@ def jpeg(picture: UInt8[np.ndarray, "h w 3"], quality: int = 88) -> bytes:
 
 
 def strip(frames: Sequence[UInt8[np.ndarray, "h w 3"]], count: int = TILES, side: int = _SPRITE) -> np.ndarray:
-    """`count` frames side by side, each the one at the middle of its share of the time."""
+    """The faces of `count` frames side by side, each the one at the middle of its share of the time."""
     at = [min(int((k + 0.5) * len(frames) / count), len(frames) - 1) for k in range(count)]
-    return np.concatenate([cv2.resize(frames[i], (side, side), interpolation=cv2.INTER_AREA) for i in at], axis=1)
+    size = len(frames[0])
+    rows, columns = (slice(round(a * size), round((a + _CLOSE) * size)) for a in (0.60 - _CLOSE / 2, 0.5 - _CLOSE / 2))
+    tiles = [cv2.resize(frames[i][rows, columns], (side, side), interpolation=cv2.INTER_AREA) for i in at]
+    return np.concatenate(tiles, axis=1)
 
 
 def envelope(samples: Float[np.ndarray, " n"], columns: int) -> Float[np.ndarray, "c 2"]:
@@ -122,7 +126,8 @@ def _line(
 def _mouth(readings: Readings, times: np.ndarray, seconds: float, height: float) -> str:
     percent = 100 * readings.mouth
     top = max(4.0, float(np.ceil(np.percentile(percent, 99.5) / 2) * 2))
-    bottom = min(0.0, float(np.floor(percent.min(initial=0.0) / 2) * 2))
+    low = float(np.percentile(percent, 1))
+    bottom = 0.0 if low > -1 else float(np.floor(low / 2) * 2)  # closed lips read about zero
     rows = np.linspace(bottom, top, 3)
     grid = ""
     for value in rows:
