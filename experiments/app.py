@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import app as absl_app
 from absl import flags, logging
 
-from vasa_jax import files
+from vasa_jax import files, xla
 from vasa_jax.errors import EXIT_OK, EXIT_USAGE, InputError, UserError
 
 EXIT_INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C

@@ -20,6 +20,7 @@ def _config() -> ml_collections.FrozenConfigDict:
     model = tiny_64.get_model()
     model.size, model.face_size = 32, 32
     model.identity.size = model.pose.size = 32
+    model.warp.widths = (16, 12)
     model.generator.last_patch = 2
     return ml_collections.FrozenConfigDict(model)
 
@@ -79,7 +80,8 @@ def test_source_and_driver_pose_cancel_when_equal():
     latents = _apply("encode", _images(1), pose)
     out = _apply("render", latents, pose, latents.dynamics)
     inner = np.s_[0, 8:24, 8:24]  # the rotated volume ends near the picture's edge
-    np.testing.assert_allclose(out["coords"][inner], identity_grid((32, 32))[8:24, 8:24], atol=1e-4)
+    # Rotated places beyond the shallow volume are held at its border: half a pixel of 32.
+    np.testing.assert_allclose(out["coords"][inner], identity_grid((32, 32))[8:24, 8:24], atol=1 / 32)
 
 
 def test_a_portrait_is_encoded_alone_as_in_a_batch():

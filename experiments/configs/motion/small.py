@@ -11,7 +11,7 @@ from experiments.configs.motion import vasa
 
 def get_config() -> ml_collections.ConfigDict:
     config = vasa.get_config()
-    config.steps = 3000
+    config.steps = 1600
     config.batch_size = 64
     config.checkpoint_every = 500
     config.log_every = 20
@@ -19,12 +19,13 @@ def get_config() -> ml_collections.ConfigDict:
     config.ema_decay = 0.998
     config.data = {
         "dir": "data",
-        "mixture": {"grid": 0.7, "procedural_heads": 0.3},
+        "mixture": {"grid": 0.75, "procedural_heads": 0.25},
         "kind": "windows",
         "eval_batches": 4,
     }
     config.model.update(
         {"motion_dim": 39, "width": 160, "depth": 4, "heads": 5, "layout": "B", "lookahead": 6, "dtype": "float32"}
     )
+    config.loss["mouth"] = 1.0
     config.optimizer.update({"lr": 1e-3, "warmup_steps": 100})
     return config
