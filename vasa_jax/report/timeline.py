@@ -17,7 +17,7 @@ from vasa_jax.report.measure import FLOOR, Clip, Readings
 
 LEFT, RIGHT, WIDTH = 104, 40, 1000  # user units: gutters for names and scales
 PLOT = WIDTH - LEFT - RIGHT
-TILES = 13
+TILES = 11
 _TILE = PLOT / TILES
 _SPRITE = 2 * round(_TILE)  # pixels of a tile, enough for dense screens
 _CLOSE = 0.72  # of a frame's side: what a tile shows
