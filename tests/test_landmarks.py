@@ -36,7 +36,9 @@ def test_flip_is_an_involution_and_mirrors_the_template():
 
 def test_measures_do_not_change_with_pose():
     points = np.asarray(transform(_poses(8, 1), np.tile(landmarks.template(), (8, 1, 1))))
-    np.testing.assert_allclose(landmarks.mouth(points), np.tile(landmarks.mouth(landmarks.template()), (8, 1)), atol=1e-5)
+    np.testing.assert_allclose(
+        landmarks.mouth(points), np.tile(landmarks.mouth(landmarks.template()), (8, 1)), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("drop", [0.0, 0.05, 0.2])

@@ -148,7 +148,10 @@ def lids(points: np.ndarray) -> np.ndarray:
     """Eye opening [..., 2] (left and right of the image): lid distance as a share of the eye's width."""
 
     def one(upper: tuple[int, ...], lower: tuple[int, ...], outer: int, inner: int) -> np.ndarray:
-        gap = [np.linalg.norm(points[..., _at(u), :2] - points[..., _at(v), :2], axis=-1) for u, v in zip(upper, lower, strict=True)]
+        gap = [
+            np.linalg.norm(points[..., _at(u), :2] - points[..., _at(v), :2], axis=-1)
+            for u, v in zip(upper, lower, strict=True)
+        ]
         return np.mean(gap, 0) / np.linalg.norm(points[..., _at(outer), :2] - points[..., _at(inner), :2], axis=-1)
 
     left = one((160, 159, 158), (144, 145, 153), 33, 133)

@@ -14,7 +14,9 @@ def _pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rng.random((2, 16, 16, 3)), rng.random((2, 16, 16, 3)), np.ones((2, 16, 16, 1))
 
 
-@pytest.mark.parametrize("loss", [reconstruction.masked_l1, reconstruction.pyramid_l1, perceptual.feature_loss, transfer.consistency])
+@pytest.mark.parametrize(
+    "loss", [reconstruction.masked_l1, reconstruction.pyramid_l1, perceptual.feature_loss, transfer.consistency]
+)
 def test_picture_losses_are_zero_on_equal_symmetric_and_positive(loss):
     a, b, weight = _pictures()
     np.testing.assert_allclose(loss(a, a, weight), 0.0, atol=1e-7)

@@ -116,7 +116,5 @@ def test_the_skip_is_an_option(skip):
     config.generator.modulated = skip
     model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 3))))
-    out = jax.eval_shape(
-        lambda p: model.apply(p, jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 3))), shapes
-    )
+    out = jax.eval_shape(lambda p: model.apply(p, jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 3))), shapes)
     assert out.shape == (1, 32, 32, 3)

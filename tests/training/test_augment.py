@@ -16,7 +16,9 @@ SIZE, STORED = 64, 80
 def _stored(n: int = 3, seed: int = 0) -> StoredFrames:
     """Frames with a bright dot at the nose tip, posed at random."""
     rng = np.random.default_rng(seed)
-    pose = np.concatenate([rng.uniform(-0.3, 0.3, (n, 3)), rng.uniform(-0.1, 0.1, (n, 3)), rng.uniform(0.8, 1.1, (n, 1))], -1)
+    pose = np.concatenate(
+        [rng.uniform(-0.3, 0.3, (n, 3)), rng.uniform(-0.1, 0.1, (n, 3)), rng.uniform(0.8, 1.1, (n, 1))], -1
+    )
     points = np.asarray(transform(pose.astype(np.float32), np.tile(landmarks.template(), (n, 1, 1))))
     tip = points[:, landmarks._at(4), :2]
     axis = np.linspace(-MARGIN, MARGIN, STORED)

@@ -62,7 +62,11 @@ def _step():
     def value(model, step):
         return task.losses["model"]({**params, "model": model}, _batch(), jax.random.key(1), step, {})
 
-    run = jax.jit(jax.value_and_grad(value, has_aux=True)).lower(params["model"], jnp.int32(0)).compile(compiler_options=FAST)
+    run = (
+        jax.jit(jax.value_and_grad(value, has_aux=True))
+        .lower(params["model"], jnp.int32(0))
+        .compile(compiler_options=FAST)
+    )
     return {step: run(params["model"], jnp.int32(step)) for step in (0, 10)}
 
 

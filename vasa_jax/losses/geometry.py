@@ -22,7 +22,9 @@ def point_weights(lips: float = 4.0, lids: float = 4.0, oval: float = 0.4) -> np
     return weight / weight.mean()
 
 
-def point_error(found: Float[Array, "b k c"], wanted: Float[Array, "b k c"], weight: Float[Array, " k"]) -> Float[Array, " b"]:
+def point_error(
+    found: Float[Array, "b k c"], wanted: Float[Array, "b k c"], weight: Float[Array, " k"]
+) -> Float[Array, " b"]:
     """Charbonnier distance between point sets in crop-normalised units, weighted mean per item."""
     distance = jnp.sqrt(jnp.square(found - wanted).sum(-1) + 1e-6) - 1e-3
     return (distance * weight).mean(-1)

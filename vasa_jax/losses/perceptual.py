@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
@@ -31,7 +30,9 @@ def _kernels(widths: tuple[int, ...], seed: int) -> tuple[np.ndarray, ...]:
     return tuple(kernels)
 
 
-def random_features(image: Float[Array, "b h w 3"], widths: tuple[int, ...] = (16, 24, 32), seed: int = 7) -> list[Array]:
+def random_features(
+    image: Float[Array, "b h w 3"], widths: tuple[int, ...] = (16, 24, 32), seed: int = 7
+) -> list[Array]:
     """Rectified responses at full, half and quarter size."""
     x, out = image - 0.5, []
     for level, kernel in enumerate(_kernels(tuple(widths), seed)):
@@ -44,7 +45,10 @@ def random_features(image: Float[Array, "b h w 3"], widths: tuple[int, ...] = (1
 
 
 def feature_loss(
-    a: Float[Array, "b h w 3"], b: Float[Array, "b h w 3"], weight: Float[Array, "b h w 1"], features: Features = random_features
+    a: Float[Array, "b h w 3"],
+    b: Float[Array, "b h w 3"],
+    weight: Float[Array, "b h w 1"],
+    features: Features = random_features,
 ) -> Float[Array, " b"]:
     """Weighted L1 between features, averaged over levels; `weight` is pooled to each level's size."""
     levels = list(zip(features(a), features(b), strict=True))

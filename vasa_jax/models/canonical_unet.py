@@ -17,6 +17,7 @@ class CanonicalUNet(nn.Module):
         x, skips = volume, []
         for width in self.widths:
             x = ResBlock(width, dims=3)(x)
+            # A block on each skip as in the paper's figure; a one-level net is too small to need it.
             skips.append(ResBlock(width, dims=3)(x) if len(self.widths) > 1 else x)
             x = average_pool(x, (2 if x.shape[1] > 4 else 1, 2, 2))
         x = ResBlock(self.widths[-1], dims=3)(x)

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from vasa_jax.models.layers import Conv, ResBlock, StyleNorm
 from vasa_jax.ops.conv3d import fold_depth
-from vasa_jax.ops.resize import depth_to_space, linear_resize, nearest_upsample, space_to_depth
+from vasa_jax.ops.resize import depth_to_space, nearest_upsample, space_to_depth
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
 

@@ -20,9 +20,7 @@ class WarpField(nn.Module):
     features: int = 512
 
     @nn.compact
-    def __call__(
-        self, dynamics: Float[Array, "b d"], identity: Float[Array, "b 4 4 c"]
-    ) -> Float[Array, "b z y x 3"]:
+    def __call__(self, dynamics: Float[Array, "b d"], identity: Float[Array, "b 4 4 c"]) -> Float[Array, "b z y x 3"]:
         b, channels = identity.shape[0], identity.shape[-1]
         motion = nn.Dense(16 * channels)(dynamics).reshape(identity.shape)
         mixed = Conv(self.features, size=1, standardise=False, use_bias=True)(0.5 * (motion + identity))

@@ -72,18 +72,25 @@ def person_parameters(key: Array, config: ml_collections.ConfigDict) -> dict[str
 
 
 def augmented_view(
-    stored: StoredFrames, person: dict[str, Array], keys: Array, size: int, face_size: int, config: ml_collections.ConfigDict
+    stored: StoredFrames,
+    person: dict[str, Array],
+    keys: Array,
+    size: int,
+    face_size: int,
+    config: ml_collections.ConfigDict,
 ) -> View:
     """Stored frames under changes of person (stacked over the batch), each with a place of its own."""
     one = lambda item, who, key: _augment_one(item, who, key, size, config)  # noqa: E731
     image, points, pose, labels = jax.vmap(one)(stored, person, keys)
     noise = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 1), (12 + face_size**2,)))(keys)
     noisy = jax.vmap(lambda p, n: _jitter_pose(p, config.crop_jitter * n))(pose, noise[:, :4])
-    face = jax.vmap(lambda f, n: _disturb(f, config.face_noise * n))(aligned_crop(image, noisy, face_size), noise[:, 4:])
+    face = jax.vmap(lambda f, n: _disturb(f, config.face_noise * n))(
+        aligned_crop(image, noisy, face_size), noise[:, 4:]
+    )
     return View(image, face, points, pose, labels)
 
 
-def _augment_one(stored, who, key, size, config):  # noqa: ANN001, ANN202
+def _augment_one(stored, who, key, size, config):
     frame, points, pose, labels = stored.frames, stored.landmarks, stored.pose, stored.labels
     draw = jax.random.normal(key, (4,))
     zoom = jnp.exp(config.zoom * draw[0])
@@ -118,7 +125,7 @@ def _recolour(image: Array, who: dict[str, Array]) -> Array:
     return image + who["grey"] * (grey - image)
 
 
-def _mirror(image, points, pose, labels):  # noqa: ANN001, ANN202
+def _mirror(image, points, pose, labels):
     order = np.asarray(landmarks.flip_permutation())
     points = points[order] * jnp.asarray([-1.0, 1.0, 1.0])
     pose = pose * jnp.asarray([1.0, -1.0, -1.0, -1.0, 1.0, 1.0, 1.0])

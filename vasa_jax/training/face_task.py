@@ -68,7 +68,7 @@ class _FaceStage:
             params["discriminator"] = self.critic.init(keys[1], image)["params"]
         return params
 
-    def _apply(self, params: dict, *args, method: str):  # noqa: ANN002, ANN202
+    def _apply(self, params: dict, *args, method: str):
         return self.model.apply({"params": params["model"]}, *args, method=method)
 
     def _views(self, batch: dict[str, Array], rng: Array) -> tuple[View, View, View]:
@@ -80,12 +80,16 @@ class _FaceStage:
         people = jax.tree.map(lambda x, y: jnp.concatenate([x, x, y]), person, stranger)
         names = ("source", "driver", "other")
         stored = StoredFrames.gather(batch, names)
-        view = augmented_view(stored, people, jnp.concatenate([fold(2), fold(3), fold(4)]), self.size, self.face_size, augment)
+        view = augmented_view(
+            stored, people, jnp.concatenate([fold(2), fold(3), fold(4)]), self.size, self.face_size, augment
+        )
         return tuple(_part(view, n, len(names)) for n in range(len(names)))
 
     # ---- losses -------------------------------------------------------------------------------------
 
-    def model_loss(self, params: dict, batch: dict, rng: Array, step: Array, carry: dict) -> tuple[Array, tuple[Metrics, dict]]:
+    def model_loss(
+        self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
+    ) -> tuple[Array, tuple[Metrics, dict]]:
         """Everything the encoders, warps and generator are trained on.
 
         Each network runs once over everything that needs it (self-reenactment for the whole batch, the transfer
@@ -99,7 +103,11 @@ class _FaceStage:
         code_i, code_j, code_k = codes[:b], codes[b : 2 * b], codes[2 * b :]
         poses = self._apply(params, join(source.image, driver.image), method="encode_pose")
         # As sources: all i, and j again for l_consist.
-        encoded = join(source.image, driver.image[:few]), join(source.pose, driver.pose[:few]), join(code_i, code_j[:few])
+        encoded = (
+            join(source.image, driver.image[:few]),
+            join(source.pose, driver.pose[:few]),
+            join(code_i, code_j[:few]),
+        )
         latents, offsets = self._apply(params, *encoded, method="encode_with_offsets")
         # Pictures: i -> j; j -> (pose i, code j); i -> (pose i, code j); i -> stranger k.
         used = jnp.concatenate([jnp.arange(b), b + jnp.arange(few), jnp.arange(few), jnp.arange(few)])
@@ -169,7 +177,15 @@ class _FaceStage:
         return (error * facing).mean()
 
     def _transfer_losses(
-        self, params: dict, drawn: list[Array], identity: Array, code_i: Array, code_k: Array, source: View, other: View, b: int
+        self,
+        params: dict,
+        drawn: list[Array],
+        identity: Array,
+        code_i: Array,
+        code_k: Array,
+        source: View,
+        other: View,
+        b: int,
     ) -> Metrics:
         """l_consist, l_cross_id and the contrasts, on pictures nobody has seen."""
         from_j, from_i, crossed = drawn
@@ -195,10 +211,14 @@ class _FaceStage:
             "matching": on * adversarial.feature_matching(wanted, inner),
         }
 
-    def discriminator_loss(self, params: dict, batch: dict, rng: Array, step: Array, carry: dict) -> tuple[Array, tuple[Metrics, dict]]:
+    def discriminator_loss(
+        self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
+    ) -> tuple[Array, tuple[Metrics, dict]]:
         """Hinge on the pictures of this very step."""
         b = carry["real"].shape[0]
-        logits, _ = self.critic.apply({"params": params["discriminator"]}, jnp.concatenate([carry["real"], carry["fake"]]))
+        logits, _ = self.critic.apply(
+            {"params": params["discriminator"]}, jnp.concatenate([carry["real"], carry["fake"]])
+        )
         loss = adversarial.discriminator_hinge([x[:b] for x in logits], [x[b:] for x in logits])
         return loss, ({"discriminator": loss}, carry)
 
@@ -206,7 +226,9 @@ class _FaceStage:
 
     def _reenact(self, params: dict, batch: dict) -> tuple[View, View, dict]:
         """Held-out frames by the model's own pose and code, as at inference."""
-        source, driver = (plain_view(StoredFrames.gather(batch, (name,)), self.size, self.face_size) for name in ("source", "driver"))
+        source, driver = (
+            plain_view(StoredFrames.gather(batch, (name,)), self.size, self.face_size) for name in ("source", "driver")
+        )
         latents = self._apply(params, source.image, method="encode")
         pose, code = self._apply(params, driver.image, method="encode_motion")
         out = self._apply(params, latents, pose, code, method="render")
@@ -226,9 +248,8 @@ class _FaceStage:
         read = self._apply(params, out["code"], method="read_labels")
         for name, value in read.items():
             metrics[f"label_{name}"] = jnp.abs(value - driver.labels[name]).mean()
-        metrics["mouth_cosine"] = cosine(
-            (read["mouth"][:, 0] - read["mouth"][:, 0].mean())[None], (driver.labels["mouth"][:, 0] - driver.labels["mouth"][:, 0].mean())[None]
-        ).mean()
+        opening = [labels["mouth"][None, :, 0] - labels["mouth"][:, 0].mean() for labels in (read, driver.labels)]
+        metrics["mouth_cosine"] = cosine(*opening).mean()
         return metrics
 
     def pictures(self, params: dict, batch: dict, rng: Array) -> dict[str, Array]:
