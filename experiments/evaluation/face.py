@@ -18,8 +18,8 @@ from vasa_jax.metrics import blinks, bootstrap, identity, mouth_changes, regions
 _IDENTITY_EVERY = 5
 _MEANS = (
     "l1_mouth", "l1_mouth_copy", "l1_eyes", "l1_eyes_copy", "l1_whole", "l1_whole_copy",
-    "mouth_changes", "mouth_changes_shrunk", "lid_changes", "lid_changes_shrunk",
-    "found", "identity", "identity_real",
+    "mouth_changes", "mouth_changes_shrunk", "mouth_amplitude", "mouth_amplitude_shrunk",
+    "lid_changes", "lid_changes_shrunk", "found", "identity", "identity_real",
 )  # fmt: skip
 
 
@@ -96,6 +96,7 @@ def follow(made: Reading, truth: Reading) -> dict[str, Any]:
     both = made.valid & truth.valid
     return {
         "mouth_changes": mouth_changes.change_correlation(made.mouth, truth.mouth, both),
+        "mouth_amplitude": mouth_changes.change_amplitude(made.mouth, truth.mouth, both),
         "lid_changes": mouth_changes.change_correlation(made.lids.mean(-1), truth.lids.mean(-1), both),
         "blinks": blinks.match_blinks(blinks.find_blinks(made.lids), blinks.find_blinks(truth.lids)),
     }
@@ -129,21 +130,26 @@ def _strangers(portraits: Sequence[tuple[str, np.ndarray]]) -> dict[str, Any] | 
 
 
 def show(split: str, report: dict[str, Any]) -> None:
-    """Prints the split's table: a line for all, a line per speaker, the rows that need no model inside each cell."""
-    groups = {"all": report["all"], **report["speakers"]}
-    columns = ["speaker (clips)", "L1 mouth model/copy", "L1 eyes model/copy", "mouth changes", "shrunk", "of it",
-               "copy", "lid changes", "shrunk", "blinks real/made/kept"]  # fmt: skip
-    known = "identity" in report["all"]
-    rows = []
-    for name, group in groups.items():
-        pair = lambda key: f"{group[key]['mean']:.4f}/{group[key + '_copy']['mean']:.4f}"  # noqa: E731, B023
-        b = group["blinks"]
-        row = [f"{name} ({group['n']})", pair("l1_mouth"), pair("l1_eyes"), tables.cell(group["mouth_changes"])]
-        row += [tables.cell(group[key]["mean"], 2) for key in ("mouth_changes_shrunk", "mouth_changes_of_ceiling")]
-        row += ["0", tables.cell(group["lid_changes"]["mean"], 2), tables.cell(group["lid_changes_shrunk"]["mean"], 2)]
-        row += [f"{b['real']}/{b['made']}/{b['kept']}"]
-        row += [f"{group['identity']['mean']:.3f}/{group['identity_real']['mean']:.3f}"] if known else []
-        rows.append(row)
-    tables.show(f"{split}: decoded from own latents", columns + (["identity made/real"] if known else []), rows)
+    """Prints the split's table: for all, then for each speaker, the model and the two rows that need none."""
+    columns = ["", "", "L1 mouth", "L1 eyes", "mouth changes", "of shrunk", "amplitude", "lid changes",
+               "blinks real/made/kept", "identity"]  # fmt: skip
+    lines = []
+    for name, group in {"all": report["all"], **report["speakers"]}.items():
+
+        def mean(key: str, digits: int = 2, group: dict[str, Any] = group) -> str:
+            return tables.cell((group.get(key) or {}).get("mean"), digits)
+
+        for row, end in (("model", ""), ("real, shrunk", "_shrunk"), ("first frame", "_copy")):
+            error_end = {"_shrunk": None}.get(end, end)
+            line = [f"{name} ({group['n']})" if not end else "", row]
+            line += ["0" if error_end is None else mean(f"l1_{part}{error_end}", 4) for part in ("mouth", "eyes")]
+            if end == "_copy":
+                lines.append([*line, "0", "0", "0", "0", f"{group['blinks']['real']}/0/0", "1"])
+                continue
+            line += [tables.cell(group[f"mouth_changes{end}"]), mean("mouth_changes_of_ceiling") if not end else "1"]
+            line += [mean(f"mouth_amplitude{end}"), mean(f"lid_changes{end}")]
+            line += ["/".join(str(group[f"blinks{end}"][k]) for k in ("real", "made", "kept"))]
+            lines.append([*line, mean("identity" if not end else "identity_real", 3)])
+    tables.show(f"{split}: every frame decoded from its own latents, the first frame is the source", columns, lines)
     if report["identity_of_strangers"]:
-        print(f"  identity of strangers (first frames): {tables.cell(report['identity_of_strangers'])}")
+        print(f"  identity: cosine to the first frame; strangers have {tables.cell(report['identity_of_strangers'])}")

@@ -25,6 +25,11 @@ SILENCE = 25
 _TRAIN_CLIPS = 233
 """For the baselines; as many as the linear regression that is quoted in the project's issues learned from."""
 
+_MEASURES = {
+    "changes": mouth_changes.change_correlation,
+    "levels": mouth_changes.level_correlation,
+    "amplitude": mouth_changes.change_amplitude,
+}
 Generate = Callable[[Float[np.ndarray, " n"], int, int], Float[np.ndarray, "t m"]]
 """(sound, frames, seed) -> motion."""
 
@@ -116,8 +121,8 @@ class MotionSuite:
         tracks["mean track"] = _track(baseline.mean_track)
         tracks["ridge from log-mel"] = _ridge(baseline, own)
         row: dict[str, Any] = {"clip": own.clip_id, "speaker": own.speaker, "frames": len(own.real.mouth)}
-        row["changes"] = {n: _follow(mouth_changes.change_correlation, r, own.real) for n, r in tracks.items()}
-        row["levels"] = {n: _follow(mouth_changes.level_correlation, r, own.real) for n, r in tracks.items()}
+        for kind, measure in _MEASURES.items():
+            row[kind] = {name: _follow(measure, reading, own.real) for name, reading in tracks.items()}
         t = len(own.real.mouth)
         spoken, after = np.zeros(t + SILENCE, bool), np.arange(t + SILENCE) >= t
         spoken[:t] = ~pauses(own.audio)[:t]
@@ -149,12 +154,10 @@ def _follow(correlate: Callable[..., float], made: Reading, real: Reading) -> fl
 
 
 def mouth_table(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Row name -> {"changes", "levels"} with intervals; the generated row also as a share of the ceiling."""
+    """Row name -> kind of _MEASURES -> mean and interval; the generated row also as a share of the ceiling."""
     names = list(dict.fromkeys(name for row in rows for name in row["changes"]))
     table = {
-        name: {
-            kind: bootstrap.mean_interval([r[kind].get(name, np.nan) for r in rows]) for kind in ("changes", "levels")
-        }
+        name: {kind: bootstrap.mean_interval([r[kind].get(name, np.nan) for r in rows]) for kind in _MEASURES}
         for name in names
     }
     made, ceiling = ([r["changes"][name] for r in rows] for name in ("generated", "re-encoded real video"))
@@ -194,16 +197,19 @@ def movement(sentences: Sequence[Sentence]) -> dict[str, Any]:
     made = [s.generated[: len(s.encoded)] for s in sentences]
     ratio = motion_statistics.movement_ratio(made, [s.encoded for s in sentences])
     kinds = {"rotation": ratio[:3], "translation": ratio[3:6], "scale": ratio[6:7], "dynamics": ratio[7:]}
-    return {name: float(np.nanmean(part)) for name, part in kinds.items()} | {"per_value": ratio}
+    known = {name: part[np.isfinite(part)] for name, part in kinds.items()}
+    return {name: float(part.mean()) if len(part) else np.nan for name, part in known.items()} | {"per_value": ratio}
 
 
 def show(report: dict[str, Any]) -> None:
     """Prints the tables."""
     lines = [
-        [name, tables.cell(entry["changes"]), tables.cell(entry["levels"])]
+        [name, tables.cell(entry["changes"]), tables.cell(entry["levels"]), tables.cell(entry["amplitude"]["mean"], 2)]
         for name, entry in sorted(report["mouth"].items(), key=lambda item: -(item[1]["changes"]["mean"] or 0))
     ]
-    tables.show(f"mouth opening against the real video (n={report['n']})", ["track", "changes", "levels"], lines)
+    tables.show(
+        f"mouth opening against the real video (n={report['n']})", ["track", "changes", "levels", "amplitude"], lines
+    )
     print(f"  generated, share of the ceiling: {tables.cell(report['mouth']['generated']['of_ceiling'])}")
     lines = [[k, *(tables.cell(v[n], 4) for n in ("speech", "silence", "ratio"))] for k, v in report["silence"].items()]
     tables.show("mouth opening (share of face height)", ["", "in speech", "in silence", "ratio"], lines)

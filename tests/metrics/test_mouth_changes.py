@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vasa_jax.metrics.mouth_changes import change_correlation, level_correlation
+from vasa_jax.metrics.mouth_changes import change_amplitude, change_correlation, level_correlation
 
 
 @pytest.fixture
@@ -48,3 +48,9 @@ def test_frames_not_valid_are_ignored(track):
 
 def test_the_longer_track_is_cut(track):
     assert change_correlation(np.concatenate([track, np.zeros(25)]), track) == pytest.approx(1.0)
+
+
+def test_amplitude_knows_the_scale(track):
+    assert change_amplitude(0.1 * track + 3, track) == pytest.approx(0.1)
+    assert change_amplitude(np.zeros(75), track) == 0.0
+    assert np.isnan(change_amplitude(track, np.zeros(75)))

@@ -45,6 +45,20 @@ def level_correlation(
     return _best(np.asarray(made[:t], np.float64), np.asarray(real[:t], np.float64), known, max_lag)
 
 
+def change_amplitude(
+    made: Float[np.ndarray, " t"], real: Float[np.ndarray, " t"], valid: Bool[np.ndarray, " t"] | None = None
+) -> float:
+    """How large the changes of `made` are beside those of `real`: ratio of their standard deviations.
+
+    A correlation knows no scale: a mouth that moves a tenth of the way may have 1. Here it has 0.1; noise adds to it.
+    """
+    t = min(len(made), len(real))
+    known = np.ones(t, bool) if valid is None else np.asarray(valid[:t], bool)
+    known = known[1:] & known[:-1]
+    made, real = np.diff(np.asarray(made[:t], np.float64))[known], np.diff(np.asarray(real[:t], np.float64))[known]
+    return float(made.std() / real.std()) if len(real) >= 8 and real.std() > 1e-9 else float("nan")
+
+
 def _best(a: np.ndarray, b: np.ndarray, known: np.ndarray, max_lag: int) -> float:
     n, found = len(a), []
     for lag in range(-max_lag, max_lag + 1):

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from data_pipelines.prepare.tracking import Track
+from experiments.evaluation import reading
+from tests.data_pipelines.conftest import mesh_of
+from vasa_jax import landmarks
+
+
+def track(t, valid):
+    points = mesh_of(np.repeat(landmarks.template()[None] * 40 + 60, t, 0))
+    points[~valid] = 0.0
+    return Track(points, np.zeros((t, 52), np.float32), valid)
+
+
+def test_lost_frames_are_filled_and_marked():
+    found = reading.read_track(track(6, np.arange(6) != 3))
+    assert found.mouth == pytest.approx(np.full(6, landmarks.mouth(landmarks.template())[0]), rel=1e-4)
+    assert found.valid.tolist() == [True] * 3 + [False] + [True] * 2
+
+
+def test_no_face_anywhere():
+    found = reading.read_track(track(4, np.zeros(4, bool)))
+    assert not found.valid.any() and found.mouth.shape == (4,) and found.lids.shape == (4, 2)
+
+
+def test_the_latents_are_read_without_pictures(face, clips):
+    found = reading.read_motion(face, face.motion(clips[0].pictures))
+    assert found.mouth == pytest.approx(clips[0].labels["mouth"][:, 0]) and found.valid.all()
+
+
+def test_the_model_s_own_reading_says_so(face, clips):
+    reader = reading.ModelReader(face)
+    assert "--face_model" in reader.name
+    assert reader.read(clips[0].pictures).mouth == pytest.approx(clips[0].labels["mouth"][:, 0])
+
+
+def test_tracks_of_real_pictures_are_kept_and_of_decoded_ones_not(monkeypatch, tmp_path, clips):
+    calls = []
+
+    class Tracker:
+        def __init__(self, path):
+            pass
+
+        def track(self, clip_id, pictures):
+            calls.append(clip_id)
+            return track(len(pictures), np.ones(len(pictures), bool))
+
+    monkeypatch.setattr(reading.tracking, "MediaPipeTracker", Tracker)
+    for _ in range(2):
+        reader = reading.TrackReader("model.task", tmp_path / "tracks")
+        reader.read(clips[0].pictures, real="s1_0")
+        reader.read(clips[0].pictures)
+    assert len(calls) == 3 and [path.name for path in (tmp_path / "tracks").iterdir()] == ["s1_0_at32.npz"]
