@@ -7,6 +7,7 @@ MediaPipe face landmarker, whose model file the user gives (it cannot be shipped
 import dataclasses
 import os
 import pathlib
+import weakref
 import zipfile
 from collections.abc import Iterable
 from typing import Protocol
@@ -130,6 +131,8 @@ class MediaPipeTracker:
             raise InputError(
                 f"{model_path}: MediaPipe cannot read this model ({str(error).splitlines()[0]})"
             ) from error
+        # Left to the end of the process, MediaPipe closes itself when half of Python is gone, with a traceback.
+        weakref.finalize(self, self._landmarker.close)
 
     def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
         """See `FaceTracker`."""
