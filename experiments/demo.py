@@ -131,9 +131,7 @@ def _generate(job: Job, face: Any, seconds: dict[str, float]) -> dict[str, Any]:
     seconds["compile"] = time.monotonic() - start
     before = dict(video.watch.seconds)
     _step(4, f"generating {len(video)} frames, {len(video) / video.fps:.1f} s of video")
-    with tqdm.tqdm(
-        total=len(video), unit="frame", ncols=78, leave=False, mininterval=0.2 if sys.stderr.isatty() else 5
-    ) as bar:
+    with tqdm.tqdm(total=len(video), unit="frame", ncols=78, mininterval=0.2 if sys.stderr.isatty() else 5) as bar:
         made = video.save(job.output, progress=lambda done, _: bar.update(done - bar.n))
     for stage in ("motion", "decode", "write", "sign"):
         seconds[stage] = video.watch.seconds[stage] - before.get(stage, 0.0)

@@ -165,16 +165,17 @@ def _footer(bundled: bool) -> str:
 def _commands(job: Any) -> list[tuple[str, str]]:
     generate = _command("generate")
     portrait, audio = _relative(job.portrait), _relative(job.audio)
-    again = f"{generate} --portrait={portrait} --audio={audio} --output={_relative(job.output.with_name('glad.mp4'))}"
+    whose = "" if job.checkpoint == weights.BUNDLED else f" --checkpoint={job.checkpoint}"
+    glad = f"--portrait={portrait} --audio={audio} --output={_relative(job.output.with_name('glad.mp4'))}"
     return [
         (
             "Your own picture and recording: any format, a face that looks roughly at the camera, 0.2 s to 10 minutes.",
-            f"{generate} --portrait=ME.jpg --audio=SPEECH.wav --output=me.mp4",
+            f"{generate} --portrait=ME.jpg --audio=SPEECH.wav --output=me.mp4{whose}",
         ),
-        ("The same face, glad, looking to the side.", f"{again} --emotion=happiness:0.8 --gaze=0.3,0"),
+        ("The same face, glad, looking to the side.", f"{generate} {glad} --emotion=happiness:0.8 --gaze=0.3,0{whose}"),
         (
             "This page about your own picture and recording.",
-            f"{_command('demo')} --portrait=ME.jpg --audio=SPEECH.wav --output=demo_me",
+            f"{_command('demo')} --portrait=ME.jpg --audio=SPEECH.wav --output=demo_me{whose}",
         ),
     ]
 

@@ -30,7 +30,7 @@ def _report(folder, **changes):
 def test_texts_are_escaped_and_the_sum_of_the_stages_is_shown(tmp_path):
     page.write(tmp_path / "r.html", _report(tmp_path, lede="<b>&", commands=[("x", "a < b")], facts=[("<i>", "<u>")]))
     text = (tmp_path / "r.html").read_text()
-    assert "&lt;b&gt;&amp;" in text and "a &lt; b" in text and "<u>" not in text
+    assert "&lt;b&gt;&amp;" in text and "<span>a</span> <span>&lt;</span>" in text and "<u>" not in text
     assert ">2.5<" in text and ">20.0<" in text  # seconds in all; frames a second of B
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.html", "v.mp4"]
 

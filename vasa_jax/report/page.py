@@ -98,10 +98,15 @@ def _fields(report: Report) -> Mapping[str, object]:
         "stats": "".join(f"<div><dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd></div>" for a, b in report.stats),
         "timings": _rows(report.stages),
         "facts": "".join(f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in report.facts),
-        "commands": "".join(f"<p>{html.escape(a)}</p><pre>{html.escape(b)}</pre>" for a, b in report.commands),
-        "verify_command": html.escape(report.verify_command),
+        "commands": "".join(f"<p>{html.escape(a)}</p><pre>{_words(b)}</pre>" for a, b in report.commands),
+        "verify_command": _words(report.verify_command),
         "verdict_class": "ok" if report.intact else "bad",
     }
+
+
+def _words(command: str) -> str:
+    """A command line that breaks between its words only."""
+    return " ".join(f"<span>{html.escape(word)}</span>" for word in command.split())
 
 
 def _shrunk(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "y x 3"]:
