@@ -46,7 +46,7 @@ def cell(number: Mapping[str, Any] | float | None, digits: int = 3) -> str:
         if number["mean"] is None:
             return "-"
         text = f"{number['mean']:.{digits}f}"
-        return text if number["low"] is None else f"{text} [{number['low']:.2f} {number['high']:.2f}]"
+        return text if number["low"] is None else f"{text} [{number['low']:.{digits}f} {number['high']:.{digits}f}]"
     return f"{number:.{digits}f}" if np.isfinite(number) else "-"
 
 
