@@ -68,7 +68,7 @@ def get_config() -> ml_collections.ConfigDict:
         "crop_jitter": 0.03,
         "face_noise": 0.15,
     }
-    config.loss_focus = {"mouth": 16.0, "eyes": 10.0}
+    config.loss_focus = {"mouth": 8.0, "eyes": 8.0}
     config.loss_adversarial_start = 0
     config.loss = {
         "pixel": 4.0,

@@ -30,12 +30,15 @@ def get_model() -> ml_collections.ConfigDict:
 
 def get_config() -> ml_collections.ConfigDict:
     config = small_128.get_config()
-    config.steps = 1500
-    config.checkpoint_every = 500
-    config.eval_every = 250
+    config.steps = 600
+    config.checkpoint_every = 200
+    config.eval_every = 200
     config.ema_decay = 0.99
     config.data.mixture = ml_collections.ConfigDict({"procedural_heads": 1.0})
     config.data.size = 80
     config.model = get_model()
     config.optimizer.warmup_steps = 100
+    # The critic joins late, once there are mouths to be sharpened.
+    config.discriminator = {"enabled": True, "widths": (16, 32, 32), "scales": 1, "patch": 2}
+    config.loss_adversarial_start = 300
     return config

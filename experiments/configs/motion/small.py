@@ -11,7 +11,7 @@ from experiments.configs.motion import vasa
 
 def get_config() -> ml_collections.ConfigDict:
     config = vasa.get_config()
-    config.steps = 1600
+    config.steps = 1000
     config.batch_size = 64
     config.checkpoint_every = 500
     config.log_every = 20

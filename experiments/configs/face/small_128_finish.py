@@ -1,0 +1,28 @@
+"""Second half of small_128: encoders of motion stand still, warps and generator go on.
+
+Command  vasa-train --config=experiments/configs/face/small_128_finish.py --workdir=runs/face_small_128_finish
+Start    the averaged parameters of runs/face_small_128
+
+Once pose and dynamics encoders are frozen their latents are final, so stage 2 can train on them while the pictures
+still improve: the two runs shared the two cores. Mouth and eyes weigh more, people differ more in shape and more of
+them are grey (statues, drawings).
+"""
+
+import ml_collections
+
+from experiments.configs.face import small_128
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = small_128.get_config()
+    config.seed = 1
+    config.steps = 1300
+    config.checkpoint_every = 300
+    config.init_from = "runs/face_small_128"
+    config.frozen = "dynamics_encoder|pose_encoder|label_head"
+    config.loss_focus = {"mouth": 16.0, "eyes": 10.0}
+    config.augment.warp = 0.045
+    config.augment.colour = 0.15
+    config.augment.grey = 0.15
+    config.optimizer.warmup_steps = 50
+    return config
