@@ -1,7 +1,7 @@
 """Stage 1 as a value: how the face latent model starts, what it is trained on, how it is watched.
 
-One step per item (spec 2.3): self-reenactment of a driver frame from a source frame of the same clip, and, on the
-first items of the batch, the losses that need more decodes: l_consist, l_cross_id and the contrast of codes.
+One step per item (spec 2.3): self-reenactment of a driver frame from a source frame of the same clip, and, on
+every n-th item, the losses that need more decodes: l_consist, l_cross_id and the contrast of codes.
 """
 
 import jax
@@ -93,35 +93,33 @@ class _FaceStage:
         """Everything the encoders, warps and generator are trained on.
 
         Each network runs once over everything that needs it (self-reenactment for the whole batch, the transfer
-        pictures for its first items): one pass keeps the step small to compile and its convolutions large.
+        pictures for every n-th): one pass keeps the step small to compile and its convolutions large.
         """
         source, driver, other = self._views(batch, rng)
         b = source.image.shape[0]
-        few = max(1, b // self.config.transfer_every)
-        first = lambda view: jax.tree.map(lambda x: x[:few], view)  # noqa: E731
-        codes = self._apply(params, join(source.face, driver.face, other.face[:few]), method="encode_face")
+        # Every n-th item also serves the transfer losses; strided, so that shards of a batch pick the same items.
+        chosen = jnp.arange(0, b, self.config.transfer_every)
+        few = chosen.shape[0]
+        pick = lambda view: jax.tree.map(lambda x: x[chosen], view)  # noqa: E731
+        some_source, some_driver, some_other = pick(source), pick(driver), pick(other)
+        codes = self._apply(params, join(source.face, driver.face, some_other.face), method="encode_face")
         code_i, code_j, code_k = codes[:b], codes[b : 2 * b], codes[2 * b :]
         poses = self._apply(params, join(source.image, driver.image), method="encode_pose")
         # As sources: all i, and j again for l_consist.
-        encoded = (
-            join(source.image, driver.image[:few]),
-            join(source.pose, driver.pose[:few]),
-            join(code_i, code_j[:few]),
-        )
+        encoded = join(source.image, some_driver.image), join(source.pose, some_driver.pose), join(code_i, pick(code_j))
         latents, offsets = self._apply(params, *encoded, method="encode_with_offsets")
         # Pictures: i -> j; j -> (pose i, code j); i -> (pose i, code j); i -> stranger k.
-        used = jnp.concatenate([jnp.arange(b), b + jnp.arange(few), jnp.arange(few), jnp.arange(few)])
-        pose = join(driver.pose, source.pose[:few], source.pose[:few], other.pose[:few])
-        code = join(code_j, code_j[:few], code_j[:few], jax.lax.stop_gradient(code_k))
+        used = jnp.concatenate([jnp.arange(b), b + jnp.arange(few), chosen, chosen])
+        pose = join(driver.pose, some_source.pose, some_source.pose, some_other.pose)
+        code = join(code_j, pick(code_j), pick(code_j), jax.lax.stop_gradient(code_k))
         out = self._apply(params, jax.tree.map(lambda x: x[used], latents), pose, code, method="render")
         drawn = jax.tree.map(lambda x: x[:b], out)
         parts = self._label_losses(params, join(code_i, code_j), poses, source, driver)
         parts |= self._geometry_losses(drawn, offsets[:b], source, driver)
         parts |= self._picture_losses(drawn, driver)
         transferred = [out["image"][b + n * few : b + (n + 1) * few] for n in range(3)]
-        parts |= self._transfer_losses(
-            params, transferred, latents.identity, code_i[:few], code_k, first(source), first(other), b
-        )
+        identities = latents.identity[chosen], latents.identity[b:]
+        parts |= self._transfer_losses(params, transferred, identities, pick(code_i), code_k, some_source, some_other)
         if self.use_critic:
             parts |= self._adversarial_losses(params, drawn["image"], driver.image, step)
         total = sum(self.config.loss[name] * value for name, value in parts.items())
@@ -180,19 +178,18 @@ class _FaceStage:
         self,
         params: dict,
         drawn: list[Array],
-        identity: Array,
+        identities: tuple[Array, Array],
         code_i: Array,
         code_k: Array,
         source: View,
         other: View,
-        b: int,
     ) -> Metrics:
         """l_consist, l_cross_id and the contrasts, on pictures nobody has seen."""
         from_j, from_i, crossed = drawn
         few = crossed.shape[0]
         parts = {"consist": transfer.consistency(from_j, from_i, self._focus(source)).mean()}
         maps = self._apply(params, join(crossed, other.image), method="encode_identity")
-        source_id, same_id = embedding(identity[:few]), embedding(identity[b:])
+        source_id, same_id = (embedding(identity) for identity in identities)
         crossed_id, stranger_id = embedding(maps[:few]), embedding(maps[few:])
         parts["cross_id"] = transfer.cross_identity(source_id, crossed_id).mean()
         # The person is what two frames of a clip share and a stranger does not.
