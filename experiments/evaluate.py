@@ -8,6 +8,7 @@
 model elsewhere. With --report, the face suite leaves filmstrips beside the report.
 """
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -64,19 +65,20 @@ def face_suite() -> dict[str, Any]:
 
     recogniser, identity = _identity()
     model = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
-    suite = face.FaceSuite(model, _reader(model), recogniser)
-    report: dict[str, Any] = {"model": model.source, "read_by": suite.reader.name, "identity": identity, "splits": {}}
-    for name in _SPLITS.value:
-        split = data.HeldOut(_DATA.value, "grid", name, model.size)
-        result, strips = suite.run(split, split.choose(_CLIPS.value, _SPEAKERS.value), _progress(f"face, {name}"))
-        face.show(name, result)
-        report["splits"][name] = result
-        if app.REPORT.value:
-            path = Path(app.REPORT.value).with_suffix(f".{name}.png")
-            filmstrip.save(path, strips)
-            result["filmstrip"] = path.name
-            print(f"  filmstrip: {path}")
-    print(f"\nread by: {suite.reader.name}; identity: {identity}")
+    with contextlib.closing(_reader(model)) as reader:
+        suite = face.FaceSuite(model, reader, recogniser)
+        report: dict[str, Any] = {"model": model.source, "read_by": reader.name, "identity": identity, "splits": {}}
+        for name in _SPLITS.value:
+            split = data.HeldOut(_DATA.value, "grid", name, model.size)
+            result, strips = suite.run(split, split.choose(_CLIPS.value, _SPEAKERS.value), _progress(f"face, {name}"))
+            face.show(name, result)
+            report["splits"][name] = result
+            if app.REPORT.value:
+                path = Path(app.REPORT.value).with_suffix(f".{name}.png")
+                filmstrip.save(path, strips)
+                result["filmstrip"] = path.name
+                print(f"  filmstrip: {path}")
+    print(f"\nread by: {reader.name}; identity: {identity}")
     return report
 
 
@@ -88,7 +90,6 @@ def motion_suite() -> dict[str, Any]:
 
     face = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
     generator = models.load_motion(_MOTION.value or _CHECKPOINT.value)
-    reader = _reader(face) if _DECODE.value else None
 
     def generate(sound: Any, frames: int, seed: int) -> Any:
         scales = {"audio": _CFG_AUDIO.value, "gaze": _CFG_GAZE.value}
@@ -97,9 +98,10 @@ def motion_suite() -> dict[str, Any]:
         )
 
     test, train = (data.HeldOut(_DATA.value, "grid", split, face.size) for split in ("test", "train"))
-    suite = motion.MotionSuite(face, generate, reader, _SEED.value)
     chosen = test.choose(_CLIPS.value, _SPEAKERS.value or [test.main_speaker()])
-    report = suite.run(test, train, chosen, _progress("motion"))
+    with contextlib.closing(_reader(face)) if _DECODE.value else contextlib.nullcontext() as reader:
+        suite = motion.MotionSuite(face, generate, reader, _SEED.value)
+        report = suite.run(test, train, chosen, _progress("motion"))
     motion.show(report)
     read_by = reader.name if reader else "the latents, without decoding (--nodecode)"
     print(f"\nread by: {read_by}")

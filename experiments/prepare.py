@@ -8,6 +8,7 @@ The first two write OUTPUT/NAME/CONFIG/VERSION (ArrayRecord, read by `data_pipel
 which says what was kept, and what was dropped and why. The third runs the face model over every frame.
 """
 
+import contextlib
 import pathlib
 import tempfile
 from typing import Any
@@ -85,7 +86,8 @@ def prepare_clips() -> dict[str, Any]:
     if _NAME.value != "grid":
         raise UsageError(f"--name={_NAME.value}: unknown data set; known: grid")
     grid.find_sources(_INPUT.value)  # complains before trackers are loaded
-    builder = _build(_tracker(), [])
+    with contextlib.closing(_tracker()) as tracker:
+        builder = _build(tracker, [])
     folder = pathlib.Path(builder.data_dir)
     counts = {name: split.num_examples for name, split in builder.info.splits.items()}
     shard_manifest.write(folder, counts)

@@ -7,7 +7,6 @@ MediaPipe face landmarker, whose model file the user gives (it cannot be shipped
 import dataclasses
 import os
 import pathlib
-import weakref
 import zipfile
 from collections.abc import Iterable
 from typing import Protocol
@@ -53,6 +52,9 @@ class FaceTracker(Protocol):
     def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
         """Tracks the decoded uint8 pictures [h, w, 3] of a clip, in order. Raises InputError if it cannot."""
 
+    def close(self) -> None:
+        """Lets go of what the tracker holds; it tracks no more."""
+
 
 class LandmarksFolder:
     """Reads ``FOLDER/CLIP_ID.npz`` with arrays lm [t, 478, 3] in pixels, bs [t, 52] (may be absent) and ok [t]."""
@@ -84,6 +86,9 @@ class LandmarksFolder:
             )
         return Track(points, shapes, valid)
 
+    def close(self) -> None:
+        """Holds nothing."""
+
 
 class SavingTracker:
     """Another tracker whose tracks are kept in a folder, from which they are read the next time."""
@@ -101,6 +106,10 @@ class SavingTracker:
         track = self._tracker.track(clip_id, pictures)
         track.save(path)
         return track
+
+    def close(self) -> None:
+        """Closes the other tracker."""
+        self._tracker.close()
 
 
 class MediaPipeTracker:
@@ -131,13 +140,15 @@ class MediaPipeTracker:
             raise InputError(
                 f"{model_path}: MediaPipe cannot read this model ({str(error).splitlines()[0]})"
             ) from error
-        # Left to the end of the process, MediaPipe closes itself when half of Python is gone, with a traceback.
-        weakref.finalize(self, self._landmarker.close)
 
     def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
         """See `FaceTracker`."""
         found = [self._one(picture) for picture in pictures]
         return Track(*(np.stack(arrays) for arrays in zip(*found, strict=True)))
+
+    def close(self) -> None:
+        """To be called: left to the end of the process, MediaPipe closes when half of Python is gone, and says so."""
+        self._landmarker.close()
 
     def _one(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         height, width = picture.shape[:2]

@@ -129,7 +129,9 @@ class MotionSuite:
         row["silence"] = silence.opening_in_silence(own.made.mouth, spoken, after)
         row["silence_real"] = silence.opening_in_silence(own.real.mouth, spoken[:t], ~spoken[:t])
         row["seeds"] = motion_statistics.head_difference(own.generated[:t, :3], own.second[:t, :3])
-        row["seeds_real"] = motion_statistics.head_difference(own.encoded[:, :3], other.encoded[:, :3])
+        row["seeds_real"] = {}
+        if other is not own:
+            row["seeds_real"] = motion_statistics.head_difference(own.encoded[:, :3], other.encoded[:, :3])
         return row
 
 

@@ -29,7 +29,11 @@ class Reader(Protocol):
 
     name: str
 
-    def read(self, pictures: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading: ...
+    def read(self, pictures: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
+        """The reading of each picture."""
+
+    def close(self) -> None:
+        """Lets go of what the reader holds."""
 
 
 class TrackReader:
@@ -51,6 +55,10 @@ class TrackReader:
         tracker = self._tracker if real is None else self._saving
         return read_track(tracker.track(f"{real}_at{pictures.shape[1]}", pictures))
 
+    def close(self) -> None:
+        """Closes the tracker."""
+        self._tracker.close()
+
 
 class ModelReader:
     """The face model's own labels of the pictures: circular, since the model that drew them also reads them."""
@@ -63,6 +71,9 @@ class ModelReader:
     def read(self, pictures: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
         """See `Reader`."""
         return read_motion(self._model, self._model.motion(pictures))
+
+    def close(self) -> None:
+        """Holds nothing."""
 
 
 def read_motion(model: FaceModel, motion: Float[np.ndarray, "t m"]) -> Reading:

@@ -54,6 +54,7 @@ def test_pictures_are_read_when_there_is_a_reader(face, generate, reader, clips)
 def test_one_sentence_has_no_wrong_audio(face, generate, clips):
     report = suite.MotionSuite(face, generate, None).run(FakeSplit(clips), FakeSplit(clips), [2])
     assert "wrong audio" not in report["mouth"] and report["n"] == 1
+    assert report["seeds"]["two real sentences"]["degrees"]["n"] == 0
 
 
 def test_baselines_learn_from_the_speaker_s_training_sentences():
