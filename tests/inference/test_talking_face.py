@@ -165,3 +165,13 @@ def test_sizes(speech):
 def test_forth_and_back_never_jumps(count, at):
     here, there = module._forth_and_back(at, count), module._forth_and_back(at + 1, count)
     assert 0 <= here < count and abs(here - there) == (1 if count > 1 else 0)
+
+
+def test_the_head_starts_where_the_portrait_has_it():
+    """The pose of rest, a frontal head in the middle of the crop, becomes the portrait's own."""
+    home = np.asarray([0.1, -0.2, 0.05, 0.02, 0.03, 0.0, 0.9])
+    rest = np.asarray([0, 0, 0, 0, 0, 0, 1.0, 7, 8])
+    np.testing.assert_allclose(module.from_home(rest, home, turned=True), [*home, 7, 8])
+    np.testing.assert_allclose(module.from_home(rest, home, turned=False)[:3], 0.0)
+    moved = np.asarray([0, 0, 0, 0.1, 0, 0, 1.1, 0, 0])
+    np.testing.assert_allclose(module.from_home(moved, home, turned=False)[[3, 6]], [0.12, 0.99])

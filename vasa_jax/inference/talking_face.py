@@ -211,7 +211,10 @@ class TalkingFace:
             )
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-            motion = watch.items("motion", self._motion(sound, wanted, pose, dynamics))
+            moves = self._motion(sound, wanted, pose, dynamics)
+            home = np.asarray(latents.pose)[0]
+            placed = (from_home(vector, home, turned=pose is None) for vector in moves)
+            motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(latents, motion, large), inside="motion")
 
         info = self._info(picture, portrait, sound, box, wanted, pose_from, dynamics_from)
@@ -290,6 +293,21 @@ class TalkingFace:
             "controls": controls,
             "provenance": provenance,
         }
+
+
+def from_home(motion: Float[np.ndarray, " m"], home: Float[np.ndarray, " 7"], turned: bool) -> Float[np.ndarray, " m"]:
+    """Motion whose head starts where the portrait has it.
+
+    Motion is made around a head that faces the viewer in the middle of the crop. The portrait's head lies near
+    that, and is measured with an error; adding its own pose lets the error cancel between source and output.
+    With `turned` the portrait's rotation is added too; a driving video's rotation is taken as it is.
+    """
+    placed = np.array(motion)
+    placed[3:6] += home[3:6]
+    placed[6] *= home[6]
+    if turned:
+        placed[:3] += home[:3]
+    return placed
 
 
 def _controls(given: dict[str, Any]) -> Controls:
