@@ -2,6 +2,9 @@
 
 Command  vasa-train --config=experiments/configs/motion/small.py --workdir=runs/motion_small
 Data     motion of the small_128 face model (7 + 32 values a frame) over GRID and procedural heads
+Speed    about 0.75 steps a second on two busy cores (batch 64)
+Score    correlation of changes of mouth opening with the real video, read from the motion, 20 held-out sentences of s1:
+         0.72 at step 828 (ridge from log-mel 0.70, wrong audio 0.23); experiments/results/motion_sampling*.json
 """
 
 import ml_collections

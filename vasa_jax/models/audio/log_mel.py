@@ -111,7 +111,9 @@ class LogMelEncoder(nn.Module):
     def __call__(self, steps: Float[Array, "b s bands"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
         """Encodes normalised log-mel; frames that are not `valid` are unheard: they read as silence."""
         frames = frame_features(steps) * valid[..., None]
-        x = nn.Dense(self.width, dtype=self.dtype, name="mel")(frames)
+        # Silence is all zeros, where the gradient of a norm is 1 / sqrt(epsilon): the bias starts off zero.
+        bias = nn.initializers.normal(0.3)
+        x = nn.Dense(self.width, dtype=self.dtype, bias_init=bias, name="mel")(frames)
         for i in range(self.blocks):
             y = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
             x = x + nn.Conv(self.width, (self.kernel,), padding="SAME", dtype=self.dtype, name=f"conv_{i}")(y)
