@@ -1,7 +1,11 @@
 """Second half of small_128: encoders of motion stand still, warps and generator go on.
 
 Command  vasa-train --config=experiments/configs/face/small_128_finish.py --workdir=runs/face_small_128_finish
-Start    the averaged parameters of runs/face_small_128
+Start    the averaged parameters of runs/face_small_128 (step 1,653)
+Run      stopped at step 1,389 (learning rate planned for 1,500), 50 minutes on two cores shared with stage 2. As run, the
+         steps 461-651 had colour 0.35, the steps before them the augmentation of small_128; colour mixing that strong
+         painted mouths green and was taken back
+Result   experiments/results/face_grid.json
 
 Once pose and dynamics encoders are frozen their latents are final, so stage 2 can train on them while the pictures
 still improve: the two runs shared the two cores. Mouth and eyes weigh more, people differ more in shape and more of
@@ -16,7 +20,7 @@ from experiments.configs.face import small_128
 def get_config() -> ml_collections.ConfigDict:
     config = small_128.get_config()
     config.seed = 1
-    config.steps = 1300
+    config.steps = 1500
     config.checkpoint_every = 300
     config.init_from = "runs/face_small_128"
     config.frozen = "dynamics_encoder|pose_encoder|label_head"
