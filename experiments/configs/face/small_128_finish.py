@@ -2,7 +2,7 @@
 
 Command  vasa-train --config=experiments/configs/face/small_128_finish.py --workdir=runs/face_small_128_finish
 Start    the averaged parameters of runs/face_small_128 (step 1,653)
-Run      stopped at step 1,389 (learning rate planned for 1,500), 50 minutes on two cores shared with stage 2. As run, the
+Run      stopped at step 1,389 (learning rate planned for 1,500), 50 minutes on two cores shared with stage 2. The
          steps 461-651 had colour 0.35, the steps before them the augmentation of small_128; colour mixing that strong
          painted mouths green and was taken back
 Result   experiments/results/face_grid.json
