@@ -143,7 +143,7 @@ def _count(params: Any) -> str:
 
 def _run(info: dict[str, Any], name: str) -> str:
     step = (info.get(name) or {}).get("step")
-    return f", {step:,} training steps" if step else ""
+    return f", step {step:,} of its last training run" if step else ""
 
 
 def _card(bundled: bool) -> str:
