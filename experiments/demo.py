@@ -103,7 +103,14 @@ def run_demo(job: Job, face: Any = None) -> dict[str, Any]:
     if not verdict.intact:
         raise InputError(f"{verdict.text}; it was just made, so this is a fault of the program: please report it")
     _tell(job, made, report.commands, report.verify_command, seconds["total"])
+    from vasa_jax.training import manifest
+
     return {
+        "command": ["experiments.demo", *sys.argv[1:]],
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "device": manifest.devices() | {"cores": demo_page.cores()},
+        "versions": manifest.versions(),
+        "commit": manifest.commit(),
         "video": job.output,
         "page": job.page,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},

@@ -87,9 +87,13 @@ def _device(short: bool = False) -> str:
     device = jax.devices()[0]
     if device.platform != "cpu":
         return f"one {device.device_kind}" if short else f"Measured on one {device.device_kind}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    words = f"{cores} CPU core{'s' if cores != 1 else ''}"
+    words = f"{cores()} CPU core{'s' if cores() != 1 else ''}"
     return words if short else f"Measured on {words} ({_processor()}), no accelerator"
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

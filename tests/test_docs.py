@@ -1,6 +1,7 @@
 """What the documents name exists: files behind links, commands, and the flags given to them."""
 
 import configparser
+import json
 import re
 from pathlib import Path
 
@@ -64,3 +65,36 @@ def test_every_flag_of_vasa_generate_is_documented():
     documented = set(re.findall(r"--(\w+)", (ROOT / "docs" / "generate.md").read_text(encoding="utf-8")))
     documented |= {flag.removeprefix("no") for flag in documented}
     assert _flags("experiments.generate") - documented - {"help"} == set()
+
+
+def test_numbers_of_the_readme_are_those_of_the_reports():
+    """Weights that are trained again bring new reports, and then new rows."""
+    reports = {
+        name: json.loads((ROOT / "experiments" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("face_grid", "motion_grid")
+    }
+    rows = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    columns = [reports["face_grid"]["splits"][name]["all"] for name in ("test", "unseen")]
+    for words, key in (
+        ("mouth box", "l1_mouth_of_copy"),
+        ("eye boxes", "l1_eyes_of_copy"),
+        ("mouth opening kept", "mouth_changes_of_ceiling"),
+        ("likeness", "identity"),
+    ):
+        (row,) = (row for row in rows if words in row)
+        found = [float(cell.split()[0]) for cell in row.split("|")[2:4]]
+        assert found == [round(column[key]["mean"], 2) for column in columns], row
+    (row,) = (row for row in rows if "blinks kept" in row)
+    kept = [f"{column['blinks']['kept']} of {column['blinks']['real']}" for column in columns]
+    assert [cell.strip() for cell in row.split("|")[2:4]] == kept
+    for words, key in (
+        ("real video shrunk", "real video shrunk"),
+        ("through the face model", "re-encoded real video"),
+        ("generated from the speech", "generated"),
+        ("ridge", "ridge from log-mel"),
+        ("another real sentence", "another real sentence"),
+        ("against another", "wrong audio"),
+    ):
+        (row,) = (row for row in rows if words in row)
+        found = float(row.split("|")[2].strip(" *"))
+        assert found == round(reports["motion_grid"]["mouth"][key]["changes"]["mean"], 2), row
