@@ -92,7 +92,8 @@ class MeshPartitioner:
 
     def init(self, fn: Callable[[Batch], Any], batch: Batch) -> Any:
         """Runs fn(batch) with its outputs laid out as they will live."""
-        return jax.jit(fn, out_shardings=self.shardings(jax.eval_shape(fn, batch)))(batch)
+        shardings = self.shardings(jax.eval_shape(fn, batch))
+        return jax.jit(fn, out_shardings=shardings, compiler_options=_run_once())(batch)
 
     def step(self, make: Callable[[str | None], Callable], abstract_state: Any) -> Callable:
         """Compiled step; the state is donated. `make(axis_name)` gives the pure step."""
@@ -140,6 +141,11 @@ class PmapPartitioner(MeshPartitioner):
             return mapped(state, split(batch), seed_key)
 
         return step
+
+
+def _run_once() -> dict[str, Any] | None:
+    """Compiler options for a program that runs once: LLVM's optimisation of it takes minutes on a CPU."""
+    return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
 
 
 def make_partitioner(config: ml_collections.ConfigDict) -> MeshPartitioner:
