@@ -8,11 +8,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: help demo test test-slow lint clean distclean
+.PHONY: help demo tiny test test-slow lint clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       animate a portrait with a recording; writes demo/talking.mp4 and demo/report.html"
+	@echo "make tiny       train both stages small, from nothing, in a quarter of an hour; writes runs/tiny/talking.mp4"
 	@echo "make test       the tests (make test-slow: those that take minutes)"
 	@echo "make lint       style checks"
 	@echo "make clean      remove build products and caches (make distclean: .venv as well)"
@@ -38,6 +39,9 @@ $(VENV)/.installed-test: $(INPUTS) | $(BIN)/python
 
 demo: $(VENV)/.installed-core
 	$(BIN)/python -m experiments.demo
+
+tiny: $(VENV)/.installed-test
+	$(BIN)/python -m experiments.tiny --report=runs/tiny/report.json
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --durations=15 $(ARGS)

@@ -20,7 +20,7 @@ from vasa_jax.errors import InputError, UsageError
 
 Batch = dict[str, np.ndarray]
 _PAIR_LABELS = ("landmarks", "pose", "eyes", "gaze", "lids", "mouth", "emotion")
-_CANDIDATES = 4
+_CANDIDATES = 6
 
 
 class ClipStream:
@@ -268,11 +268,14 @@ class LatentSplit:
 
 
 def difference(labels: Mapping[str, np.ndarray], a: int, b: int) -> float:
-    """How much two frames differ in mouth, lids and pose; each term is about 1 for a clear change."""
+    """How much two frames differ in mouth, lids and pose; each term is about 1 for a clear change.
+
+    Lids count three times: a blink takes few frames, and a face that has been seen to blink rarely cannot.
+    """
     mouth = np.abs(labels["mouth"][a] - labels["mouth"][b]) @ np.asarray([10.0, 1.5])
     lids = np.abs(labels["lids"][a] - labels["lids"][b]).mean()
     pose = np.abs(labels["pose"][a] - labels["pose"][b])
-    return float(mouth + lids + 3 * pose[:3].sum() + 3 * pose[3:5].sum())
+    return float(mouth + 3 * lids + 3 * pose[:3].sum() + 3 * pose[3:5].sum())
 
 
 def _latents_path(data_dir: str, name: str) -> pathlib.Path:

@@ -100,7 +100,7 @@ def sample(identity: int) -> Traits:
         makeup=makeup,
         brow_weight=float(rng.uniform(0.6, 1.3) if masculine else rng.uniform(0.4, 0.9)),
         glasses=rng.uniform(0.02, 0.5) * rng.uniform(0.2, 1, 3).astype(np.float32) if rng.random() < 0.14 else None,
-        style=str(rng.choice(STYLES, p=[0.8, 0.1, 0.1])),
+        style=str(rng.choice(STYLES, p=[0.7, 0.12, 0.18])),
     )
 
 

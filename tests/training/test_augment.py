@@ -87,3 +87,22 @@ def test_plain_view_is_the_inner_crop():
     np.testing.assert_array_equal(view.landmarks, stored.landmarks)
     np.testing.assert_allclose(view.image[:, 0, 0], stored.frames[:, 8, 8], atol=0.05)
     assert view.face.shape == (3, 48, 48, 3)
+
+
+def test_contrast_flattens_and_never_sharpens():
+    """Paintings and old photographs are flat; what is bright stays brighter than what is dark."""
+    stored = _stored(6)
+    still = {"warp": 0.0, "colour": 0.0, "grey": 0.0}
+    plain, _ = _view(stored, _settings(**still))
+    flat, person = _view(stored, _settings(**still, contrast=0.5))
+    share = np.asarray(person["contrast"])[:, None, None, None]
+    assert (share <= 1).all() and share.min() < 0.9
+    np.testing.assert_allclose(flat.image, 0.5 + share * (plain.image - 0.5), atol=1e-5)
+
+
+def test_grey_pictures_may_be_tinted():
+    view, person = _view(_stored(4), _settings(grey=1.0))
+    tinted = np.asarray(view.image ** (1 / np.asarray(person["gamma"])[:, None, None, None]))
+    dim = np.where((tinted < 0.9).all(-1) & (tinted > 0.05).all(-1))
+    ratio = tinted[dim] / np.asarray(person["tint"])[dim[0]]
+    np.testing.assert_allclose(ratio, ratio.mean(-1, keepdims=True) * np.ones(3), rtol=0.02)

@@ -31,7 +31,8 @@ _DETECTION_SIDE = 480
 _SMALLEST = 24  # pixels of a face's width below which nothing of a person is left
 _TILTS = (0.0,), (20.0, -20.0, 40.0, -40.0, 90.0, -90.0, 180.0)  # in turn; the best of a group is taken
 _ROUNDS = 3
-_STORED = (128, 1024)
+MARGIN = 1.5
+"""How much wider than the crop the picture is that a turning head may uncover."""
 
 PoseOf = Callable[[Float[np.ndarray, "r r 3"]], Float[np.ndarray, " 7"]]
 
@@ -68,9 +69,10 @@ def cut(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[n
     return out if finer == 1 else cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def full_size(box: FaceBox) -> int:
-    """The even side, in pixels, at which a crop keeps the detail that its source has."""
-    return 2 * round(float(np.clip(2 * box.half, *_STORED)) / 2)
+def cut_with_margin(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "p p 3"]:
+    """The box at size x size with what surrounds it: `MARGIN` times as wide, the box in the middle."""
+    wide = size + 2 * round(size * (MARGIN - 1) / 2)
+    return cut(picture, dataclasses.replace(box, half=box.half * wide / size), wide)
 
 
 def find_face(

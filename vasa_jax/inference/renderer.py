@@ -66,15 +66,23 @@ class FaceRenderer:
         self,
         latents: FaceLatents,
         motion: Iterable[Float[np.ndarray, " m"]],
-        portrait: UInt8[np.ndarray, "s s 3"] | None = None,
+        portrait: UInt8[np.ndarray, "p p 3"] | None = None,
+        size: int | None = None,
     ) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
-        """One picture a motion vector, of the portrait's size if one is given, else of the model's."""
-        size = self.size if portrait is None else portrait.shape[0]
+        """One picture a motion vector.
+
+        Args:
+          latents: of `encode`.
+          motion: pose and dynamics of each frame.
+          portrait: the crop at full detail, for models that move it; wider than `size` where it has a margin.
+          size: side of the pictures; the portrait's if one is given, else the model's.
+        """
+        size = size or (self.size if portrait is None else portrait.shape[0])
         for group, count in _groups(motion, self.batch):
-            if self.source_skip and size != self.size:
+            if self.source_skip and portrait is not None:
                 parts = jax.device_get(self._render(self._params, latents, group))
                 for i in range(count):
-                    yield compose(portrait, parts["coords"][i], parts["keep"][i], parts["painted"][i])
+                    yield compose(portrait, parts["coords"][i], parts["keep"][i], parts["painted"][i], size)
                 continue
             for image in np.asarray(self._decode(self._params, latents, group))[:count]:
                 yield _bytes(
@@ -83,18 +91,20 @@ class FaceRenderer:
 
 
 def compose(
-    portrait: UInt8[np.ndarray, "s s 3"],
+    portrait: UInt8[np.ndarray, "p p 3"],
     coords: Float[np.ndarray, "h w 2"],
     keep: Float[np.ndarray, "h w 1"],
     painted: Float[np.ndarray, "h w 3"],
+    size: int,
 ) -> UInt8[np.ndarray, "s s 3"]:
     """The generator's blend at the portrait's resolution.
 
     `coords` are -1..1 at the centres of the end pixels of the model's picture, so pixel u lies at
-    (u + 1) / 2 * (h - 1) there, and a pixel p of h at (p + 0.5) s / h - 0.5 of the s of the portrait.
+    (u + 1) / 2 * (h - 1) there, and a pixel p of h at (p + 0.5) s / h - 0.5 of the s of the crop, which lies in the
+    middle of a portrait that may show more: what a turning head uncovers then comes from the picture.
     """
-    size, side = portrait.shape[0], coords.shape[0]
-    place = ((coords + 1) * 0.5 * (side - 1) + 0.5) * (size / side) - 0.5
+    side, margin = coords.shape[0], (portrait.shape[0] - size) / 2
+    place = ((coords + 1) * 0.5 * (side - 1) + 0.5) * (size / side) - 0.5 + margin
     fine = [cv2.resize(part, (size, size), interpolation=cv2.INTER_CUBIC) for part in (place, keep, painted)]
     map_x, map_y = np.ascontiguousarray(fine[0][..., 0]), np.ascontiguousarray(fine[0][..., 1])
     moved = cv2.remap(portrait, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

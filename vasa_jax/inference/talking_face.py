@@ -200,7 +200,7 @@ class TalkingFace:
         name = "the portrait" if isinstance(portrait, np.ndarray) else str(portrait)
         box = watch.call("face", self._find_face, picture, name, face_model)
         latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
-        large = None if size == self.renderer.size else portraits.cut(picture, box, size)
+        large = portraits.cut_with_margin(picture, box, size)
         pose = dynamics = None
         if pose_from is not None:
             pose = watch.call("pose_from", self.motion_of, pose_from, sound.frames, face_model)
@@ -215,7 +215,7 @@ class TalkingFace:
             home = np.asarray(latents.pose)[0]
             placed = (from_home(vector, home, turned=pose is None) for vector in moves)
             motion = watch.items("motion", placed)
-            return watch.items("decode", self.renderer.frames(latents, motion, large), inside="motion")
+            return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
 
         info = self._info(picture, portrait, sound, box, wanted, pose_from, dynamics_from)
         return Video(make, sound, sound.frames, size, info, watch)

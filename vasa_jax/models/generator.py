@@ -10,6 +10,9 @@ from vasa_jax.ops.conv3d import fold_depth
 from vasa_jax.ops.resize import depth_to_space, nearest_upsample, space_to_depth
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
+FINE_REACH = 0.12
+"""Half the height of an open eye, in units of half the picture: how far `refine` may move a place."""
+
 
 class Generator(nn.Module):
     """Depth folds into channels, residual blocks, upsampling blocks, sigmoid picture.
@@ -19,7 +22,9 @@ class Generator(nn.Module):
       closed lips, a lid over an open eye) can still be painted;
     * `source_skip`: the flow that the warps imply is collapsed over depth and moves the source picture, which
       the generator blends with what it paints. One more candidate besides the depth planes is "stand still",
-      for the background.
+      for the background;
+    * `refine`: one more block at the last resolution, which also corrects that flow there. A lid or a lip is
+      thinner than a cell of the warps; here it has cells of its own. Starts as "no change".
     """
 
     base: int
@@ -28,6 +33,7 @@ class Generator(nn.Module):
     last_patch: int = 1
     modulated: bool = False
     source_skip: bool = False
+    refine: bool = False
 
     @nn.compact
     def __call__(
@@ -50,6 +56,9 @@ class Generator(nn.Module):
                 seen = space_to_depth(out["moved"], picture.shape[1] // x.shape[1]) - 0.5
                 x = jnp.concatenate([x, Conv(width, standardise=False, use_bias=True)(seen)], -1)
             x = ResBlock(width)(x, style)
+        if self.refine:
+            x = ResBlock(self.widths[-1], start_as_identity=True, name="detail")(x, style)
+            out |= self._refine_flow(x, out["coords"], picture)
         x = nn.relu(StyleNorm()(x))
         channels = 4 if self.source_skip else 3
         x = Conv(channels * self.last_patch**2, standardise=False, use_bias=True)(x)
@@ -72,6 +81,14 @@ class Generator(nn.Module):
         fine = resize_coords(coords, size)
         moved = grid_sample(picture, fine, "border")
         return {"moved": moved, "coords": fine, "still": share[..., -1]}
+
+    def _refine_flow(self, x: Array, coords: Array, picture: Array) -> dict[str, Array]:
+        """Adds offsets of at most `FINE_REACH`, read from the finest features, and moves the source again."""
+        zeros = nn.initializers.zeros
+        offsets = Conv(2, standardise=False, use_bias=True, init=zeros, name="fine_flow")(nn.relu(x))
+        offsets = FINE_REACH * jnp.tanh(offsets.astype(jnp.float32))
+        fine = coords + resize_coords(offsets, picture.shape[1:3])
+        return {"moved": grid_sample(picture, fine, "border"), "coords": fine}
 
 
 def resize_coords(coords: Float[Array, "b y x 2"], size: tuple[int, int]) -> Float[Array, "b h w 2"]:

@@ -29,6 +29,7 @@ class Conv(nn.Module):
     use_bias: bool = False
     standardise: bool = True
     init: Any = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
+    gain_init: Any = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -37,7 +38,7 @@ class Conv(nn.Module):
         if self.standardise:
             axes = tuple(range(self.dims + 1))
             kernel = kernel - kernel.mean(axes, keepdims=True)
-            gain = self.param("gain", nn.initializers.ones, (self.features,))
+            gain = self.param("gain", self.gain_init, (self.features,))
             fan_in = kernel.size / self.features
             kernel = gain * kernel * lax.rsqrt(fan_in / 2.0 * jnp.var(kernel, axes, keepdims=True) + 1e-6)
         kernel = kernel.astype(x.dtype)
@@ -79,13 +80,15 @@ class ResBlock(nn.Module):
 
     features: int
     dims: int = 2
+    start_as_identity: bool = False
 
     @nn.compact
     def __call__(self, x: Array, style: Array | None = None) -> Array:
         y = nn.relu(StyleNorm()(x, style))
         y = Conv(self.features, dims=self.dims)(y)
         y = nn.relu(StyleNorm()(y, style))
-        y = Conv(self.features, dims=self.dims)(y)
+        gain = nn.initializers.zeros if self.start_as_identity else nn.initializers.ones
+        y = Conv(self.features, dims=self.dims, gain_init=gain)(y)
         if x.shape[-1] != self.features:
             x = Conv(self.features, size=1, dims=self.dims, standardise=False)(x)
         return x + y

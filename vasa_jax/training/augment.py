@@ -58,7 +58,7 @@ def plain_view(stored: StoredFrames, size: int, face_size: int) -> View:
 
 def person_parameters(key: Array, config: ml_collections.ConfigDict) -> dict[str, Array]:
     """One random change of person. A single draw: many small ones are what makes a step slow to compile."""
-    draw = jax.random.normal(key, (87,))
+    draw = jax.random.normal(key, (88,))
     control, mix, tone = draw[:72].reshape(6, 6, 2), draw[72:81].reshape(3, 3), draw[81:]
     mix = jnp.eye(3) + config.colour * jnp.clip(0.6 * mix, -1.0, 1.0)
     return {
@@ -68,6 +68,7 @@ def person_parameters(key: Array, config: ml_collections.ConfigDict) -> dict[str
         "tint": 1.0 + 0.5 * config.colour * tone[1:4],
         "grey": (jax.scipy.stats.norm.cdf(tone[4]) < config.grey).astype(jnp.float32),
         "flip": tone[5] > 0,
+        "contrast": jnp.exp(-config.contrast * jnp.abs(tone[6])),
     }
 
 
@@ -120,9 +121,11 @@ def _displacement(control: Array, places: Array) -> Array:
 
 
 def _recolour(image: Array, who: dict[str, Array]) -> Array:
-    image = jnp.clip(image @ who["mix"].T * who["tint"], 1e-4, 1.0) ** who["gamma"]
-    grey = image.mean(-1, keepdims=True)
-    return image + who["grey"] * (grey - image)
+    """Colours mixed, or grey; then tinted (grey becomes sepia), flattened about mid-grey, toned."""
+    image = image @ who["mix"].T
+    image += who["grey"] * (image.mean(-1, keepdims=True) - image)
+    image = 0.5 + who["contrast"] * (image * who["tint"] - 0.5)
+    return jnp.clip(image, 1e-4, 1.0) ** who["gamma"]
 
 
 def _mirror(image, points, pose, labels):

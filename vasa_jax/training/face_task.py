@@ -137,8 +137,12 @@ class _FaceStage:
         return parts
 
     def _focus(self, view: View) -> Array:
+        """Weight of each pixel; the eyes' grows with their closure, which is rare and has to be painted."""
+        focus = self.config.loss_focus
         mask = region_mask(region_boxes(view.landmarks), (self.size, self.size))
-        return region_weight(mask, self.config.loss_focus.mouth, self.config.loss_focus.eyes)
+        closure = jnp.clip(view.labels["lids"].mean(-1), 0.0, 1.0)[:, None, None, None]
+        eyes = mask[..., 1:] * (1.0 + focus.closed * closure)
+        return region_weight(jnp.concatenate([mask[..., :1], eyes], -1), focus.mouth, focus.eyes)
 
     def _label_losses(self, params: dict, codes: Array, poses: Array, source: View, driver: View) -> Metrics:
         """The code must tell mouth, lids and eyes by a linear reading; the pose encoder must tell the pose."""

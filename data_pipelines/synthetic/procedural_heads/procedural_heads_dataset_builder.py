@@ -38,7 +38,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
     BUILDER_CONFIGS: ClassVar[list[ProceduralHeadsConfig]] = [
         ProceduralHeadsConfig(
-            name="tiny_64", description="for models of 64 px", resolution=64, identities=240, frames=50
+            name="tiny_64", description="for models of 64 px", resolution=64, identities=84, frames=60
         ),
         ProceduralHeadsConfig(
             name="small_128", description="for models of 128 px", resolution=128, identities=600, frames=75

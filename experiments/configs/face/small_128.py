@@ -46,6 +46,7 @@ def get_model() -> ml_collections.ConfigDict:
                 "last_patch": 2,
                 "modulated": True,
                 "source_skip": True,
+                "refine": False,
             },
         }
     )
@@ -80,13 +81,14 @@ def get_config() -> ml_collections.ConfigDict:
         "warp": 0.035,
         "colour": 0.25,
         "grey": 0.05,
+        "contrast": 0.0,
         "zoom": 0.05,
         "roll": 0.08,
         "shift": 0.04,
         "crop_jitter": 0.03,
         "face_noise": 0.15,
     }
-    config.loss_focus = {"mouth": 8.0, "eyes": 8.0}
+    config.loss_focus = {"mouth": 8.0, "eyes": 8.0, "closed": 0.0}
     config.loss_adversarial_start = 0
     config.loss = {
         "pixel": 4.0,

@@ -30,7 +30,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.checkpoint_every = 300
     config.init_from = "runs/face_small_128"
     config.frozen = "dynamics_encoder|pose_encoder|label_head"
-    config.loss_focus = {"mouth": 16.0, "eyes": 10.0}
+    config.loss_focus = {"mouth": 16.0, "eyes": 10.0, "closed": 0.0}
     config.augment.warp = 0.045
     config.augment.colour = 0.15
     config.augment.grey = 0.15

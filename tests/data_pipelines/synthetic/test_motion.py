@@ -54,3 +54,17 @@ def test_performances_are_bounded_and_differ_by_seed():
         assert p.expression.shape == (50, len(expression_basis.NAMES))
         assert np.isfinite(p.expression).all()
     assert np.abs(first.rotation - second.rotation).max() > 0.01
+
+
+def test_some_happy_people_keep_their_teeth_shown_in_pauses():
+    """Portraits smile with parted lips while nobody speaks; happy clips do, and others close their mouths."""
+    speech = voice.synthesise(["sil"] * 12, seed=0)
+    parted = {True: [], False: []}
+    for seed in range(60):
+        clip = motion.perform(speech, 12, np.random.default_rng(seed))
+        at = dict(zip(expression_basis.NAMES, clip.expression.mean(0), strict=True))
+        happy = clip.emotion[schema.EMOTIONS.index("happiness")] > 0.5
+        parted[happy].append(at["upper_lip"] > 0.3 and at["seal"] < 0.5 * at["jaw"] + 1e-6)
+    assert np.mean(parted[True]) > 0.5
+    disgust_only = np.mean(parted[False])
+    assert disgust_only < 0.15
