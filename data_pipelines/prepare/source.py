@@ -1,0 +1,51 @@
+"""What goes into the preparation of a data set and what comes out: stretches of video files, and clips."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A stretch of a video file that may show a talking head, and what its data set knows of it.
+
+    Attributes:
+      path: the video.
+      name: unique in the data set and fit for a file name, for instance "s1_bbaf2n"; clips are named after it.
+      speaker: who speaks; splits never share a speaker unless the data set says so.
+      split: "train", "validation", "test" or one of the data set's own.
+      start, end: seconds of the file; None is its end.
+      box: (left, top, right, bottom) of the face as shares of the picture, where the data set gives one; it chooses
+        among several people.
+    """
+
+    path: pathlib.Path
+    name: str
+    speaker: str
+    split: str = "train"
+    start: float = 0.0
+    end: float | None = None
+    box: tuple[float, float, float, float] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Dropped:
+    """A clip that is left out, or a file of which nothing could be used: `clip` names it."""
+
+    clip: str
+    reason: str
+
+
+@dataclasses.dataclass
+class Processed:
+    """All that became of one source.
+
+    Attributes:
+      examples: clips, as `data_pipelines.schema.make_example` returns them.
+      dropped: what was left out, and why.
+      measured: clip id -> numbers for the report (blur, jitter, offset, ...), of kept and dropped clips.
+    """
+
+    examples: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    dropped: list[Dropped] = dataclasses.field(default_factory=list)
+    measured: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
