@@ -18,8 +18,7 @@ from vasa_jax import landmarks
 FRAME_RATE = 25
 SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
-MARGIN = 1.25
-"""Stored pictures span -MARGIN..MARGIN in crop-normalised coordinates; the model's picture is -1..1."""
+MARGIN = landmarks.MARGIN
 JPEG_QUALITY = 95
 RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256}
 """Builder configuration -> model resolution. The stored size is `stored_size` of it."""

@@ -32,23 +32,11 @@ def make_stream(config: Any, split: str) -> Any:
     from data_pipelines.clips import ClipStream
 
     data = config.data.to_dict()
-    options = {key: value for key, value in data.items() if key not in ("dir", "size", "eval_batches", "eval_mixture")}
+    options = {key: value for key, value in data.items() if key not in ("dir", "eval_batches", "eval_mixture")}
     if split != "train" and data.get("eval_mixture"):
         options["mixture"] = data["eval_mixture"]
-    if "size" in data and "config" not in data:
-        options["config"] = _builder_config(data["size"])
     seed = config.seed if split == "train" else 0
     return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **options)
-
-
-def _builder_config(stored: int) -> str:
-    """Name of the data sets' configuration whose stored pictures are `stored` px."""
-    from data_pipelines import schema
-
-    sizes = {round(schema.MARGIN * resolution): name for name, resolution in schema.RESOLUTIONS.items()}
-    if stored not in sizes:
-        raise UsageError(f"config.data.size is {stored}; data sets are stored at {sorted(sizes)} px")
-    return sizes[stored]
 
 
 def motion_statistics(stream: Any, path: Path) -> dict[str, list[float]]:

@@ -45,6 +45,8 @@ GROUPS: Mapping[str, tuple[int, ...]] = {
 }
 """Group name -> MediaPipe indices; "left" and "right" are those of the image, not of the person."""
 
+MARGIN = 1.25
+"""Stored pictures span -MARGIN..MARGIN in crop-normalised coordinates; the model's picture is -1..1."""
 MEDIAPIPE_INDICES = tuple(i for group in GROUPS.values() for i in group)
 COUNT = len(MEDIAPIPE_INDICES)
 

@@ -13,11 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from vasa_jax import landmarks
+from vasa_jax.landmarks import MARGIN
 from vasa_jax.models.dynamics_encoder import aligned_crop
 from vasa_jax.ops.warp import grid_sample, identity_grid
-
-MARGIN = 1.25
-"""Half-width of stored frames in crop-normalised units."""
 
 
 @flax.struct.dataclass
