@@ -11,9 +11,9 @@ from experiments.configs.face import small_128_finish
 def get_config() -> ml_collections.ConfigDict:
     config = small_128_finish.get_config()
     config.seed = 2
-    config.steps = 2400
+    config.steps = 1000
     config.checkpoint_every = 200
-    config.eval_every = 400
+    config.eval_every = 500
     config.init_from = "runs/face_small_128_finish"
     config.frozen = ""
     config.data.mixture = ml_collections.ConfigDict({"grid": 0.5, "procedural_heads": 0.5})
