@@ -1,9 +1,10 @@
 """What a face expresses, by HSEmotion (Savchenko 2022), which VASA-1 too labels its training data with.
 
 Published as enet_b0_8_best_vgaf.onnx, enet_b0_8_best_afew.onnx, enet_b0_8_va_mtl.onnx (224 px) and enet_b2_8.onnx
-(260 px) in github.com/av-savchenko/face-emotion-recognition, models/affectnet_emotions/onnx: input [batch, 3, side, side],
-RGB in 0..1 normalised as ImageNet's pictures; output eight logits in the order of `schema.EMOTIONS`, followed by valence
-and arousal in the mtl file (hsemotion_onnx/facial_emotions.py in github.com/av-savchenko/hsemotion-onnx).
+(260 px) by github.com/av-savchenko/face-emotion-recognition in models/affectnet_emotions/onnx: input
+[batch, 3, side, side], RGB in 0..1 normalised as ImageNet's pictures; output eight logits in the order of
+`schema.EMOTIONS`, followed by valence and arousal in the mtl file (hsemotion_onnx/facial_emotions.py in
+github.com/av-savchenko/hsemotion-onnx).
 """
 
 import functools

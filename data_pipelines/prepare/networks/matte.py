@@ -43,7 +43,8 @@ class MatteNetwork:
         self._network = onnx_file.OnnxNetwork(path, WHAT)
         shape = self._network.output_shape
         if shape and (len(shape) != 4 or shape[1] not in (1, None)):
-            raise self._network.wrong(f"its output has {len(shape)} axes and {shape[1:2]} channels")
+            what = f"{shape[1]} channels" if len(shape) == 4 else f"{len(shape)} axes"
+            raise self._network.wrong(f"its output has {what}")
 
     def __call__(self, frames: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
         """See `FrameNetwork`; where the face is does not matter."""

@@ -143,11 +143,11 @@ def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise NotTensors("written by a big-endian machine")
 
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise NotTensors("a compressed zip archive")  # PyTorch never compresses; a bomb would
+
         def load(storage: _Storage) -> np.ndarray:
-            entry = archive.getinfo(f"{root}data/{storage.key}")
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raise NotTensors("compressed storages")  # PyTorch never does; a bomb would
-            return _values(archive.read(entry), storage)
+            return _values(archive.read(f"{root}data/{storage.key}"), storage)
 
         with archive.open(names[0]) as pickled:
             return _collect(_Unpickler(pickled).load(), load)
