@@ -9,9 +9,18 @@ import os
 from data_pipelines.prepare.networks.emotion import EmotionNetwork
 from data_pipelines.prepare.networks.frame_network import FrameNetwork
 from data_pipelines.prepare.networks.gaze import GazeNetwork
+from data_pipelines.prepare.networks.label_crops import CROP_SIZE, label_crops
 from data_pipelines.prepare.networks.matte import MatteNetwork
 
-__all__ = ["EmotionNetwork", "FrameNetwork", "GazeNetwork", "MatteNetwork", "open_networks"]
+__all__ = [
+    "CROP_SIZE",
+    "EmotionNetwork",
+    "FrameNetwork",
+    "GazeNetwork",
+    "MatteNetwork",
+    "label_crops",
+    "open_networks",
+]
 
 PathLike = str | os.PathLike
 

@@ -85,7 +85,7 @@ class GazeNetwork:
 
     Args:
       path: L2CSNet_gaze360.pkl.
-      batch: faces at a time; memory is about 0.1 GB a face.
+      batch: faces at a time, 60 MB each.
     """
 
     labels = ("gaze", "eyes")
