@@ -142,7 +142,6 @@ def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
         root = names[0].removesuffix("data.pkl")
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise NotTensors("written by a big-endian machine")
-
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise NotTensors("a compressed zip archive")  # PyTorch never compresses; a bomb would
 
