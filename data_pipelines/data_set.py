@@ -66,6 +66,8 @@ class DataSet:
             raise self.missing(folder, "no video found")
         paths: dict[str, pathlib.Path] = {}
         for source in sources:
-            if (other := paths.setdefault(source.name, source.path)) is not source.path:
+            if source.name in paths:
+                other = paths[source.name]
                 raise InputError(f"{source.path}: named {source.name} like {other}; rename or remove one of them")
+            paths[source.name] = source.path
         return sources
