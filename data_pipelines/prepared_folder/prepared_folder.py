@@ -13,6 +13,7 @@ absolute), speaker, split. Lines that begin with # are skipped.
 """
 
 import collections
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 
@@ -101,3 +102,8 @@ DATA_SET = DataSet(
     takes_list=True,
 )
 find_sources = DATA_SET.find_sources
+
+
+def named(name: str) -> DataSet:
+    """A folder of one's own as a data set of that name."""
+    return dataclasses.replace(DATA_SET, name=name)

@@ -1,7 +1,7 @@
 """TFDS builder; what the data set is stands in `data_pipelines.prepared_folder.prepared_folder`."""
 
-from data_pipelines.prepared_folder import prepared_folder
 from data_pipelines.prepare import builder
+from data_pipelines.prepared_folder import prepared_folder
 
 
 class Builder(builder.VideoBuilder):

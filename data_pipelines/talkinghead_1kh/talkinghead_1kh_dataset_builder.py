@@ -1,7 +1,7 @@
 """TFDS builder; what the data set is stands in `data_pipelines.talkinghead_1kh.talkinghead_1kh`."""
 
-from data_pipelines.talkinghead_1kh import talkinghead_1kh
 from data_pipelines.prepare import builder
+from data_pipelines.talkinghead_1kh import talkinghead_1kh
 
 
 class Builder(builder.VideoBuilder):
