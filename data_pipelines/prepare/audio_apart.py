@@ -1,7 +1,7 @@
 """Sources whose sound lies in another file than their pictures, as VoxCeleb2 and MEAD publish it.
 
-Everything downstream reads one file. So for as long as such a source is worked on, its pictures (copied as they are) and
-its sound (decoded, so that no codec's delay shifts it) lie together in a temporary file:
+Everything downstream reads one file. So for as long as such a source is worked on, its pictures (copied as they are)
+and its sound (decoded, so that no codec's delay shifts it) lie together in a temporary file:
 
     @audio_apart.joined
     def process(source: Source, ...) -> Processed: ...
@@ -31,9 +31,13 @@ def joined(process: Callable[..., Processed]) -> Callable[..., Processed]:
     def with_sound(source: Source, *args, **kwargs) -> Processed:
         try:
             with one_file(source) as whole:
-                return process(whole, *args, **kwargs)
+                processed = process(whole, *args, **kwargs)
         except InputError as error:
             return Processed(dropped=[Dropped(source.name, str(error))])
+        # Who reads why a clip is missing looks for the file he knows.
+        known, used = os.fspath(source.path), os.fspath(whole.path)
+        processed.dropped = [Dropped(d.clip, d.reason.replace(used, known)) for d in processed.dropped]
+        return processed
 
     return with_sound
 
@@ -64,11 +68,12 @@ def _join(video: pathlib.Path, audio: pathlib.Path, path: pathlib.Path) -> None:
             raise InputError(f"{audio}: no sound; fetch it again, or remove it if {video.name} has sound of its own")
         output = stack.enter_context(av.open(os.fspath(path), "w", format="matroska"))
         try:
+            heard = sound.streams.audio[0]
             copied = output.add_stream_from_template(pictures.streams.video[0])
-            spoken = output.add_stream("pcm_s16le", rate=sound.streams.audio[0].rate, layout="mono")
+            spoken = output.add_stream("pcm_s16le", rate=heard.rate, layout=heard.layout)
             # Sound first: it is small, and Matroska does not mind the order.
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=spoken.rate)
-            for frame in (*sound.decode(sound.streams.audio[0]), None):
+            resampler = av.AudioResampler(format="s16", layout=heard.layout, rate=heard.rate)
+            for frame in (*sound.decode(heard), None):
                 for part in resampler.resample(frame):
                     output.mux(spoken.encode(part))
             output.mux(spoken.encode(None))
