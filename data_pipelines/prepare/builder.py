@@ -136,7 +136,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super()._download_and_prepare(dl_manager=dl_manager, download_config=download_config)
         folder = pathlib.Path(self.data_dir)
         shard_manifest.write(folder, {name: split.num_examples for name, split in self.info.splits.items()})
-        _write_sources(folder / SOURCES, self._files)
+        _write_sources(folder / SOURCES, self._files, download_config.manual_dir)
         files.write_json(folder / QUALITY, {name: sorted(entries, key=str) for name, entries in self.quality.items()})
 
 
@@ -144,10 +144,11 @@ def _place(split: str) -> tuple[int, str]:
     return _SPLIT_ORDER.index(split) if split in _SPLIT_ORDER else len(_SPLIT_ORDER), split
 
 
-def _write_sources(path: pathlib.Path, found: dict[pathlib.Path, dict[str, Any]]) -> None:
-    """One line of JSON a file, by name below the folder that holds them all: the data set may move."""
-    names = {os.fspath(file): entry for file, entry in found.items()}
-    root = os.path.commonpath([os.path.dirname(name) for name in names])
+def _write_sources(path: pathlib.Path, found: dict[pathlib.Path, dict[str, Any]], root: os.PathLike | None) -> None:
+    """One line of JSON a file, by name below the data set's folder (or the one that holds all): it may lie anywhere."""
+    names = {os.path.abspath(file): entry for file, entry in found.items()}
+    if root is None or not os.path.isdir(root):
+        root = os.path.commonpath([os.path.dirname(name) for name in names])
     with files.replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         for name in sorted(names):
             stream.write(json.dumps({"file": os.path.relpath(name, root), **names[name]}) + "\n")

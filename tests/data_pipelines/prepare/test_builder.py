@@ -101,6 +101,8 @@ def test_published_emotions_reach_the_clips(tmp_path):
     touch(tmp_path / "mead", "M005/video/front/happy/level_2/001.mp4")
     folder = pathlib.Path(_build("mead", tmp_path / "mead", tmp_path / "data").data_dir)
     clip = records.RecordSplit(folder, "train")[0]
+    (source,) = (folder / "sources.jsonl").read_text().splitlines()
+    assert json.loads(source)["file"] == "M005/video/front/happy/level_2/001.mp4"
     expected = np.tile(emotions.coefficients("happiness", 2 / 3), (len(clip), 1))
     np.testing.assert_allclose(clip.labels["emotion"], expected)
 
