@@ -17,6 +17,10 @@ class Source:
       start, end: seconds of the file; None is its end.
       box: (left, top, right, bottom) of the face as shares of the picture, where the data set gives one; it chooses
         among several people.
+      audio: the file that holds the sound, where that is not `path`. Both files begin at the same moment, so `start`
+        and `end` hold for both; `data_pipelines.prepare.audio_apart` puts the two together.
+      emotion: what the data set says is shown throughout, a name of `data_pipelines.schema.EMOTIONS`; None: not said.
+      intensity: how strongly, 0..1. The clips' coefficients become `intensity` for `emotion` and the rest for neutral.
     """
 
     path: pathlib.Path
@@ -26,6 +30,9 @@ class Source:
     start: float = 0.0
     end: float | None = None
     box: tuple[float, float, float, float] | None = None
+    audio: pathlib.Path | None = None
+    emotion: str | None = None
+    intensity: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""CelebV-HQ: celebrities with facial attributes (Zhu et al. 2022)."""
