@@ -19,6 +19,7 @@ SOUND_BYTES, PICTURE_BYTES = (_BANDS - 1) * _TIMES // 8, 24
 MAX_SOUND_BITS, MAX_PICTURE_BITS = 52, 30
 """Bits of 256 and 192 that may differ. GRID, sentences of one speaker: see docs/prepare.md."""
 _LENGTH_SLACK = 2  # frames
+_SHORTEST = 25  # frames; what is shorter holds too little to tell
 
 
 def signature(example: dict[str, Any]) -> bytes:
@@ -69,6 +70,8 @@ def find(clips: Iterable[tuple[str, int, bytes]]) -> dict[str, str]:
     seen: dict[tuple[int, bytes], list[tuple[str, int, bytes]]] = collections.defaultdict(list)
     copies: dict[str, str] = {}
     for clip_id, frames, sign in clips:
+        if frames < _SHORTEST:
+            continue
         keys = [(k, sign[k : k + 2]) for k in range(0, SOUND_BYTES, 2)]
         for other, length, other_sign in (entry for key in keys for entry in seen[key]):
             sound, picture = distances(sign, other_sign)

@@ -19,7 +19,6 @@ from data_pipelines.prepare import video
 from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
-ENDINGS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".flv", ".ts")
 MAX_SIDE = 4096
 """Pixels. A file of 200 kB may claim an 8192 x 8192 picture: 200 MB each, once decoded."""
 STRETCH = 120.0
@@ -28,7 +27,7 @@ MIN_COUNTED = 0.95
 """Share of the pictures that the header claims, below which a file is called cut short."""
 # Containers that hold the media themselves: a play list under another name must not make us fetch what it names.
 _OPEN = {
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,mp3,aac,ogg",
     "protocol_whitelist": "file",
 }
 
@@ -49,6 +48,7 @@ class Video:
     Args:
       path: the file.
       start, end: the stretch in seconds from the first picture; None is the end of the file.
+      audio: the file that holds the sound, if that is another one; both begin at the same moment.
 
     Attributes:
       header: what the file claims.
@@ -58,15 +58,22 @@ class Video:
       InputError: the file cannot be opened, has no pictures or no sound, or its pictures are too large to decode.
     """
 
-    def __init__(self, path: str | os.PathLike, start: float = 0.0, end: float | None = None):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        start: float = 0.0,
+        end: float | None = None,
+        audio: str | os.PathLike | None = None,
+    ):
         self.path, self.start, self.end = pathlib.Path(path), start, end
-        self.header = read_header(path)
+        self._sound = pathlib.Path(audio) if audio else None
+        self.header = read_header(path, audio)
         self.count = 0
         self._origin: float | None = None
-        self._reached = 0.0
+        self._reached = self._first = 0.0
 
     def pictures(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """The upright picture on show at every 1/25 s of the stretch: the one nearest in time, repeated where one lacks.
+        """The upright picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
 
         By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
         same array again. Equal to `video.resample_indices` of all pictures, with two of them in memory.
@@ -91,22 +98,29 @@ class Video:
             return f"cut short or damaged: {self.count} of the {claimed} pictures that its header claims"
         if not seconds or self._reached > MIN_COUNTED * seconds - 1:
             return None
-        return f"cut short or damaged: pictures end at {self._reached:.1f} of the {seconds:.1f} s that its header claims"
+        return (
+            f"cut short or damaged: pictures end at {self._reached:.1f} of the {seconds:.1f} s that its header claims"
+        )
 
     def audio(self, frames: int) -> Float[np.ndarray, " s"]:
-        """The sound of the first `frames` pictures of the stretch, [frames * 640]; silence where the file has none."""
+        """The sound of the first `frames` pictures of the stretch, [frames * 640]; silence where the file has none.
+
+        To be called when `pictures` has been read: they say when the sound starts.
+        """
+        if self._origin is None:
+            raise RuntimeError("read the pictures first")
+        path = self._sound or self.path
+        origin = self._origin - self._first if self._sound else self._origin
         try:
-            with _open(self.path) as container:
+            with _open(path) as container:
                 if not container.streams.audio:
-                    raise InputError(f"{self.path}: no sound; speech is needed beside the pictures")
-                if self._origin is None:
-                    raise RuntimeError("read the pictures first: they say when the sound starts")
-                samples, start = video.read_audio(container, self._origin, self._origin + frames / schema.FRAME_RATE)
+                    raise InputError(f"{path}: no sound; speech is needed beside the pictures")
+                samples, start = video.read_audio(container, origin, origin + frames / schema.FRAME_RATE)
         except (av.FFmpegError, OSError) as error:
-            raise _undecodable(self.path, error) from error
+            raise _undecodable(path, error, "sound") from error
         if not len(samples):
-            raise InputError(f"{self.path}: no sound could be decoded; leave it out or fetch it again")
-        offset = round((start - self._origin) * schema.SAMPLE_RATE)
+            raise InputError(f"{path}: no sound could be decoded; leave it out or fetch it again")
+        offset = round((start - origin) * schema.SAMPLE_RATE)
         samples = np.pad(samples, (offset, 0)) if offset >= 0 else samples[-offset:]
         return schema.fit_audio(samples, frames)
 
@@ -128,7 +142,7 @@ class Video:
                         return
                     if last >= start - 1e-6:
                         check_size(self.path, frame.width, frame.height)
-                        self._reached = last - first
+                        self._first, self._reached = first, last - first
                         yield last, frame
         except av.FFmpegError as error:
             if not self.count:
@@ -142,10 +156,8 @@ def split(source: Source) -> list[Source]:
 
     Sources that are short, or that cannot be read, come back as they are.
     """
-    if source.path.suffix.lower() not in ENDINGS:
-        return [source]
     try:
-        seconds = read_header(source.path).seconds or 0.0
+        seconds = read_header(source.path, source.audio).seconds or 0.0
     except InputError:
         return [source]
     end = seconds if source.end is None else min(source.end, seconds)
@@ -205,8 +217,8 @@ def upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 
 
-def read_header(path: str | os.PathLike) -> Header:
-    """What the file claims, without decoding a picture.
+def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None) -> Header:
+    """What the file claims, without decoding a picture; it needs no sound of its own if there is a file of `audio`.
 
     Raises:
       InputError: it cannot be opened, has no pictures or no sound, or its pictures are too large.
@@ -220,7 +232,7 @@ def read_header(path: str | os.PathLike) -> Header:
                 raise InputError(f"{path}: no video stream; give a video of a talking person")
             stream = container.streams.video[0]
             check_size(path, stream.codec_context.width, stream.codec_context.height)
-            if not container.streams.audio:
+            if audio is None and not container.streams.audio:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
             seconds = container.duration / av.time_base if container.duration else None
             return Header(stream.codec_context.width, stream.codec_context.height, stream.frames, seconds)
@@ -240,6 +252,6 @@ def _open(path: pathlib.Path) -> av.container.InputContainer:
     return av.open(os.fspath(path), container_options=_OPEN)
 
 
-def _undecodable(path: pathlib.Path, error: Exception) -> InputError:
+def _undecodable(path: pathlib.Path, error: Exception, of: str = "pictures") -> InputError:
     what = getattr(error, "strerror", None) or error
-    return InputError(f"{path}: cannot be read ({what}); leave it out or fetch it again")
+    return InputError(f"{path}: {of} cannot be read ({what}); leave it out or fetch it again")

@@ -72,7 +72,7 @@ def process(source: Source, tracker: tracking.FaceTracker, options: Options) -> 
 
 
 def _process(source: Source, tracker: tracking.FaceTracker, options: Options) -> Processed:
-    video = ingest.Video(source.path, source.start, source.end)
+    video = ingest.Video(source.path, source.start, source.end, source.audio)
     watch = shots.Watch()
     # Trackers written before sources had boxes take two arguments.
     boxed = () if source.box is None else (source.box,)

@@ -31,14 +31,19 @@ def fingerprint(source: Source, made_by: str) -> str:
       source: its file's size and time of change count, not its content: hashing a thousand hours takes days.
       made_by: the options and the tracker, in words.
     """
-    fields = dataclasses.asdict(source)
-    try:
-        stat = source.path.stat()
-        fields["path"] = (source.path.name, stat.st_size, stat.st_mtime_ns)
-    except OSError as error:
-        fields["path"] = (source.path.name, error.errno)
+    fields = dataclasses.asdict(source) | {"path": _stamp(source.path), "audio": _stamp(source.audio)}
     text = json.dumps([FORMAT, fields, made_by], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stamp(path: pathlib.Path | None) -> tuple | None:
+    if path is None:
+        return None
+    try:
+        stat = path.stat()
+    except OSError as error:
+        return path.name, error.errno
+    return path.name, stat.st_size, stat.st_mtime_ns
 
 
 def place(folder: pathlib.Path, source: Source) -> pathlib.Path:

@@ -6,7 +6,7 @@ import pathlib
 import resource
 
 from data_pipelines.prepare import ingest, process, staging, tracking
-from data_pipelines.prepare.source import Processed, Source
+from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EFBIG: "a file became too large"}
@@ -87,23 +87,6 @@ def disk_error(error: OSError, folder: pathlib.Path) -> InputError:
     """What to say when something could not be written."""
     what = _FULL.get(error.errno or 0, error.strerror or str(error))
     return InputError(f"{folder}: {what}; make room and run the same command again: it goes on where it was")
-
-
-def produce(source: Source, folder: pathlib.Path, copies: dict[str, str]) -> Processed:
-    """What is kept of a source: its stretches' results put together, without the clips that are copies of others."""
-    whole = Processed()
-    for stretch in ingest.split(source):
-        part = staging.read(folder, stretch)
-        whole.examples += [e for e in part.examples if e["clip_id"] not in copies]
-        whole.dropped += part.dropped + [copy_of(e["clip_id"], copies) for e in part.examples if e["clip_id"] in copies]
-        whole.measured |= part.measured
-        whole.thumbnails |= part.thumbnails
-    return whole
-
-
-def copy_of(clip_id: str, copies: dict[str, str]) -> staging.Dropped:
-    """The entry of a clip that is a copy."""
-    return staging.Dropped(clip_id, f"duplicate: the same recording as {copies[clip_id]}")
 
 
 def peak_memory() -> float:
