@@ -19,6 +19,7 @@ class Limits:
       face_share: of the pictures must show a face.
       people_share: of the pictures may show a second one.
       half: pixels; least half side of the crop.
+      outside: share of the model's square that may lie beyond the picture's edge. GRID 0 but for one speaker's 0.1.
       sharpness: see `measures.sharpness`. GRID 0.33-0.57; blurred by 2 of 128 pixels 0.06-0.12; stored at 80 pixels,
         for models of 64, 0.17-0.27.
       jitter_degrees, jitter_share: see `measures.jitter`. GRID 0.09-0.24 degrees, 0.001-0.002.
@@ -32,6 +33,7 @@ class Limits:
     face_share: float = 0.9
     people_share: float = 0.1
     half: float = 24.0
+    outside: float = 0.25
     sharpness: float = 0.1
     jitter_degrees: float = 1.5
     jitter_share: float = 0.02
@@ -63,6 +65,10 @@ def judge(measured: Mapping[str, float], limits: Limits) -> str | None:
             lambda: f"head too small: {2 * get('half'):.0f} pixels wide, less than {2 * at.half:.0f}",
         ),
         (
+            has("outside") and get("outside") > at.outside,
+            lambda: f"beyond the edge: {get('outside'):.0%} of the crop lies outside of the picture",
+        ),
+        (
             has("sharpness") and get("sharpness") < at.sharpness,
             lambda: f"blurred: sharpness {get('sharpness'):.3f}, less than {at.sharpness:g}",
         ),
@@ -86,7 +92,7 @@ def judge(measured: Mapping[str, float], limits: Limits) -> str | None:
     return next((reason() for wrong, reason in checks if wrong), None)
 
 
-_ALWAYS = frozenset({"people_share", "half", "sharpness"})
+_ALWAYS = frozenset({"people_share", "half", "outside", "sharpness"})
 
 
 def too_far_out_of_step(margin: float, seconds: float, limits: Limits) -> bool:

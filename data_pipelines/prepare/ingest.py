@@ -52,6 +52,7 @@ class Video:
 
     Attributes:
       header: what the file claims.
+      size: width and height of the upright pictures; known once one was read.
       count: pictures decoded by the last complete reading of `pictures`; `shortfall` compares it with the claim.
 
     Raises:
@@ -69,6 +70,7 @@ class Video:
         self._sound = pathlib.Path(audio) if audio else None
         self.header = read_header(path, audio)
         self.count = 0
+        self.size = (self.header.width, self.header.height)
         self._origin: float | None = None
         self._reached = self._first = 0.0
 
@@ -76,7 +78,8 @@ class Video:
         """The upright picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
 
         By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
-        same array again. Equal to `video.resample_indices` of all pictures, with two of them in memory.
+        same array again. Equal to `video.resample_indices` of all pictures, with two of them in memory. Raises
+        InputError if there is none.
         """
         self.count = 0
         slots = _Slots()
@@ -84,8 +87,16 @@ class Video:
             self.count += 1
             if self._origin is None:
                 self._origin = time
-            yield from slots.add(time, frame)
-        yield from slots.finish()
+            yield from self._sized(slots.add(time, frame))
+        if not self.count:
+            what = "nothing there: the video ends before this stretch begins" if self.start else "no picture in it"
+            raise InputError(f"{self.path}: {what}; leave it out or fetch it again")
+        yield from self._sized(slots.finish())
+
+    def _sized(self, pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        for picture in pictures:
+            self.size = picture.shape[1], picture.shape[0]
+            yield picture
 
     def shortfall(self) -> str | None:
         """After a complete reading: says so if fewer pictures came than the header claims; None if all is well."""

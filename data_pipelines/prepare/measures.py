@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_pipelines import schema
+from data_pipelines.prepare import crops
 from vasa_jax import landmarks
 
 SHARPNESS_SIDE = 128
@@ -28,6 +29,13 @@ def sharpness(picture: UInt8[np.ndarray, "s s 3"]) -> float:
         grey = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=way)
     grey = grey.astype(np.float32)
     return float(np.sqrt(cv2.Laplacian(grey, cv2.CV_32F).var() / max(grey.var(), 1.0)))
+
+
+def outside(box: crops.CropBox, width: int, height: int) -> float:
+    """Share of the inner crop that lies beyond the edges of a picture of that size: it is filled with edge pixels."""
+    x = min(box.x + box.half, width) - max(box.x - box.half, 0)
+    y = min(box.y + box.half, height) - max(box.y - box.half, 0)
+    return 1 - max(x, 0.0) * max(y, 0.0) / (2 * box.half) ** 2
 
 
 def jitter(pose: Float[np.ndarray, "t 7"]) -> tuple[float, float]:

@@ -77,8 +77,6 @@ def _process(source: Source, tracker: tracking.FaceTracker, options: Options) ->
     # Trackers written before sources had boxes take two arguments.
     boxed = () if source.box is None else (source.box,)
     track = tracker.track(source.name, watch.over(video.pictures()), *boxed)
-    if not len(watch):
-        raise InputError("nothing there: the video ends before this stretch begins; leave it out")
     points = landmarks.from_mediapipe(track.points)
     found = pieces.find(track.valid, points, watch.cuts(), options.min_seconds, options.max_seconds)
     candidates = [_Candidate(_name(source, piece, len(found)), piece, piece.reason) for piece in found]
@@ -87,7 +85,7 @@ def _process(source: Source, tracker: tracking.FaceTracker, options: Options) ->
         result.dropped.append(Dropped(source.name if len(found) > 1 else f"{source.name}_rest", missing))
     audio = video.audio(len(watch))
     for candidate in candidates:
-        _measure(candidate, track, points, audio, options)
+        _measure(candidate, track, points, audio, video.size, options)
     _check_sync(candidates, options)
     _cut(video, candidates, track, audio, source, options, result)
     return result
@@ -98,9 +96,14 @@ def _name(source: Source, piece: pieces.Piece, count: int) -> str:
 
 
 def _measure(
-    candidate: _Candidate, track: tracking.Track, points: np.ndarray, audio: np.ndarray, options: Options
+    candidate: _Candidate,
+    track: tracking.Track,
+    points: np.ndarray,
+    audio: np.ndarray,
+    size: tuple[int, int],
+    options: Options,
 ) -> None:
-    """All numbers but sharpness, and the judgement on them."""
+    """All numbers but sharpness, and the judgement on them; `size` is width and height of the pictures."""
     piece = candidate.piece
     at = slice(piece.start, piece.stop)
     valid = track.valid[at]
@@ -118,6 +121,7 @@ def _measure(
     if track.faces is not None:
         numbers["people_share"] = float((track.faces[at] > 1).mean())
     numbers["half"] = candidate.box.half
+    numbers["outside"] = measures.outside(candidate.box, *size)
     numbers["jitter_degrees"], numbers["jitter_share"] = measures.jitter(landmarks.fit_pose(candidate.points))
     numbers |= measures.sound(sound)
     candidate.curve = measures.sync_curve(candidate.points, sound)

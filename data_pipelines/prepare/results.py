@@ -16,11 +16,11 @@ from vasa_jax.metrics import blinks
 
 _LABELS = ("pose", "gaze", "distance", "lids", "valid")
 HISTOGRAMS: dict[str, tuple[float, float, int, str]] = {
-    "yaw": (-60, 60, 24, "degrees, + is to the image's right"),
-    "pitch": (-60, 60, 24, "degrees, + is down"),
-    "roll": (-60, 60, 24, "degrees, + is clockwise"),
-    "gaze_theta": (-60, 60, 24, "degrees, + is to the image's right"),
-    "gaze_phi": (-60, 60, 24, "degrees, + is up"),
+    "yaw": (-45, 45, 30, "degrees, + is to the image's right"),
+    "pitch": (-45, 45, 30, "degrees, + is down"),
+    "roll": (-45, 45, 30, "degrees, + is clockwise"),
+    "gaze_theta": (-45, 45, 30, "degrees, + is to the image's right"),
+    "gaze_phi": (-45, 45, 30, "degrees, + is up"),
     "distance": (-0.5, 0.5, 20, "log of the head's scale, + is nearer"),
     "duration": (0, 10, 20, "seconds"),
 }
