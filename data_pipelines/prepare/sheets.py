@@ -42,6 +42,8 @@ def write(folder: pathlib.Path, found: Results) -> list[pathlib.Path]:
 
 def evenly(items: list, count: int) -> list:
     """At most `count` of the items, spread over all of them."""
+    if not items:
+        return []
     at = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
     return [items[k] for k in at]
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 WIDTH, HEIGHT = 48, 32
 _BINS = 8
-HISTOGRAM, DIFFERENCE = 0.35, 0.10
+HISTOGRAM, DIFFERENCE = 0.25, 0.08
 """Share of the pixels that change their colour bin, and mean change of brightness (0..1), which both a cut exceeds."""
 _TIMES_USUAL = 4.0  # and the change is so many times that of the second about it: a moving camera changes all the time
 _AROUND = 12
