@@ -32,6 +32,9 @@ _LANDMARKS = flags.DEFINE_string(
     "landmarks", None, "Folder of tracks CLIP_ID.npz; with --face_model, tracks are kept there."
 )
 _FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file.")
+_BACKEND = flags.DEFINE_enum(
+    "face_backend", "landmarks", ["landmarks", "boxes"], "boxes: needs no file; finds the head, labels nothing on it."
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Make a data set again that exists.")
 _MIN_SECONDS = flags.DEFINE_float(
     "min_seconds", None, "Shortest clip; 2 by default, 0 for data sets that are published as cut sentences.", 0.0, 10.0
@@ -65,7 +68,7 @@ def prepare_clips() -> dict[str, Any]:
         config=_CONFIG.value,
         videos=_INPUT.value,
         output=pathlib.Path(_OUTPUT.value),
-        tracker=tracking.Spec(_FACE_MODEL.value, _LANDMARKS.value),
+        tracker=tracking.Spec(_FACE_MODEL.value, _LANDMARKS.value, _BACKEND.value == "boxes"),
         options=process.Options(
             size=schema.stored_size(schema.RESOLUTIONS[_CONFIG.value]),
             min_seconds=shortest,

@@ -49,6 +49,7 @@ def render(title: str, quality: Mapping[str, Any], found: Results) -> str:
     return string.Template(template).substitute(
         title=html.escape(title),
         stats="".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in stats),
+        labels_from=html.escape(labels["from"]),
         reasons=_rows(quality["reasons"].items()) or '<tr><td colspan="2">Nothing was dropped.</td></tr>',
         splits=_rows(quality["splits"].items()),
         speakers=_speakers(quality["speakers"]),

@@ -108,7 +108,7 @@ class Results:
             "reasons": dict(kinds.most_common()),
             "splits": dict(sorted(splits.items())),
             "speakers": dict(sorted(speakers.items())),
-            "labels": self.labels(),
+            "labels": {"from": self._job.tracker.describe()} | self.labels(),
             "measured": {clip: numbers for _, s in self._each() for clip, numbers in sorted(s["measured"].items())},
         }
 

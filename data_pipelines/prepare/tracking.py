@@ -1,7 +1,8 @@
-"""Where the face is in every picture of a clip: one interface, two back ends.
+"""Where the face is in every picture of a clip: one interface, three back ends.
 
 `LandmarksFolder` reads tracks made before, so that no run depends on a tracker; `MediaPipeTracker` finds them with the
-MediaPipe face landmarker, whose model file the user gives (it cannot be shipped here).
+MediaPipe face landmarker, whose model file the user gives (it cannot be shipped here); `boxes.BoxTracker` needs no file
+and finds only where the face is.
 """
 
 import dataclasses
@@ -175,7 +176,7 @@ class MediaPipeTracker:
         self._landmarker.close()
 
     def _one(self, picture: np.ndarray, box: Box | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        left, top, picture = _look_at(picture, box)
+        left, top, picture = look_at(picture, box)
         height, width = picture.shape[:2]
         factor = _TRACKING_WIDTH / width
         if factor > 1:
@@ -195,7 +196,7 @@ class MediaPipeTracker:
         return faces[largest] + np.float32([left, top, 0]), shapes, np.asarray(True), count
 
 
-def _look_at(picture: np.ndarray, box: Box | None) -> tuple[int, int, np.ndarray]:
+def look_at(picture: np.ndarray, box: Box | None) -> tuple[int, int, np.ndarray]:
     """(left, top, part) of a picture about a face's box, half the box wider on every side."""
     if box is None:
         return 0, 0, picture
@@ -215,24 +216,41 @@ class Spec:
     Attributes:
       face_model: a MediaPipe .task file, or None.
       landmarks: a folder of tracks, read and, beside a face model, filled; or None.
+      boxes: True finds boxes only, without any file (`data_pipelines.prepare.boxes`).
     """
 
     face_model: str | None = None
     landmarks: str | None = None
+    boxes: bool = False
 
     def make(self) -> FaceTracker:
         """Raises InputError if the files are not there or of no use."""
+        if self.boxes:
+            from data_pipelines.prepare import boxes  # which knows this module
+
+            return boxes.BoxTracker()
         if self.face_model:
             tracker = MediaPipeTracker(self.face_model)
             return SavingTracker(tracker, self.landmarks) if self.landmarks else tracker
         if self.landmarks:
             return LandmarksFolder(self.landmarks)
         raise UsageError(
-            "give --face_model=face_landmarker.task to track faces, or --landmarks=FOLDER of tracks made before"
+            "give --face_model=face_landmarker.task to track faces, or --landmarks=FOLDER of tracks made before;"
+            " --face_backend=boxes needs neither, and gives crops without labels"
         )
+
+    def describe(self) -> str:
+        """What the labels come from, for the report."""
+        if self.boxes:
+            from data_pipelines.prepare import boxes
+
+            return boxes.NOTE
+        return "the MediaPipe face landmarker" if self.face_model else "tracks made before"
 
     def state(self, clip_id: str) -> str:
         """What a clip's track depends on, in words: another answer, another track."""
+        if self.boxes:
+            return "boxes"
         if self.landmarks and not self.face_model:
             path = pathlib.Path(self.landmarks) / f"{clip_id}.npz"
             return f"track {_stamp(path)}"

@@ -47,12 +47,10 @@ def test_a_signature_has_its_length_whatever_comes():
         assert len(duplicates.signature(example)) == duplicates.SOUND_BYTES + duplicates.PICTURE_BYTES == 56
 
 
-def test_real_sentences_of_one_speaker_differ():
-    import pathlib
-
-    videos = sorted((pathlib.Path(__file__).parents[4] / "shared" / "data" / "grid" / "s1").glob("*.mp4"))[:4]
+def test_real_sentences_of_one_speaker_differ(shared):
+    videos = sorted((shared / "data" / "grid" / "s1").glob("*.mp4"))[:4]
     if not videos:
-        pytest.skip("no GRID clips beside the project")
+        pytest.skip(f"no GRID clips under {shared}")
     from data_pipelines.prepare import ingest
 
     clips = []
