@@ -46,8 +46,8 @@ DATA_SET = DataSet(
     find=_find,
     description=(
         "CREMA-D, actors who speak twelve sentences with six emotions. The emotion coefficients are those asked for: "
-        "low, medium, high are 0.2, 0.5, 0.8 of the emotion, the rest neutral. Split by actor: 1001, 1011, ... 1091 test, "
-        "1007, 1027, ... 1087 validation."
+        "low, medium, high are 0.2, 0.5, 0.8 of the emotion, the rest neutral. Split by actor: 1001, 1011, ... 1091 "
+        "test, 1007, 1027, ... 1087 validation."
     ),
     fetch="Run git lfs clone https://github.com/CheyneyComputerScience/CREMA-D.",
     layout="VideoFlash/1001_DFA_ANG_XX.flv",

@@ -16,9 +16,11 @@ As published, download.py fetches pictures without sound: fetch the videos with 
 Licence of the lists: CC BY 4.0. The videos stay their makers' own.
 """
 
+import dataclasses
 import logging
 import pathlib
 import re
+from typing import Any
 from urllib import parse
 
 from data_pipelines import layout
@@ -30,73 +32,73 @@ PARTS = ("RD", "WDA", "WRA")
 _LISTS = "HDTF_dataset"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """The lists of one part, each as {name without .mp4: the other fields}."""
+
+    name: str
+    folder: pathlib.Path
+    times: dict[str, list[str]]
+    crops: dict[str, list[str]]
+    heights: dict[str, list[str]]
+
+    @classmethod
+    def read(cls, name: str, folder: pathlib.Path) -> "_Part":
+        rows = (layout.table(folder / f"{name}_{what}.txt") for what in ("annotion_time", "crop_wh", "resolution"))
+        return cls(name, folder, *({row[0].removesuffix(".mp4"): row[1:] for row in table} for table in rows))
+
+    def stretches(self, video: str, path: pathlib.Path) -> list[dict[str, Any]]:
+        """What the lists say of a whole video, as fields of `Source`."""
+        found = []
+        try:
+            height = int(self.heights.get(video, ["0"])[0])
+            for index, stretch in enumerate(self.times.get(video, [])):
+                start, end = map(_seconds, stretch.split("-"))
+                crop = [int(field) for field in self.crops.get(f"{video}_{index}", [])]
+                box = _box(layout.header(path), crop, height) if crop else None
+                if end > start:
+                    name = f"{self.name}_{video}_{index}"
+                    found.append({"path": path, "name": name, "start": start, "end": end, "box": box})
+        except (ValueError, IndexError):
+            what = f"{self.name}_annotion_time.txt, {self.name}_crop_wh.txt or {self.name}_resolution.txt"
+            raise InputError(f"{self.folder}: what {what} says of {video} cannot be read; fetch it again") from None
+        return found
+
+
 def _find(folder: pathlib.Path) -> list[Source]:
     """The clips of the lists whose video is there; how many videos are not is logged."""
     files = {path.stem: path for path in layout.walk_videos(folder)}
     sources, absent, listed = [], 0, 0
-    for part in PARTS:
-        lists = folder / _LISTS / f"{part}_video_url.txt"
-        if not lists.is_file():
-            raise DATA_SET.missing(folder, f"no {lists.relative_to(folder)}")
-        times, crops, heights = (_read(folder, part, what) for what in ("annotion_time", "crop_wh", "resolution"))
-        for name, speaker in _speakers(lists).items():
-            split = "train" if part == "RD" else layout.split_of(speaker)
-            whole = files.get(f"{part}_{name}") or files.get(name)
-            if whole:
-                height = int((heights.get(name) or ["0"])[0])
-                found = _stretches(folder, part, name, whole, times.get(name, []), crops, height)
-            else:
-                found = [(path, f"{part}_{clip}", 0.0, None, None) for clip, path in _cut(files, part, name)]
-            sources += [Source(path, clip, speaker, split, *place) for path, clip, *place in found]
+    for name in PARTS:
+        urls = folder / _LISTS / f"{name}_video_url.txt"
+        if not urls.is_file():
+            raise DATA_SET.missing(folder, f"no {urls.relative_to(folder)}")
+        part = _Part.read(name, urls.parent)
+        for video, speaker in _speakers(urls).items():
+            whole = files.get(f"{name}_{video}") or files.get(video)
+            found = part.stretches(video, whole) if whole else _cut(files, name, video)
+            split = "train" if name == "RD" else layout.split_of(speaker)
+            sources += [Source(**fields, speaker=speaker, split=split) for fields in found]
             absent, listed = absent + (not found), listed + 1
     if absent:
         logging.warning("%s: %d of %d videos of the lists are not here", folder, absent, listed)
     return sources
 
 
-def _read(folder: pathlib.Path, part: str, what: str) -> dict[str, list[str]]:
-    """A list as {name without .mp4: the other fields}."""
-    rows = layout.table(folder / _LISTS / f"{part}_{what}.txt")
-    return {row[0].removesuffix(".mp4"): row[1:] for row in rows}
-
-
-def _speakers(lists: pathlib.Path) -> dict[str, str]:
+def _speakers(urls: pathlib.Path) -> dict[str, str]:
     """Video -> who speaks: its name without a number, and one name for all who share a recording.
 
     RD videos are numbered only, so there each is its own speaker; all of them train, which keeps the splits apart.
     """
-    speakers, first = {}, {}
-    for name, *url in layout.table(lists):
-        speaker = name if name.startswith("Radio") else re.sub(r"\d+$", "", name)
-        key = parse.parse_qs(parse.urlparse(url[0]).query).get("v", [url[0]])[0] if url else name
-        first.setdefault(key, speaker)
-        speakers[name] = speaker, first[key]
-    alias = {own: other for own, other in speakers.values() if own != other}
-    return {name: alias.get(own, own) for name, (own, _) in speakers.items()}
-
-
-def _stretches(
-    folder: pathlib.Path,
-    part: str,
-    name: str,
-    path: pathlib.Path,
-    times: list[str],
-    crops: dict[str, list[str]],
-    height: int,
-) -> list[tuple]:
-    """(path, clip, start, end, box) of every stretch of a whole video."""
-    found = []
-    for index, stretch in enumerate(times):
-        try:
-            start, end = map(_seconds, stretch.split("-"))
-            crop = list(map(int, crops.get(f"{name}_{index}", [])))
-            box = _box(layout.header(path), crop, height) if crop else None
-        except ValueError:
-            where = folder / _LISTS / f"{part}_annotion_time.txt or {part}_crop_wh.txt"
-            raise InputError(f"{where}: what it says of {name} cannot be read; fetch the lists again") from None
-        if end > start:
-            found.append((path, f"{part}_{name}_{index}", start, end, box))
-    return found
+    own: dict[str, str] = {}
+    first: dict[str, str] = {}  # recording -> whose it is said to be, first
+    alias: dict[str, str] = {}
+    for video, *url in layout.table(urls):
+        own[video] = video if video.startswith("Radio") else re.sub(r"\d+$", "", video)
+        key = parse.parse_qs(parse.urlparse(url[0]).query).get("v", url)[0] if url else video
+        if (other := first.setdefault(key, own[video])) != own[video]:
+            alias[own[video]] = other
+    return {video: alias.get(speaker, speaker) for video, speaker in own.items()}
 
 
 def _seconds(clock: str) -> float:
@@ -116,10 +118,11 @@ def _box(header: layout.Header | None, crop: list[int], height: int) -> tuple[fl
     return left / width, top / height, min((left + across) / width, 1.0), min((top + down) / height, 1.0)
 
 
-def _cut(files: dict[str, pathlib.Path], part: str, name: str) -> list[tuple[str, pathlib.Path]]:
-    """(NAME_INDEX, path) of the clips already cut out of a video."""
-    pattern = re.compile(rf"(?:{part}_)?({re.escape(name)}_\d+)")
-    return sorted((found[1], path) for stem, path in files.items() if (found := pattern.fullmatch(stem)))
+def _cut(files: dict[str, pathlib.Path], part: str, video: str) -> list[dict[str, Any]]:
+    """The clips already cut out of a video, as fields of `Source`."""
+    pattern = re.compile(rf"(?:{part}_)?({re.escape(video)}_\d+)")
+    named = {f"{part}_{found[1]}": path for stem, path in files.items() if (found := pattern.fullmatch(stem))}
+    return [{"path": path, "name": name} for name, path in sorted(named.items())]
 
 
 DATA_SET = DataSet(

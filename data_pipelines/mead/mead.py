@@ -72,8 +72,8 @@ DATA_SET = DataSet(
         "test, the others train."
     ),
     fetch=(
-        "Fetch video.tar and audio.tar of each person from https://wywu.github.io/projects/MEAD/MEAD.html and unpack both "
-        "inside a folder named like the person."
+        "Fetch video.tar and audio.tar of each person from https://wywu.github.io/projects/MEAD/MEAD.html and unpack "
+        "both inside a folder named like the person."
     ),
     layout="M003/video/front/angry/level_1/001.mp4 and M003/audio/angry/level_1/001.m4a",
     size="60 people recorded (48 published), 8 emotions at 3 levels, 7 cameras, 1920x1080",

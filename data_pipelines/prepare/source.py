@@ -18,7 +18,7 @@ class Source:
       box: (left, top, right, bottom) of the face as shares of the picture, where the data set gives one; it chooses
         among several people.
       audio: the file that holds the sound, where that is not `path`. Both files begin at the same moment, so `start`
-        and `end` hold for both; `data_pipelines.prepare.audio_apart` puts the two together.
+        and `end` hold for both.
       emotion: what the data set says is shown throughout, a name of `data_pipelines.schema.EMOTIONS`; None: not said.
       intensity: how strongly, 0..1. The clips' coefficients become `intensity` for `emotion` and the rest for neutral.
     """

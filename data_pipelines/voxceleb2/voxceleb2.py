@@ -10,8 +10,8 @@ The sound of the aac archives is used where it is there, else that of the mp4. T
 original videos) are of no use here: the mp4 are cropped already. Relied upon: the projects that read these archives;
 the official page https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html no longer offers the videos themselves.
 
-Licence: the distributors stated CC BY 4.0, one of them "for research purposes", with the copyright of the videos left to
-those who made them. The first publisher has withdrawn the videos, and those shown were not asked: take it for
+Licence: the distributors stated CC BY 4.0, one of them "for research purposes", with the copyright of the videos left
+to those who made them. The first publisher has withdrawn the videos, and those shown were not asked: take it for
 non-commercial research, and mind the privacy laws where you are.
 """
 
@@ -50,8 +50,8 @@ DATA_SET = DataSet(
     layout="dev/mp4/id00012/VIDEO/00001.mp4 and dev/aac/id00012/VIDEO/00001.m4a, and the same below test/",
     size="6,112 people (5,994 dev, 118 test), 1.13 million clips, 2,400 h, 224x224, 276 GB and 80 GB of sound",
     license=(
-        "non-commercial research, to be safe: stated as CC BY 4.0, by one distributor for research purposes only, while "
-        "the copyright of the videos stays with their makers"
+        "non-commercial research, to be safe: stated as CC BY 4.0, by one distributor for research purposes only, "
+        "while the copyright of the videos stays with their makers"
     ),
     non_commercial=True,
     homepage="https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html",
