@@ -56,7 +56,7 @@ _CUT_AS_PUBLISHED = ("grid", "crema_d", "mead")
 
 def prepare_clips() -> dict[str, Any]:
     """Builds the data set of the flags; returns the report."""
-    from data_pipelines.prepare import pipeline, process, tracking
+    from data_pipelines.prepare import backends, pipeline, process
 
     shortest = _MIN_SECONDS.value
     if shortest is None:
@@ -68,7 +68,7 @@ def prepare_clips() -> dict[str, Any]:
         config=_CONFIG.value,
         videos=_INPUT.value,
         output=pathlib.Path(_OUTPUT.value),
-        tracker=tracking.Spec(_FACE_MODEL.value, _LANDMARKS.value, _BACKEND.value == "boxes"),
+        tracker=backends.Spec(_FACE_MODEL.value, _LANDMARKS.value, _BACKEND.value == "boxes"),
         options=process.Options(
             size=schema.stored_size(schema.RESOLUTIONS[_CONFIG.value]),
             min_seconds=shortest,

@@ -16,13 +16,10 @@ from jaxtyping import Float, UInt8
 
 from data_pipelines import schema
 from data_pipelines.prepare import video
-from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
 MAX_SIDE = 4096
 """Pixels. A file of 200 kB may claim an 8192 x 8192 picture: 200 MB each, once decoded."""
-STRETCH = 120.0
-"""Seconds that are worked on at once; a clip that spans the seam is cut there."""
 MIN_COUNTED = 0.95
 """Share of the pictures that the header claims, below which a file is called cut short."""
 # Containers that hold the media themselves: a play list under another name must not make us fetch what it names.
@@ -160,27 +157,6 @@ class Video:
                 raise _undecodable(self.path, error) from error
         except OSError as error:
             raise _undecodable(self.path, error) from error
-
-
-def split(source: Source) -> list[Source]:
-    """A long source as stretches of STRETCH seconds, so that memory stays flat and little is lost when a run is killed.
-
-    Sources that are short, or that cannot be read, come back as they are.
-    """
-    try:
-        seconds = read_header(source.path, source.audio).seconds or 0.0
-    except InputError:
-        return [source]
-    end = seconds if source.end is None else min(source.end, seconds)
-    count = round((end - source.start) / STRETCH)
-    if count < 2:
-        return [source]
-    # By the frame, so that no picture falls between two stretches. The last goes to the end, wherever that is.
-    edges = [source.start + k * STRETCH for k in range(count)]
-    return [
-        dataclasses.replace(source, name=f"{source.name}_p{k:03d}", start=start, end=stop)
-        for k, (start, stop) in enumerate(zip(edges, [*edges[1:], source.end]))
-    ]
 
 
 class _Slots:

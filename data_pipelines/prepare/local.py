@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures.process import BrokenProcessPool
 
-from data_pipelines.prepare import staging
+from data_pipelines.prepare import staging, stretches
 from data_pipelines.prepare.source import Dropped, Processed, Source
 from data_pipelines.prepare.steps import Job, Outcome, Worker
 
@@ -77,14 +77,12 @@ def _run_pool(sources: list[Source], job: Job, processes: int, see: Callable[[Ou
 
 def _give_up(source: Source, job: Job) -> Outcome:
     """Records a source whose video ends the process that reads it (a fault of a decoder, or no memory left)."""
-    from data_pipelines.prepare import ingest
-
-    for stretch in ingest.split(source):
+    for stretch in stretches.split(source):
         made_from = job.made_from(stretch)
         if staging.read_summary(job.staging, stretch, made_from) is None:
             reason = "crashed its reader: the process that decoded it ended; leave it out or convert it"
             staging.write(job.staging, stretch, Processed(dropped=[Dropped(stretch.name, reason)]), made_from)
-    return Outcome(source.name, 0, 1, False, 0.0)
+    return Outcome(source.name, 0, 1, False)
 
 
 def _begin(job: Job, parent: int) -> None:

@@ -13,6 +13,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import tqdm
 
 from data_pipelines import datasets, records
-from data_pipelines.prepare import local, results, shard_manifest, staging, tracking
+from data_pipelines.prepare import backends, local, results, shard_manifest, staging
 from data_pipelines.prepare.process import Options
 from data_pipelines.prepare.source import Source
 from data_pipelines.prepare.steps import Job, Outcome, disk_error, peak_memory
@@ -33,6 +34,7 @@ BEAM_RUNNERS = {
     "spark": "SparkRunner",
     "dataflow": "DataflowRunner",
 }
+_STORING = "storing"  # stands in the staging folder while the data set may be there without its report
 _SPACE = 2.2  # of the staged results' size: TFDS shuffles through temporary files beside the shards
 
 
@@ -56,7 +58,7 @@ class Request:
     config: str
     videos: str
     output: pathlib.Path
-    tracker: tracking.Spec
+    tracker: backends.Spec
     options: Options
     runner: str = "local"
     processes: int = 1
@@ -75,9 +77,9 @@ def prepare(request: Request) -> dict[str, Any]:
     request.tracker.make().close()
     run_beam = None if request.runner == "local" else _beam()
     folder = pathlib.Path(request.output, request.name, request.config)
-    if not request.overwrite and list(folder.glob("[0-9]*")):
-        raise InputError(f"{folder}: exists; use it, or give --overwrite to make it again")
     job = Job(request.output / f".staging-{request.name}-{request.config}", request.tracker, request.options)
+    if list(folder.glob("[0-9]*")) and not request.overwrite and not (job.staging / _STORING).exists():
+        raise InputError(f"{folder}: exists; use it, or give --overwrite to make it again")
     watch = _Watch(len(sources))
     try:
         job.staging.mkdir(parents=True, exist_ok=True)
@@ -101,11 +103,15 @@ def _store(request: Request, job: Job, sources: Sequence[Source]) -> dict[str, A
     found = results.Results(job, sources)
     kept = list(found.kept())
     if not kept:
+        shutil.rmtree(job.staging)
+        with contextlib.suppress(OSError):  # something else is in it
+            request.output.rmdir()
         _, first = next(found.dropped())
         raise InputError(
             f"{request.videos}: none of {len(sources)} videos is of use; the first: {first.clip}: {first.reason}"
         )
     _check_space(request.output, job.staging)
+    (job.staging / _STORING).touch()
     folder = _build(request, found)
     quality = found.quality()
     counts = quality["splits"]
@@ -118,6 +124,7 @@ def _store(request: Request, job: Job, sources: Sequence[Source]) -> dict[str, A
         files.write_json(place / "quality.json", quality)
         with files.replacing(place / "quality.html") as temporary:
             temporary.write_text(page, encoding="utf-8")
+    (job.staging / _STORING).unlink()
     return {"data_set": os.fspath(folder), "examples": counts} | {
         "kept": len(quality["kept"]),
         "dropped": len(quality["dropped"]),
@@ -127,8 +134,6 @@ def _store(request: Request, job: Job, sources: Sequence[Source]) -> dict[str, A
 
 def _build(request: Request, found: results.Results) -> pathlib.Path:
     """Writes the shards with TFDS; returns the version folder."""
-    import tempfile
-
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -145,7 +150,7 @@ def _build(request: Request, found: results.Results) -> pathlib.Path:
     builder = datasets.builder(
         request.name, produce=produce, sources=found.sources, config=request.config, data_dir=os.fspath(request.output)
     )
-    mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS if request.overwrite else tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
+    mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS  # replaces a data set that is there: `prepare` has asked
     config = tfds.download.DownloadConfig(manual_dir=request.videos, download_mode=mode)
     try:
         with bar, tempfile.TemporaryDirectory() as downloads:  # TFDS wants one; nothing is downloaded
@@ -203,7 +208,7 @@ class _Watch:
         self._bar = tqdm.tqdm(total=total, desc="prepare", unit="file", mininterval=1, disable=None)
         self._started = time.monotonic()
         self._new = self._clips = self._dropped = self._old = 0
-        self._peak = 0.0
+        self._peak = self._cpu = 0.0
 
     @contextlib.contextmanager
     def bar(self) -> Iterator[None]:
@@ -219,6 +224,7 @@ class _Watch:
         self._dropped += outcome.dropped
         self._old += outcome.old
         self._new += 0 if outcome.old else outcome.clips
+        self._cpu += outcome.cpu_seconds
         self._peak = max(self._peak, outcome.peak_mb)
         rate = self._new / max(time.monotonic() - self._started, 1e-3)
         self._bar.set_postfix_str(f"{self._clips} clips, {rate:.1f} clips/s, {self._dropped} dropped", refresh=False)
@@ -230,6 +236,7 @@ class _Watch:
         return {
             "seconds": seconds,
             "clips_per_second": self._new / seconds if seconds else None,
+            "cpu_seconds_per_clip": self._cpu / self._new if self._new else None,
             "sources_done_before": self._old,
             "peak_memory_mb": {"main": peak_memory(), "worker": self._peak or None},
         }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines import schema
-from data_pipelines.prepare import duplicates, filters, ingest, staging
+from data_pipelines.prepare import duplicates, filters, staging, stretches
 from data_pipelines.prepare.source import Dropped, Processed, Source
 from data_pipelines.prepare.steps import Job
 from vasa_jax.errors import InputError
@@ -45,7 +45,7 @@ class Results:
     def __init__(self, job: Job, sources: Sequence[Source]):
         self.sources = sources
         self._job = job
-        self._stretches = {source.name: ingest.split(source) for source in sources}
+        self._stretches = {source.name: stretches.split(source) for source in sources}
         self._summaries: dict[str, dict[str, Any]] = {}
         for source in sources:
             for stretch in self._stretches[source.name]:

@@ -4,8 +4,9 @@ import dataclasses
 import errno
 import pathlib
 import resource
+import time
 
-from data_pipelines.prepare import ingest, process, staging, tracking
+from data_pipelines.prepare import backends, process, staging, stretches, tracking
 from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
@@ -23,7 +24,7 @@ class Job:
     """
 
     staging: pathlib.Path
-    tracker: tracking.Spec
+    tracker: backends.Spec
     options: process.Options
 
     def made_from(self, stretch: Source) -> str:
@@ -33,13 +34,19 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a source, in numbers: clips, entries dropped, whether it had been done before, MB of memory."""
+    """What became of a source, in numbers: clips, entries dropped, whether it had been done before.
+
+    Attributes:
+      peak_mb: the most memory that the process has held so far.
+      cpu_seconds: that the source took.
+    """
 
     name: str
     clips: int
     dropped: int
     old: bool
-    peak_mb: float
+    peak_mb: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 class Worker:
@@ -56,8 +63,8 @@ class Worker:
           InputError: the tracker cannot be made, or the disk is full. Never for a bad video.
         """
         clips = dropped = 0
-        old = True
-        for stretch in ingest.split(source):
+        old, started = True, time.process_time()
+        for stretch in stretches.split(source):
             made_from = self._job.made_from(stretch)
             summary = staging.read_summary(self._job.staging, stretch, made_from)
             if summary is None:
@@ -65,7 +72,7 @@ class Worker:
                 summary = self._process(stretch, made_from)
             clips += len(summary["clips"])
             dropped += len(summary["dropped"])
-        return Outcome(source.name, clips, dropped, old, peak_memory())
+        return Outcome(source.name, clips, dropped, old, peak_memory(), time.process_time() - started)
 
     def _process(self, stretch: Source, made_from: str) -> dict:
         if self._tracker is None:

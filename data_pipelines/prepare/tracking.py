@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from vasa_jax import files
-from vasa_jax.errors import InputError, UsageError
+from vasa_jax.errors import InputError
 
 MESH_POINTS, BLENDSHAPES = 478, 52
 MAX_FACES = 3
@@ -207,59 +207,3 @@ def look_at(picture: np.ndarray, box: Box | None) -> tuple[int, int, np.ndarray]
     if right - left < 16 or bottom - top < 16:
         return 0, 0, picture
     return left, top, np.ascontiguousarray(picture[top:bottom, left:right])
-
-
-@dataclasses.dataclass(frozen=True)
-class Spec:
-    """Which tracker to make: what is sent to the processes that make one each.
-
-    Attributes:
-      face_model: a MediaPipe .task file, or None.
-      landmarks: a folder of tracks, read and, beside a face model, filled; or None.
-      boxes: True finds boxes only, without any file (`data_pipelines.prepare.boxes`).
-    """
-
-    face_model: str | None = None
-    landmarks: str | None = None
-    boxes: bool = False
-
-    def make(self) -> FaceTracker:
-        """Raises InputError if the files are not there or of no use."""
-        if self.boxes:
-            from data_pipelines.prepare import boxes  # which knows this module
-
-            return boxes.BoxTracker()
-        if self.face_model:
-            tracker = MediaPipeTracker(self.face_model)
-            return SavingTracker(tracker, self.landmarks) if self.landmarks else tracker
-        if self.landmarks:
-            return LandmarksFolder(self.landmarks)
-        raise UsageError(
-            "give --face_model=face_landmarker.task to track faces, or --landmarks=FOLDER of tracks made before;"
-            " --face_backend=boxes needs neither, and gives crops without labels"
-        )
-
-    def describe(self) -> str:
-        """What the labels come from, for the report."""
-        if self.boxes:
-            from data_pipelines.prepare import boxes
-
-            return boxes.NOTE
-        return "the MediaPipe face landmarker" if self.face_model else "tracks made before"
-
-    def state(self, clip_id: str) -> str:
-        """What a clip's track depends on, in words: another answer, another track."""
-        if self.boxes:
-            return "boxes"
-        if self.landmarks and not self.face_model:
-            path = pathlib.Path(self.landmarks) / f"{clip_id}.npz"
-            return f"track {_stamp(path)}"
-        return f"model {pathlib.Path(self.face_model or '').name} {_stamp(self.face_model or '')}"
-
-
-def _stamp(path: str | os.PathLike) -> tuple[int, int] | None:
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns

@@ -9,7 +9,7 @@ import signal
 import sys
 
 from data_pipelines import datasets
-from data_pipelines.prepare import local, process, steps, tracking
+from data_pipelines.prepare import backends, local, process, steps
 
 
 def main(videos: str, tracks: str, folder: str, kill_at: str) -> None:
@@ -22,7 +22,7 @@ def main(videos: str, tracks: str, folder: str, kill_at: str) -> None:
         replace(source, target)
 
     os.replace = killing
-    job = steps.Job(pathlib.Path(folder), tracking.Spec(landmarks=tracks), process.Options(size=80))
+    job = steps.Job(pathlib.Path(folder), backends.Spec(landmarks=tracks), process.Options(size=80))
     local.run(datasets.find_sources("grid", videos), job, 1, lambda outcome: None)
 
 

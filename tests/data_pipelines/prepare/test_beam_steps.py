@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from data_pipelines.prepare import local, process, steps, tracking
+from data_pipelines.prepare import backends, local, process, steps
 from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
@@ -20,7 +20,7 @@ def test_same_results_as_the_local_runner(heads, tmp_path):
 
     sources = [Source(heads.write(f"s1_c{k}", seed=k), f"s1_c{k}", "s1") for k in range(3)]
     sources.append(Source(tmp_path / "absent.mp4", "s1_absent", "s1"))
-    spec, options = tracking.Spec(landmarks=os.fspath(heads.tracks)), process.Options(size=80)
+    spec, options = backends.Spec(landmarks=os.fspath(heads.tracks)), process.Options(size=80)
     outcomes = []
     local.run(sources, steps.Job(tmp_path / "local", spec, options), 1, outcomes.append)
     assert [(o.clips, o.dropped) for o in outcomes] == [(1, 0), (1, 0), (1, 0), (0, 1)]

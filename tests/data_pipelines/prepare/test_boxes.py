@@ -5,7 +5,7 @@ import importlib.resources
 import numpy as np
 from PIL import Image
 
-from data_pipelines.prepare import boxes, crops, tracking
+from data_pipelines.prepare import backends, boxes, crops
 from vasa_jax import landmarks
 
 
@@ -25,5 +25,5 @@ def test_follows_a_face_that_moves():
 
 
 def test_the_report_says_what_its_labels_are():
-    spec = tracking.Spec(boxes=True)
+    spec = backends.Spec(boxes=True)
     assert "boxes only" in spec.describe() and isinstance(spec.make(), boxes.BoxTracker)

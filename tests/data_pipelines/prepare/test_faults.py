@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from data_pipelines import datasets
-from data_pipelines.prepare import local, pipeline, process, results, staging, steps, tracking
+from data_pipelines.prepare import backends, local, pipeline, process, results, staging, steps, tracking
 from vasa_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -20,7 +20,7 @@ OPTIONS = process.Options(size=80)
 
 
 @dataclasses.dataclass(frozen=True)
-class Deadly(tracking.Spec):
+class Deadly(backends.Spec):
     """Reads tracks, and ends its process at one clip, as a broken decoder does."""
 
     victim: str = ""
@@ -54,7 +54,7 @@ def videos(heads):
 
 
 def job(heads, folder, **fields):
-    return steps.Job(folder, tracking.Spec(landmarks=os.fspath(heads.tracks)), OPTIONS, **fields)
+    return steps.Job(folder, backends.Spec(landmarks=os.fspath(heads.tracks)), OPTIONS, **fields)
 
 
 def test_killed_and_run_again_gives_the_same(heads, videos, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import schema
-from data_pipelines.prepare import ingest, video
+from data_pipelines.prepare import ingest, stretches, video
 from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
@@ -104,13 +104,13 @@ def test_a_stretch_is_that_part_of_the_whole(tmp_path, video_writer, ending):
 def test_stretches_meet_without_gap_or_overlap(tmp_path, video_writer, monkeypatch):
     path = tmp_path / "clip.mp4"
     video_writer(path, numbered(100), np.zeros(44_100 * 4))
-    monkeypatch.setattr(ingest, "STRETCH", 1.0)
-    parts = ingest.split(Source(path, "a", "s"))
+    monkeypatch.setattr(stretches, "STRETCH", 1.0)
+    parts = stretches.split(Source(path, "a", "s"))
     assert [p.name for p in parts] == ["a_p000", "a_p001", "a_p002", "a_p003"] and parts[-1].end is None
     joined = list(itertools.chain.from_iterable(numbers(path, p.start, p.end) for p in parts))
     np.testing.assert_array_equal(joined, np.arange(100))
-    monkeypatch.setattr(ingest, "STRETCH", 3.0)
-    assert ingest.split(Source(path, "a", "s")) == [Source(path, "a", "s")]
+    monkeypatch.setattr(stretches, "STRETCH", 3.0)
+    assert stretches.split(Source(path, "a", "s")) == [Source(path, "a", "s")]
 
 
 def test_variable_rate_goes_by_time(tmp_path):

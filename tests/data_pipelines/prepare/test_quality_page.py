@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.prepare import local, process, quality_page, results, sheets, steps, tracking
+from data_pipelines.prepare import backends, local, process, quality_page, results, sheets, steps
 from data_pipelines.prepare.source import Source
 
 
@@ -23,7 +23,7 @@ def found(heads, tmp_path):
             ("s<2>", "none", 3, {"valid": np.zeros(75, bool)}),
         )
     ]
-    job = steps.Job(tmp_path / "staged", tracking.Spec(landmarks=os.fspath(heads.tracks)), process.Options(size=80))
+    job = steps.Job(tmp_path / "staged", backends.Spec(landmarks=os.fspath(heads.tracks)), process.Options(size=80))
     local.run(sources, job, 1, lambda outcome: None)
     return results.Results(job, sources)
 
