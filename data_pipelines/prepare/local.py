@@ -53,7 +53,10 @@ def _run_pool(sources: list[Source], job: Job, processes: int, see: Callable[[Ou
         while waiting or running:
             while waiting and len(running) < 2 * processes and not broken:
                 source = waiting.popleft()
-                running[pool.submit(_do, source)] = source
+                try:
+                    running[pool.submit(_do, source)] = source
+                except BrokenProcessPool:  # a worker died since we last looked
+                    broken.append(source)
             done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
             for future in done:
                 source = running.pop(future)
