@@ -1,30 +1,29 @@
 """vasa-prepare: from raw video to a data set, and from a data set to the motion model's latents.
 
-    python -m experiments.prepare --input=FOLDER --output=data --name=grid --face_model=face_landmarker.task
+    python -m experiments.prepare --input=FOLDER --output=data --name=folder_mine --face_model=face_landmarker.task
     python -m experiments.prepare --input=FOLDER --output=data --name=grid --landmarks=FOLDER_OF_TRACKS
     python -m experiments.prepare --stage=latents --input=data --name=grid --checkpoint=DIR --output=data/latents
 
-The first two write OUTPUT/NAME/CONFIG/VERSION (ArrayRecord, read by `data_pipelines.clips`) and OUTPUT/quality.json,
-which says what was kept, and what was dropped and why. The third runs the face model over every frame.
+The first two write OUTPUT/NAME/CONFIG/VERSION (ArrayRecord, read by `data_pipelines.clips`), and OUTPUT/quality.json
+and quality.html, which say what was kept, and what was dropped and why. Killed and run again, they go on where they
+were. The third runs the face model over every frame.
 """
 
-import contextlib
+import os
 import pathlib
-import tempfile
 from typing import Any
 
 from absl import flags
 
 from data_pipelines import schema
 from experiments import app
-from vasa_jax import files
-from vasa_jax.errors import InputError, UsageError
+from vasa_jax.errors import UsageError
 
 _INPUT = flags.DEFINE_string(
-    "input", None, "Folder of videos SPEAKER/CLIP.mpg (or mp4 ...); for --stage=latents the data folder."
+    "input", None, "Folder of videos, or a text file that lists them; for --stage=latents the data folder."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Where the data set, or the latents, go.")
-_NAME = flags.DEFINE_string("name", "grid", "Data set.")
+_NAME = flags.DEFINE_string("name", "grid", "Data set; a name of your own begins with folder_.")
 _STAGE = flags.DEFINE_enum("stage", "clips", ["clips", "latents"], "What to make.")
 _CONFIG = flags.DEFINE_enum(
     "size", "small_128", sorted(schema.RESOLUTIONS), "Size of the stored pictures: that of the model to train."
@@ -33,72 +32,62 @@ _LANDMARKS = flags.DEFINE_string(
     "landmarks", None, "Folder of tracks CLIP_ID.npz; with --face_model, tracks are kept there."
 )
 _FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file.")
+_BACKEND = flags.DEFINE_enum(
+    "face_backend", "landmarks", ["landmarks", "boxes"], "boxes: needs no file; finds the head, labels nothing on it."
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Make a data set again that exists.")
+_MIN_SECONDS = flags.DEFINE_float(
+    "min_seconds", None, "Shortest clip; 2 by default, 0 for data sets that are published as cut sentences.", 0.0, 10.0
+)
+_MAX_SECONDS = flags.DEFINE_float("max_seconds", 10.0, "Longest clip; longer ones are cut in equal parts.", 0.5, 60.0)
+_FILTERS = flags.DEFINE_bool("filters", True, "Leave out poor clips; --nofilters only measures them.")
+_RUNNER = flags.DEFINE_enum(
+    "runner", "local", ["local", "direct", "flink", "spark", "dataflow"], "Who works: local processes, or Apache Beam."
+)
+_RUNNER_FLAGS = flags.DEFINE_multi_string("runner_flag", [], "For Beam, for instance --flink_master=HOST:8081.")
+_PROCESSES = flags.DEFINE_integer("processes", os.cpu_count() or 1, "Of the local runner.", 1)
+_KEEP_STAGING = flags.DEFINE_bool(
+    "keep_staging", False, "Keep the results of single files, so that making the data set again is quick."
+)
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release or workdir of the face model (--stage=latents).")
 
-
-def _tracker() -> Any:
-    from data_pipelines.prepare import tracking
-
-    if _FACE_MODEL.value:
-        tracker = tracking.MediaPipeTracker(_FACE_MODEL.value)
-        return tracking.SavingTracker(tracker, _LANDMARKS.value) if _LANDMARKS.value else tracker
-    if _LANDMARKS.value:
-        return tracking.LandmarksFolder(_LANDMARKS.value)
-    raise UsageError(
-        "give --face_model=face_landmarker.task to track faces, or --landmarks=FOLDER of tracks made before"
-    )
-
-
-def _build(tracker: Any, unusable: list[dict[str, str]]) -> Any:
-    """Builds the data set without the clips known to be unusable; returns the builder."""
-    import tensorflow_datasets as tfds
-
-    from data_pipelines.grid import grid
-
-    builder = grid.Grid(
-        tracker=tracker, unusable=unusable, config=_CONFIG.value, data_dir=_OUTPUT.value, file_format="array_record"
-    )
-    if pathlib.Path(builder.data_dir).exists() and not _OVERWRITE.value:
-        raise InputError(f"{builder.data_dir}: exists; use it, or give --overwrite to make it again")
-    mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS if _OVERWRITE.value else tfds.GenerateMode.REUSE_DATASET_IF_EXISTS
-    config = tfds.download.DownloadConfig(manual_dir=_INPUT.value, download_mode=mode)
-    with tempfile.TemporaryDirectory() as downloads:  # TFDS wants one; nothing is downloaded
-        try:
-            builder.download_and_prepare(download_dir=downloads, download_config=config)
-        except AssertionError:  # TFDS cannot write a split without examples
-            dropped = builder.quality["dropped"]
-            if len(dropped) == len(unusable):
-                raise
-            if not builder.quality["kept"] and len(dropped) == len(grid.find_sources(_INPUT.value)):
-                message = f"{_INPUT.value}: none of {len(dropped)} clips is of use; the first: {dropped[0]['reason']}"
-                raise InputError(message) from None
-            return _build(tracker, dropped)
-    return builder
+_CUT_AS_PUBLISHED = ("grid", "crema_d", "mead")
 
 
 def prepare_clips() -> dict[str, Any]:
     """Builds the data set of the flags; returns the report."""
-    from data_pipelines import records
-    from data_pipelines.grid import grid
-    from data_pipelines.prepare import shard_manifest
+    from data_pipelines.prepare import backends, pipeline, process
 
-    if _NAME.value != "grid":
-        raise UsageError(f"--name={_NAME.value}: unknown data set; known: grid")
-    grid.find_sources(_INPUT.value)  # complains before trackers are loaded
-    with contextlib.closing(_tracker()) as tracker:
-        builder = _build(tracker, [])
-    folder = pathlib.Path(builder.data_dir)
-    counts = {name: split.num_examples for name, split in builder.info.splits.items()}
-    shard_manifest.write(folder, counts)
-    for split in counts:
-        records.RecordSplit(folder, split)  # leaves its index beside the shards
-    quality = {name: sorted(entries, key=str) for name, entries in builder.quality.items()}
-    for place in (pathlib.Path(_OUTPUT.value), folder):
-        files.write_json(place / "quality.json", quality)
-    dropped = len(quality["dropped"])
-    print(f"{folder}: {counts}, {dropped} clips dropped (see {_OUTPUT.value}/quality.json)")
-    return {"data_set": str(folder), "examples": counts, "kept": len(quality["kept"]), "dropped": dropped}
+    shortest = _MIN_SECONDS.value
+    if shortest is None:
+        shortest = 0.0 if _NAME.value in _CUT_AS_PUBLISHED else 2.0
+    if shortest > _MAX_SECONDS.value:
+        raise UsageError(f"--min_seconds={shortest:g} is more than --max_seconds={_MAX_SECONDS.value:g}")
+    request = pipeline.Request(
+        name=_NAME.value,
+        config=_CONFIG.value,
+        videos=_INPUT.value,
+        output=pathlib.Path(_OUTPUT.value),
+        tracker=backends.Spec(_FACE_MODEL.value, _LANDMARKS.value, _BACKEND.value == "boxes"),
+        options=process.Options(
+            size=schema.stored_size(schema.RESOLUTIONS[_CONFIG.value]),
+            min_seconds=shortest,
+            max_seconds=_MAX_SECONDS.value,
+            filters=_FILTERS.value,
+        ),
+        runner=_RUNNER.value,
+        processes=_PROCESSES.value,
+        runner_flags=_RUNNER_FLAGS.value,
+        overwrite=_OVERWRITE.value,
+        keep_staging=_KEEP_STAGING.value,
+    )
+    report = pipeline.prepare(request)
+    reasons = ", ".join(f"{kind} {count}" for kind, count in report["reasons"].items())
+    print(
+        f"{report['data_set']}: {report['examples']}, {report['dropped']} dropped"
+        f"{f' ({reasons})' if reasons else ''}; see {request.output}/quality.html"
+    )
+    return report
 
 
 def prepare_latents() -> dict[str, Any]:

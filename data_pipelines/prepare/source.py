@@ -51,8 +51,10 @@ class Processed:
       examples: clips, as `data_pipelines.schema.make_example` returns them.
       dropped: what was left out, and why.
       measured: clip id -> numbers for the report (blur, jitter, offset, ...), of kept and dropped clips.
+      thumbnails: clip id -> JPEG of what was dropped, so that the report can show it.
     """
 
     examples: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     dropped: list[Dropped] = dataclasses.field(default_factory=list)
     measured: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    thumbnails: dict[str, bytes] = dataclasses.field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""Where the face is in every picture of a clip: one interface, two back ends.
+"""Where the face is in every picture of a clip: one interface, three back ends.
 
 `LandmarksFolder` reads tracks made before, so that no run depends on a tracker; `MediaPipeTracker` finds them with the
-MediaPipe face landmarker, whose model file the user gives (it cannot be shipped here).
+MediaPipe face landmarker, whose model file the user gives (it cannot be shipped here); `boxes.BoxTracker` needs no file
+and finds only where the face is.
 """
 
 import dataclasses
@@ -18,6 +19,8 @@ from vasa_jax import files
 from vasa_jax.errors import InputError
 
 MESH_POINTS, BLENDSHAPES = 478, 52
+MAX_FACES = 3
+Box = tuple[float, float, float, float]
 _TRACKING_WIDTH = 700  # the landmarker's detector overlooks faces in smaller pictures
 
 
@@ -30,34 +33,47 @@ class Track:
         no face was found.
       blendshapes: [t, 52] in MediaPipe's order, 0..1.
       valid: [t] whether a face was found.
+      faces: [t] how many faces the picture shows (few trackers count beyond MAX_FACES); None if nobody counted.
     """
 
     points: np.ndarray
     blendshapes: np.ndarray
     valid: np.ndarray
+    faces: np.ndarray | None = None
 
     def take(self, indices: np.ndarray) -> "Track":
         """The track of the pictures at these places."""
-        return Track(self.points[indices], self.blendshapes[indices], self.valid[indices])
+        faces = None if self.faces is None else self.faces[indices]
+        return Track(self.points[indices], self.blendshapes[indices], self.valid[indices], faces)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes a file that `LandmarksFolder` reads."""
         with files.replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, lm=self.points, bs=self.blendshapes, ok=self.valid)
+            counted = {} if self.faces is None else {"faces": self.faces}
+            np.savez(file, lm=self.points, bs=self.blendshapes, ok=self.valid, **counted)
 
 
 class FaceTracker(Protocol):
     """Finds the face of one clip."""
 
-    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
-        """Tracks the decoded uint8 pictures [h, w, 3] of a clip, in order. Raises InputError if it cannot."""
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray], box: Box | None = None) -> Track:
+        """Tracks the decoded uint8 pictures [h, w, 3] of a clip, in order, which may be far too many to keep.
+
+        Args:
+          clip_id: names the clip.
+          pictures: are read once.
+          box: (left, top, right, bottom) as shares of the picture: where to look; without it the largest face counts.
+
+        Raises:
+          InputError: it cannot.
+        """
 
     def close(self) -> None:
         """Lets go of what the tracker holds; it tracks no more."""
 
 
 class LandmarksFolder:
-    """Reads ``FOLDER/CLIP_ID.npz`` with arrays lm [t, 478, 3] in pixels, bs [t, 52] (may be absent) and ok [t]."""
+    """Reads ``FOLDER/CLIP_ID.npz``: lm [t, 478, 3] in pixels, ok [t]; may be absent: bs [t, 52], faces [t]."""
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = pathlib.Path(folder)
@@ -66,7 +82,7 @@ class LandmarksFolder:
                 f"{folder}: no such folder of landmarks; give another --landmarks, or --face_model to track afresh"
             )
 
-    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray], box: Box | None = None) -> Track:
         """See `FaceTracker`."""
         path = self.folder / f"{clip_id}.npz"
         if not path.exists():
@@ -77,6 +93,7 @@ class LandmarksFolder:
                 shapes = (
                     file["bs"].astype(np.float32) if "bs" in file else np.zeros((len(valid), BLENDSHAPES), np.float32)
                 )
+                faces = file["faces"].astype(np.int32) if "faces" in file else None
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: not a landmarks file ({error}); delete it and track again") from error
         count = sum(1 for _ in pictures)
@@ -84,7 +101,7 @@ class LandmarksFolder:
             raise InputError(
                 f"{path}: landmarks of shape {points.shape} for a clip of {count} pictures; track it again"
             )
-        return Track(points, shapes, valid)
+        return Track(points, shapes, valid, faces)
 
     def close(self) -> None:
         """Holds nothing."""
@@ -98,12 +115,12 @@ class SavingTracker:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         self._saved = LandmarksFolder(folder)
 
-    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray], box: Box | None = None) -> Track:
         """See `FaceTracker`."""
         path = self._saved.folder / f"{clip_id}.npz"
         if path.exists():
             return self._saved.track(clip_id, pictures)
-        track = self._tracker.track(clip_id, pictures)
+        track = self._tracker.track(clip_id, pictures, *(() if box is None else (box,)))
         track.save(path)
         return track
 
@@ -132,6 +149,7 @@ class MediaPipeTracker:
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model_path)),
             output_face_blendshapes=True,
+            num_faces=MAX_FACES,
             running_mode=vision.RunningMode.IMAGE,
         )
         try:
@@ -141,16 +159,24 @@ class MediaPipeTracker:
                 f"{model_path}: MediaPipe cannot read this model ({str(error).splitlines()[0]})"
             ) from error
 
-    def track(self, clip_id: str, pictures: Iterable[np.ndarray]) -> Track:
+    def track(self, clip_id: str, pictures: Iterable[np.ndarray], box: Box | None = None) -> Track:
         """See `FaceTracker`."""
-        found = [self._one(picture) for picture in pictures]
+        found: list[tuple[np.ndarray, ...]] = []
+        last = None
+        for picture in pictures:
+            if picture is not last:  # else repeated: the video has fewer than 25 a second
+                one, last = self._one(picture, box), picture
+            found.append(one)
+        if not found:
+            raise InputError("no picture could be decoded; leave it out or fetch it again")
         return Track(*(np.stack(arrays) for arrays in zip(*found, strict=True)))
 
     def close(self) -> None:
         """To be called: left to the end of the process, MediaPipe closes when half of Python is gone, and says so."""
         self._landmarker.close()
 
-    def _one(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _one(self, picture: np.ndarray, box: Box | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        left, top, picture = look_at(picture, box)
         height, width = picture.shape[:2]
         factor = _TRACKING_WIDTH / width
         if factor > 1:
@@ -158,9 +184,26 @@ class MediaPipeTracker:
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
         result = self._landmarker.detect(image)
-        if not result.face_landmarks:
-            return np.zeros((MESH_POINTS, 3), np.float32), np.zeros(BLENDSHAPES, np.float32), np.asarray(False)
+        count = np.asarray(len(result.face_landmarks), np.int32)
+        if not count:
+            empty = np.zeros((MESH_POINTS, 3), np.float32), np.zeros(BLENDSHAPES, np.float32)
+            return *empty, np.asarray(False), count
         # MediaPipe gives x, y as shares of width and height, and z in the unit of x.
-        points = [[p.x * width, p.y * height, p.z * width] for p in result.face_landmarks[0]]
-        shapes = [shape.score for shape in result.face_blendshapes[0]]
-        return np.asarray(points, np.float32), np.asarray(shapes, np.float32), np.asarray(True)
+        faces = np.asarray([[(p.x, p.y, p.z) for p in face] for face in result.face_landmarks], np.float32)
+        faces = faces * np.float32([width, height, width])
+        largest = int(np.argmax(np.ptp(faces[..., :2], axis=1).max(-1)))
+        shapes = np.asarray([shape.score for shape in result.face_blendshapes[largest]], np.float32)
+        return faces[largest] + np.float32([left, top, 0]), shapes, np.asarray(True), count
+
+
+def look_at(picture: np.ndarray, box: Box | None) -> tuple[int, int, np.ndarray]:
+    """(left, top, part) of a picture about a face's box, half the box wider on every side."""
+    if box is None:
+        return 0, 0, picture
+    height, width = picture.shape[:2]
+    x, y = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
+    left, right = (int(np.clip(v, 0, 1) * width) for v in (box[0] - x, box[2] + x))
+    top, bottom = (int(np.clip(v, 0, 1) * height) for v in (box[1] - y, box[3] + y))
+    if right - left < 16 or bottom - top < 16:
+        return 0, 0, picture
+    return left, top, np.ascontiguousarray(picture[top:bottom, left:right])

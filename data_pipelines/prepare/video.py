@@ -10,6 +10,9 @@ import soxr
 from data_pipelines import schema
 from vasa_jax.errors import InputError
 
+INDEXED = frozenset({"mov", "matroska", "webm"})
+"""Containers in which a place in time is found by seeking; the others are decoded from their start."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RawClip:
@@ -40,7 +43,7 @@ def read_clip(path: str | os.PathLike) -> RawClip:
         with av.open(os.fspath(path)) as container:
             if not container.streams.audio:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
-            audio, audio_start = _read_audio(container)
+            audio, audio_start = read_audio(container)
     except (av.FFmpegError, OSError) as error:
         what = error.strerror or error
         raise InputError(f"{path}: cannot be decoded ({what}); leave it out or fetch it again") from error
@@ -84,19 +87,32 @@ def _read_pictures(container: av.container.InputContainer) -> tuple[list[np.ndar
     return pictures, np.asarray(times)
 
 
-def _read_audio(container: av.container.InputContainer) -> tuple[np.ndarray, float]:
-    """Samples [n] at 16 kHz and the time of the first one in seconds, on the clock of the pictures."""
+def read_audio(
+    container: av.container.InputContainer, start: float | None = None, end: float | None = None
+) -> tuple[np.ndarray, float]:
+    """Samples [n] at 16 kHz and the time of the first one in seconds, on the clock of the pictures.
+
+    Args:
+      container: with sound.
+      start, end: times in seconds; a little more than that is read. None is all there is.
+    """
     stream = container.streams.audio[0]
     rate = stream.rate
     resampler = av.AudioResampler(format="fltp", rate=rate)
-    parts, start = [], None
+    if start and INDEXED.intersection(container.format.name.split(",")):
+        container.seek(int(max(start - 1, 0) / stream.time_base), stream=stream, backward=True)
+    parts, first = [], None
     for frame in container.decode(stream):
-        if start is None:
-            start = frame.time or 0.0
+        if frame.time is not None and start is not None and frame.time + frame.samples / rate < start:
+            continue
+        if frame.time is not None and end is not None and frame.time > end:
+            break
+        if first is None:
+            first = frame.time or 0.0
         # The mean of the channels: a downmix by FFmpeg to mono floats would be louder by 3 dB.
         parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
     parts += [part.to_ndarray().mean(0) for part in resampler.resample(None)]
     if not parts:
         return np.zeros(0, np.float32), 0.0
     audio = soxr.resample(np.concatenate(parts).astype(np.float32), rate, schema.SAMPLE_RATE)
-    return np.clip(np.nan_to_num(audio), -1, 1), start
+    return np.clip(np.nan_to_num(audio), -1, 1), first

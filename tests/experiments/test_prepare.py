@@ -28,6 +28,10 @@ def test_grid_folder_to_data_set(grid_folder, tmp_path):  # noqa: F811
     version = tmp_path / "grid" / "tiny_64" / "1.0.0"
     manifest = json.loads((version / "manifest.json").read_text())
     assert len(manifest["shards"]) == 3 and (version / "index-train.json").exists()
+    assert (version / "sheets" / "s1.jpg").exists() and (version / "quality.json").exists()
+    assert "s1_clip5" in (tmp_path / "quality.html").read_text()
+    assert quality["counts"] == {"sources": 10, "kept": 9, "dropped": 1} and quality["reasons"] == {"face lost": 1}
+    assert not list(tmp_path.glob(".staging*")), "left behind"
     again = _run(*flags)
     assert again.returncode == 3 and "--overwrite" in again.stderr and len(again.stderr.strip().splitlines()) == 1
 
@@ -40,8 +44,9 @@ def test_grid_folder_to_data_set(grid_folder, tmp_path):  # noqa: F811
         (["--input=absent", "--output=x", "--face_model=absent.task"], 3, "no such folder"),
         (["--stage=latents", "--input=absent", "--output=x", "--name=grid"], 3, "no data set"),
         (["--input=.", "--output=x", "--name=films"], 2, "films"),
+        (["--input=.", "--output=x", "--min_seconds=9", "--max_seconds=3"], 2, "--min_seconds"),
     ],
-    ids=["no input", "no video", "no folder", "no data set", "unknown name"],
+    ids=["no input", "no video", "no folder", "no data set", "unknown name", "no length"],
 )
 def test_one_line_that_says_what_is_wrong(tmp_path, flags, code, says):
     done = _run(*(flag.replace("=.", f"={tmp_path}").replace("=x", f"={tmp_path}/out") for flag in flags))

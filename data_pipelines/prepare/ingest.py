@@ -1,0 +1,244 @@
+"""Reads any video, of any length, as pictures at 25 a second and speech at 16 kHz, one picture at a time.
+
+Nothing grows with the length of the file but the sound (64 kB a second): whoever needs pictures twice reads twice.
+Limits are checked before anything is decoded, and pictures are counted, because headers lie.
+"""
+
+import dataclasses
+import os
+import pathlib
+import statistics
+from collections.abc import Iterator
+
+import av
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from data_pipelines import schema
+from data_pipelines.prepare import video
+from vasa_jax.errors import InputError
+
+MAX_SIDE = 4096
+"""Pixels. A file of 200 kB may claim an 8192 x 8192 picture: 200 MB each, once decoded."""
+MIN_COUNTED = 0.95
+"""Share of the pictures that the header claims, below which a file is called cut short."""
+# Containers that hold the media themselves: a play list under another name must not make us fetch what it names.
+_OPEN = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,mp3,aac,ogg",
+    "protocol_whitelist": "file",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a file says of itself. `frames` is 0 and `seconds` None where it says nothing."""
+
+    width: int
+    height: int
+    frames: int
+    seconds: float | None
+
+
+class Video:
+    """A stretch of a video file with sound.
+
+    Args:
+      path: the file.
+      start, end: the stretch in seconds from the first picture; None is the end of the file.
+      audio: the file that holds the sound, if that is another one; both begin at the same moment.
+
+    Attributes:
+      header: what the file claims.
+      size: width and height of the upright pictures; known once one was read.
+      count: pictures decoded by the last complete reading of `pictures`; `shortfall` compares it with the claim.
+
+    Raises:
+      InputError: the file cannot be opened, has no pictures or no sound, or its pictures are too large to decode.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        start: float = 0.0,
+        end: float | None = None,
+        audio: str | os.PathLike | None = None,
+    ):
+        self.path, self.start, self.end = pathlib.Path(path), start, end
+        self._sound = pathlib.Path(audio) if audio else None
+        self.header = read_header(path, audio)
+        self.count = 0
+        self.size = (self.header.width, self.header.height)
+        self._origin: float | None = None
+        self._reached = self._first = 0.0
+
+    def pictures(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        """The upright picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
+
+        By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
+        same array again. Equal to `video.resample_indices` of all pictures, with two of them in memory. Raises
+        InputError if there is none.
+        """
+        self.count = 0
+        slots = _Slots()
+        for time, frame in self._frames():
+            self.count += 1
+            if self._origin is None:
+                self._origin = time
+            yield from self._sized(slots.add(time, frame))
+        if not self.count:
+            what = "nothing there: the video ends before this stretch begins" if self.start else "no picture in it"
+            raise InputError(f"{self.path}: {what}; leave it out or fetch it again")
+        yield from self._sized(slots.finish())
+
+    def _sized(self, pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        for picture in pictures:
+            self.size = picture.shape[1], picture.shape[0]
+            yield picture
+
+    def shortfall(self) -> str | None:
+        """After a complete reading: says so if fewer pictures came than the header claims; None if all is well."""
+        claimed, seconds = self.header.frames, self.header.seconds
+        if self.end is not None:
+            return None
+        if claimed and not self.start:
+            if self.count >= MIN_COUNTED * claimed:
+                return None
+            return f"cut short or damaged: {self.count} of the {claimed} pictures that its header claims"
+        if not seconds or self._reached > MIN_COUNTED * seconds - 1:
+            return None
+        return (
+            f"cut short or damaged: pictures end at {self._reached:.1f} of the {seconds:.1f} s that its header claims"
+        )
+
+    def audio(self, frames: int) -> Float[np.ndarray, " s"]:
+        """The sound of the first `frames` pictures of the stretch, [frames * 640]; silence where the file has none.
+
+        To be called when `pictures` has been read: they say when the sound starts.
+        """
+        if self._origin is None:
+            raise RuntimeError("read the pictures first")
+        path = self._sound or self.path
+        origin = self._origin - self._first if self._sound else self._origin
+        try:
+            with _open(path) as container:
+                if not container.streams.audio:
+                    raise InputError(f"{path}: no sound; speech is needed beside the pictures")
+                samples, start = video.read_audio(container, origin, origin + frames / schema.FRAME_RATE)
+        except (av.FFmpegError, OSError) as error:
+            raise _undecodable(path, error, "sound") from error
+        if not len(samples):
+            raise InputError(f"{path}: no sound could be decoded; leave it out or fetch it again")
+        offset = round((start - origin) * schema.SAMPLE_RATE)
+        samples = np.pad(samples, (offset, 0)) if offset >= 0 else samples[-offset:]
+        return schema.fit_audio(samples, frames)
+
+    def _frames(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """Decoded frames of the stretch with their times; a damaged tail ends it, what came before counts."""
+        try:
+            with _open(self.path) as container:
+                stream = container.streams.video[0]
+                stream.thread_type = "AUTO"
+                rate = float(stream.average_rate or schema.FRAME_RATE)
+                first = float((stream.start_time or 0) * stream.time_base)
+                start, end = first + self.start, np.inf if self.end is None else first + self.end
+                if self.start and video.INDEXED.intersection(container.format.name.split(",")):
+                    container.seek(int(start / stream.time_base), stream=stream, backward=True)
+                last = first - 1 / rate
+                for frame in container.decode(stream):
+                    last = frame.time if frame.time is not None else last + 1 / rate
+                    if last >= end - 1e-6:
+                        return
+                    if last >= start - 1e-6:
+                        check_size(self.path, frame.width, frame.height)
+                        self._first, self._reached = first, last - first
+                        yield last, frame
+        except av.FFmpegError as error:
+            if not self.count:
+                raise _undecodable(self.path, error) from error
+        except OSError as error:
+            raise _undecodable(self.path, error) from error
+
+
+class _Slots:
+    """Hands out, for every 1/25 s, the nearest of the pictures that go by."""
+
+    def __init__(self):
+        self._steps: list[float] = []
+        self._next = 0
+        self._shown: tuple[float, np.ndarray] | None = None
+        self._waiting: av.VideoFrame | None = None
+        self._first = 0.0
+
+    def add(self, time: float, frame: av.VideoFrame) -> Iterator[np.ndarray]:
+        if self._shown is None and self._waiting is None:
+            self._first, self._waiting, self._at = time, frame, 0.0
+            return
+        time -= self._first
+        if time <= self._at:  # times that stand still or run back, in broken files
+            return
+        self._steps.append(time - self._at)
+        # A slot belongs to the picture before it as long as that one is as near as the picture after it.
+        yield from self._give(lambda wanted: wanted - self._at <= time - wanted)
+        self._waiting, self._shown, self._at = frame, None, time
+
+    def finish(self) -> Iterator[np.ndarray]:
+        """The last picture lasts as long as the median one."""
+        if self._waiting is None and self._shown is None:
+            return
+        step = statistics.median(self._steps) if self._steps else 1 / schema.FRAME_RATE
+        count = max(1, round((self._at + step) * schema.FRAME_RATE))
+        yield from self._give(lambda wanted: round(wanted * schema.FRAME_RATE) < count)
+
+    def _give(self, belongs) -> Iterator[np.ndarray]:
+        while belongs(self._next / schema.FRAME_RATE):
+            if self._shown is None:
+                self._shown = (self._at, upright(self._waiting))  # converted only if it is on show
+            self._next += 1
+            yield self._shown[1]
+
+
+def upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+    """The frame as RGB, turned as its metadata says (telephones film lying on their side)."""
+    picture = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+
+def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None) -> Header:
+    """What the file claims, without decoding a picture; it needs no sound of its own if there is a file of `audio`.
+
+    Raises:
+      InputError: it cannot be opened, has no pictures or no sound, or its pictures are too large.
+    """
+    path = pathlib.Path(path)
+    try:
+        if not path.stat().st_size:
+            raise InputError(f"{path}: empty (0 bytes); fetch it again")
+        with _open(path) as container:
+            if not container.streams.video:
+                raise InputError(f"{path}: no video stream; give a video of a talking person")
+            stream = container.streams.video[0]
+            check_size(path, stream.codec_context.width, stream.codec_context.height)
+            if audio is None and not container.streams.audio:
+                raise InputError(f"{path}: no sound; speech is needed beside the pictures")
+            seconds = container.duration / av.time_base if container.duration else None
+            return Header(stream.codec_context.width, stream.codec_context.height, stream.frames, seconds)
+    except av.InvalidDataError as error:
+        raise InputError(f"{path}: not a video, or cut short so that it cannot be opened; fetch it again") from error
+    except (av.FFmpegError, OSError) as error:
+        raise _undecodable(path, error) from error
+
+
+def check_size(path: str | os.PathLike, width: int, height: int) -> None:
+    """Raises InputError if pictures are too large to decode safely."""
+    if max(width, height) > MAX_SIDE:
+        raise InputError(f"{path}: pictures of {width}x{height}; at most {MAX_SIDE} pixels a side: make it smaller")
+
+
+def _open(path: pathlib.Path) -> av.container.InputContainer:
+    return av.open(os.fspath(path), container_options=_OPEN)
+
+
+def _undecodable(path: pathlib.Path, error: Exception, of: str = "pictures") -> InputError:
+    what = getattr(error, "strerror", None) or error
+    return InputError(f"{path}: {of} cannot be read ({what}); leave it out or fetch it again")

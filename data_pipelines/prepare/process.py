@@ -1,0 +1,200 @@
+"""One stretch of a video to its clips: find shots and the face, cut the head out, label, judge.
+
+The video is read twice, once to look and once to cut, so that of its pictures only the crops are ever kept. What comes
+out depends on nothing but the file, the tracker and the options.
+"""
+
+import dataclasses
+import io
+
+import numpy as np
+from PIL import Image
+
+from data_pipelines import schema
+from data_pipelines.prepare import crops, filters, ingest, labels, measures, pieces, shots, tracking
+from data_pipelines.prepare.source import Dropped, Processed, Source
+from vasa_jax import landmarks
+from vasa_jax.errors import InputError
+
+_THUMBNAIL = 96  # pixels of the longer side
+_SHARPNESS_EVERY = 10  # pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How clips are made.
+
+    Attributes:
+      size: side of the stored pictures in pixels, margin included.
+      min_seconds, max_seconds: length of a clip.
+      limits: what a clip must have.
+      filters: False keeps clips that fall short of the limits, other than those without a face, and only measures.
+    """
+
+    size: int = schema.stored_size(128)
+    min_seconds: float = 2.0
+    max_seconds: float = 10.0
+    limits: filters.Limits = dataclasses.field(default_factory=filters.Limits)
+    filters: bool = True
+
+
+@dataclasses.dataclass
+class _Candidate:
+    """A piece on its way to be a clip."""
+
+    clip_id: str
+    piece: pieces.Piece
+    reason: str | None
+    box: crops.CropBox | None = None
+    points: np.ndarray | None = None  # crop-normalised, gaps filled
+    curve: np.ndarray | None = None
+    measured: dict[str, float] = dataclasses.field(default_factory=dict)
+    sharpness: list[float] = dataclasses.field(default_factory=list)
+
+
+def process(source: Source, tracker: tracking.FaceTracker, options: Options) -> Processed:
+    """All clips of a source. A bad file is a `Dropped` of the source's name; it never raises for one.
+
+    A source with one piece gives a clip of the source's name; others are numbered by their first picture.
+
+    Raises:
+      OSError: something could not be written (a tracker that saves its tracks, on a full disk).
+    """
+    try:
+        return _process(source, tracker, options)
+    except InputError as error:
+        reason = str(error).removeprefix(f"{source.path}: ")
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # decoders and trackers raise nearly anything; one file must not end a long run
+        reason = f"unexpected {type(error).__name__}: {error}"
+    return Processed(dropped=[Dropped(source.name, " ".join(reason.split()))])
+
+
+def _process(source: Source, tracker: tracking.FaceTracker, options: Options) -> Processed:
+    video = ingest.Video(source.path, source.start, source.end, source.audio)
+    watch = shots.Watch()
+    # Trackers written before sources had boxes take two arguments.
+    boxed = () if source.box is None else (source.box,)
+    track = tracker.track(source.name, watch.over(video.pictures()), *boxed)
+    points = landmarks.from_mediapipe(track.points)
+    found = pieces.find(track.valid, points, watch.cuts(), options.min_seconds, options.max_seconds)
+    candidates = [_Candidate(_name(source, piece, len(found)), piece, piece.reason) for piece in found]
+    result = Processed()
+    if (missing := video.shortfall()) is not None:
+        result.dropped.append(Dropped(source.name if len(found) > 1 else f"{source.name}_rest", missing))
+    audio = video.audio(len(watch))
+    for candidate in candidates:
+        _measure(candidate, track, points, audio, video.size, options)
+    _check_sync(candidates, options)
+    _cut(video, candidates, track, audio, source, options, result)
+    return result
+
+
+def _name(source: Source, piece: pieces.Piece, count: int) -> str:
+    return source.name if count == 1 else f"{source.name}_{piece.start:05d}"
+
+
+def _measure(
+    candidate: _Candidate,
+    track: tracking.Track,
+    points: np.ndarray,
+    audio: np.ndarray,
+    size: tuple[int, int],
+    options: Options,
+) -> None:
+    """All numbers but sharpness, and the judgement on them; `size` is width and height of the pictures."""
+    piece = candidate.piece
+    at = slice(piece.start, piece.stop)
+    valid = track.valid[at]
+    numbers = candidate.measured
+    numbers |= {"seconds": piece.seconds, "face_share": float(valid.mean())}
+    if candidate.reason:
+        return
+    if valid.mean() < options.limits.face_share:
+        share, least = valid.mean(), options.limits.face_share
+        candidate.reason = f"face lost: a face in {share:.0%} of the frames, fewer than {least:.0%}"
+        return
+    candidate.box = crops.find_crop(points[at][valid])
+    candidate.points = labels.fill_gaps(candidate.box.normalise(points[at]), valid)
+    sound = _sound(audio, piece)
+    if track.faces is not None:
+        numbers["people_share"] = float((track.faces[at] > 1).mean())
+    numbers["half"] = candidate.box.half
+    numbers["outside"] = measures.outside(candidate.box, *size)
+    numbers["jitter_degrees"], numbers["jitter_share"] = measures.jitter(landmarks.fit_pose(candidate.points))
+    numbers |= measures.sound(sound)
+    candidate.curve = measures.sync_curve(candidate.points, sound)
+    if options.filters:
+        candidate.reason = filters.judge(numbers, options.limits)
+
+
+def _check_sync(candidates: list[_Candidate], options: Options) -> None:
+    """The sound of a file is late or early as a whole, so that all its clips are judged together."""
+    judged = [c for c in candidates if c.reason is None and c.curve is not None and c.curve.any()]
+    if not judged:
+        return
+    lengths = np.asarray([c.piece.seconds for c in judged])
+    margin, lag = measures.out_of_step(np.average([c.curve for c in judged], axis=0, weights=lengths))
+    wrong = filters.too_far_out_of_step(margin, lengths.sum(), options.limits)
+    for candidate in judged:
+        candidate.measured |= {"sync_margin": margin, "sync_lag": float(lag)}
+        if wrong and options.filters:
+            seconds = lag / schema.FRAME_RATE
+            candidate.reason = f"sound out of step: it fits the mouth best when moved by {seconds:+.2f} s"
+
+
+def _cut(
+    video: ingest.Video,
+    candidates: list[_Candidate],
+    track: tracking.Track,
+    audio: np.ndarray,
+    source: Source,
+    options: Options,
+    result: Processed,
+) -> None:
+    """Reads the pictures again and cuts; examples, thumbnails and reasons go to `result`."""
+    pictures = video.pictures()
+    for candidate in candidates:
+        piece = candidate.piece
+        middle = (piece.start + piece.stop) // 2
+        frames: list[bytes] = []
+        last = None
+        for k in range(piece.start, piece.stop):
+            picture = next(pictures)
+            if k == middle and candidate.reason:
+                result.thumbnails[candidate.clip_id] = _thumbnail(picture)
+            if candidate.reason is None:
+                if picture is not last:  # else repeated: the video has fewer than 25 a second
+                    cut = crops.cut(picture, candidate.box, options.size)
+                    jpeg, last = schema.encode_jpeg(cut), picture
+                frames.append(jpeg)
+                if (k - piece.start) % _SHARPNESS_EVERY == 0:
+                    candidate.sharpness.append(measures.sharpness(cut))
+        if candidate.reason is None:
+            candidate.measured["sharpness"] = float(np.median(candidate.sharpness))
+            if options.filters:
+                candidate.reason = filters.judge(candidate.measured, options.limits)
+            if candidate.reason:
+                result.thumbnails[candidate.clip_id] = frames[len(frames) // 2]
+        result.measured[candidate.clip_id] = candidate.measured
+        if candidate.reason:
+            result.dropped.append(Dropped(candidate.clip_id, candidate.reason))
+            continue
+        at = slice(piece.start, piece.stop)
+        blendshapes = None if track.blendshapes is None else track.blendshapes[at]
+        frame_labels = labels.label_frames(candidate.points, track.valid[at], blendshapes)
+        sound = _sound(audio, piece)
+        result.examples.append(schema.make_example(candidate.clip_id, source.speaker, frames, sound, **frame_labels))
+
+
+def _sound(audio: np.ndarray, piece: pieces.Piece) -> np.ndarray:
+    return audio[piece.start * schema.SAMPLES_PER_FRAME : piece.stop * schema.SAMPLES_PER_FRAME]
+
+
+def _thumbnail(picture: np.ndarray) -> bytes:
+    image = Image.fromarray(picture)
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=80)
+    return stream.getvalue()

@@ -1,0 +1,217 @@
+"""Every kind of file gives the same pictures and sound, one picture at a time, and bad ones say what is wrong."""
+
+import fractions
+import gc
+import itertools
+import weakref
+
+import av
+import numpy as np
+import pytest
+
+from data_pipelines import schema
+from data_pipelines.prepare import ingest, stretches, video
+from data_pipelines.prepare.source import Source
+from vasa_jax.errors import InputError
+
+
+def numbered(count: int) -> np.ndarray:
+    """[count, 64, 64, 3] pictures that carry their number: tens in the grey of the left half, ones in the right."""
+    pictures = np.empty((count, 64, 64, 3), np.uint8)
+    pictures[:, :, :32] = (20 + 20 * (np.arange(count) // 10))[:, None, None, None]
+    pictures[:, :, 32:] = (20 + 20 * (np.arange(count) % 10))[:, None, None, None]
+    return pictures
+
+
+def number(picture: np.ndarray) -> int:
+    """Which of `numbered` a picture is."""
+    tens, ones = (round((half.mean() - 20) / 20) for half in (picture[:, 4:28], picture[:, 36:60]))
+    return 10 * tens + ones
+
+
+def numbers(path, *args) -> np.ndarray:
+    """Which of `numbered` the pictures of a video are."""
+    return np.asarray([number(picture) for picture in ingest.Video(path, *args).pictures()])
+
+
+class FakeFrame:
+    """A decoded frame that knows its number and counts how many of its kind are alive."""
+
+    def __init__(self, number, alive):
+        self.number, self.rotation = number, 0
+        alive.add(self)
+
+    def to_ndarray(self, format):
+        return np.full((1, 1, 3), self.number, np.int32)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nearest_in_time_with_two_pictures_in_memory(seed):
+    rng = np.random.default_rng(seed)
+    times = 3 + np.cumsum(rng.choice([0.01, 0.02, 0.04, 0.1, 0.3], 60))
+    slots, alive, most, got = ingest._Slots(), weakref.WeakSet(), 0, []
+    for number, time in enumerate(times):
+        got += [int(p[0, 0, 0]) for p in slots.add(time, FakeFrame(number, alive))]
+        gc.collect()
+        most = max(most, len(alive))
+    got += [int(p[0, 0, 0]) for p in slots.finish()]
+    np.testing.assert_array_equal(got, video.resample_indices(times))
+    assert most <= 2
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "avi"])
+def test_containers(tmp_path, video_writer, ending):
+    path = tmp_path / f"clip.{ending}"
+    video_writer(path, numbered(30), np.zeros(44_100 * 30 // 25))
+    np.testing.assert_array_equal(numbers(path), np.arange(30))
+
+
+@pytest.mark.parametrize(("ending", "codec", "sound"), [("webm", "libvpx", "libopus"), ("mpg", "mpeg1video", "mp2")])
+def test_other_codecs(tmp_path, ending, codec, sound):
+    path = tmp_path / f"clip.{ending}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        tone = container.add_stream(sound, rate=48_000, layout="mono")
+        for picture in numbered(30):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+        for k in range(0, 57_600, 960):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, k
+            container.mux(tone.encode(frame))
+        container.mux(tone.encode(None))
+    np.testing.assert_array_equal(numbers(path), np.arange(30))
+    read = ingest.Video(path)
+    count = sum(1 for _ in read.pictures())
+    assert read.audio(count).shape == (count * schema.SAMPLES_PER_FRAME,)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "avi"])
+def test_a_stretch_is_that_part_of_the_whole(tmp_path, video_writer, ending):
+    path, rng = tmp_path / f"clip.{ending}", np.random.default_rng(0)
+    video_writer(path, numbered(100), rng.normal(0, 0.1, 44_100 * 4))
+    whole = ingest.Video(path)
+    sound = whole.audio(len(list(whole.pictures())))
+    part = ingest.Video(path, 1.2, 2.4)
+    np.testing.assert_array_equal([number(p) for p in part.pictures()], np.arange(30, 60))
+    difference = part.audio(30) - sound[30 * 640 : 60 * 640]
+    assert np.abs(difference[100:-100]).max() < 1e-3  # the resampler starts anew: its first samples differ
+    assert part.shortfall() is None
+
+
+def test_stretches_meet_without_gap_or_overlap(tmp_path, video_writer, monkeypatch):
+    path = tmp_path / "clip.mp4"
+    video_writer(path, numbered(100), np.zeros(44_100 * 4))
+    monkeypatch.setattr(stretches, "STRETCH", 1.0)
+    parts = stretches.split(Source(path, "a", "s"))
+    assert [p.name for p in parts] == ["a_p000", "a_p001", "a_p002", "a_p003"] and parts[-1].end is None
+    joined = list(itertools.chain.from_iterable(numbers(path, p.start, p.end) for p in parts))
+    np.testing.assert_array_equal(joined, np.arange(100))
+    monkeypatch.setattr(stretches, "STRETCH", 3.0)
+    assert stretches.split(Source(path, "a", "s")) == [Source(path, "a", "s")]
+
+
+def test_variable_rate_goes_by_time(tmp_path):
+    times = np.asarray([0, 40, 80, 500, 520, 560, 1000])  # ms
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.width = stream.height = 64
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", fractions.Fraction(1, 1000)
+        container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for pts, picture in zip(times, numbered(7), strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = int(pts), fractions.Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    np.testing.assert_array_equal(numbers(path), video.resample_indices(times / 1000))
+
+
+def test_rotated_pictures_stand_upright(tmp_path, video_writer):
+    class Lying(FakeFrame):
+        def to_ndarray(self, format):
+            return np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+
+    frame = Lying(0, set())
+    frame.rotation = 90
+    assert ingest.upright(frame).shape == (2, 1, 3)
+    np.testing.assert_array_equal(ingest.upright(frame)[0, 0], [3, 4, 5])
+
+
+def test_sound_in_a_file_of_its_own(tmp_path, video_writer):
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    video_writer(tmp_path / "a.mp4", numbered(50), np.zeros(88_200))
+    soundfile.write(tmp_path / "a.wav", rng.normal(0, 0.1, 32_000), 16_000)
+    read = ingest.Video(tmp_path / "a.mp4", 0.8, None, tmp_path / "a.wav")
+    count = sum(1 for _ in read.pictures())
+    expected = soundfile.read(tmp_path / "a.wav")[0][int(0.8 * 16_000) :]
+    np.testing.assert_allclose(read.audio(count), expected, atol=1e-3)
+
+
+def test_a_header_that_lies_is_found_by_counting(tmp_path, video_writer):
+    path = tmp_path / "clip.mp4"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "5"})
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        container.add_stream("aac", rate=16_000, layout="mono")
+        for _ in range(100):
+            picture = rng.integers(0, 255, (64, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    whole = ingest.Video(path)
+    assert sum(1 for _ in whole.pictures()) == 100 and whole.shortfall() is None
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    half = ingest.Video(path)
+    assert half.header.frames == 100
+    assert 20 < sum(1 for _ in half.pictures()) < 80
+    assert "of the 100 pictures" in half.shortfall()
+
+
+def test_a_frame_bomb_is_refused_before_decoding(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 8192, 8192, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(8192, 8192, "yuv420p")))
+        container.mux(stream.encode(None))
+    assert path.stat().st_size < 2_000_000
+    monkeypatch.setattr(ingest.Video, "_frames", lambda self: pytest.fail("decoded"))
+    with pytest.raises(InputError, match="8192x8192; at most 4096"):
+        ingest.Video(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"", "empty"), (b"this is no video" * 100, "not a video"), (bytes(5000), "not a video")]
+)
+def test_what_is_no_video(tmp_path, content, says):
+    (tmp_path / "c.mp4").write_bytes(content)
+    with pytest.raises(InputError, match=f"c.mp4: {says}"):
+        ingest.Video(tmp_path / "c.mp4")
+
+
+def test_what_cannot_be_opened(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        ingest.Video(tmp_path / "absent.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(InputError, match="folder.mp4"):
+        ingest.Video(tmp_path / "folder.mp4")
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:10,\nhttp://localhost/a.ts\n")
+    with pytest.raises(InputError, match="list.mp4"):
+        ingest.Video(tmp_path / "list.mp4")
+
+
+def test_no_sound(tmp_path):
+    with av.open(str(tmp_path / "c.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height = stream.width = 64
+        stream.pix_fmt = "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+    with pytest.raises(InputError, match="no sound"):
+        ingest.Video(tmp_path / "c.mp4")
