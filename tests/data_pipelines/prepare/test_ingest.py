@@ -66,7 +66,7 @@ def test_containers(tmp_path, video_writer, ending):
     np.testing.assert_array_equal(numbers(path), np.arange(30))
 
 
-@pytest.mark.parametrize(("ending", "codec", "sound"), [("webm", "libvpx", "libopus"), ("mpg", "mpeg1video", "mp2")])
+@pytest.mark.parametrize(("ending", "codec", "sound"), [("webm", "libvpx", "libopus"), ("mpg", "mpeg1video", "mp2"), ("avi", "mpeg4", "pcm_s16le")])
 def test_other_codecs(tmp_path, ending, codec, sound):
     path = tmp_path / f"clip.{ending}"
     with av.open(str(path), "w") as container:
@@ -88,8 +88,8 @@ def test_other_codecs(tmp_path, ending, codec, sound):
     assert read.audio(count).shape == (count * schema.SAMPLES_PER_FRAME,)
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mkv"])
-def test_a_stretch_is_that_part_of_the_whole(tmp_path, video_writer, ending):
+@pytest.mark.parametrize(("ending", "slack"), [("mp4", 0), ("mkv", 16)])  # Matroska's clock ticks in milliseconds
+def test_a_stretch_is_that_part_of_the_whole(tmp_path, video_writer, ending, slack):
     path, rng = tmp_path / f"clip.{ending}", np.random.default_rng(0)
     # Low tones: a stretch may start between two samples, which noise would show and speech does not.
     video_writer(path, numbered(100), np.convolve(rng.normal(0, 1, 44_100 * 4), np.hanning(400) / 200, "same"))
@@ -97,8 +97,10 @@ def test_a_stretch_is_that_part_of_the_whole(tmp_path, video_writer, ending):
     sound = whole.audio(len(list(whole.pictures())))
     part = ingest.Video(path, 1.2, 2.4)
     np.testing.assert_array_equal([number(p) for p in part.pictures()], np.arange(30, 60))
-    difference = part.audio(30) - sound[30 * 640 : 60 * 640]
-    assert np.abs(difference[1000:-1000]).max() < 0.05 * sound.std()  # the resampler starts anew: its edges differ
+    read = part.audio(30)[1000:-1000]  # the resampler starts anew: its edges differ
+    at = 30 * 640 + 1000
+    shifts = [np.abs(read - sound[at + k : at + k + len(read)]).max() for k in range(-slack, slack + 1)]
+    assert min(shifts) < 0.05 * sound.std()
     assert part.shortfall() is None
 
 
