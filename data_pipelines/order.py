@@ -85,6 +85,11 @@ class ClipOrder:
         clips = self._clips[(mine + 1 + speaker) % self.speakers]
         return int(clips[rng.integers(len(clips))])
 
+    def next_of_speaker(self, clip: int) -> int:
+        """The clip of the same speaker that is stored after this one; after the last comes the first."""
+        clips = self._clips[self._of_clip[clip]]
+        return int(clips[(np.searchsorted(clips, clip) + 1) % len(clips)])
+
     def _draw(self, rng: np.random.Generator) -> int:
         speaker = min(int(np.searchsorted(self._cumulative, rng.random(), side="right")), self.speakers - 1)
         clips = self._clips[speaker]
