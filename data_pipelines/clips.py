@@ -16,11 +16,10 @@ import numpy as np
 from data_pipelines import engines, items, latent_cache, order, records, schema
 from data_pipelines.domain import Domain
 from data_pipelines.engines import Batch
-from data_pipelines.items import difference
 from data_pipelines.latent_cache import LatentSplit
 from vasa_jax.errors import UsageError
 
-__all__ = ["Batch", "ClipStream", "LatentSplit", "difference"]
+__all__ = ["Batch", "ClipStream", "LatentSplit"]
 
 _KINDS = ("pairs", "clips", "windows")
 
@@ -104,6 +103,7 @@ class ClipStream:
         self._rows = range(*rows)
         self._length, self._start, self._previous, self._window = length, start, previous, window
         self._threads, self._engine = threads, engines.choose(engine)
+        self._draws = order.Draws(seed, 2, items.DRAWS)
         self.decode: items.Decode = schema.decode_jpeg
         if kind == "windows":
             self.sources = [LatentSplit(latent_cache.find(data_dir, name), split) for name in mixture]
@@ -127,14 +127,7 @@ class ClipStream:
 
     def batch(self, step: int) -> Batch:
         """This host's rows of the batch of a step."""
-        batch: Batch = {}
-        for place, row in enumerate(self._rows):
-            for name, value in self._item(step, row).items():
-                if not place:
-                    value = np.asarray(value)
-                    batch[name] = np.empty((len(self._rows), *value.shape), value.dtype)
-                batch[name][place] = value
-        return batch
+        return items.collate([self._item(step, row) for row in self._rows], self.decode)
 
     def iterate(self, start_step: int = 0, stop_step: int | None = None) -> Iterator[Batch]:
         """The batches of start_step, start_step + 1, ... (up to stop_step, exclusive), prepared ahead."""
@@ -154,13 +147,13 @@ class ClipStream:
         number, ordinal = self._mixture.at(position)
         domain = self._domains[number]
         clip = domain.order.at(ordinal)
-        rng = order.item_rng(self.seed, 2, position)
+        draws = self._draws.at(position)
         if self.kind == "pairs":
-            item = items.pair(domain, clip, rng, self.decode)
+            item = items.pair(domain, clip, draws)
         elif self.kind == "clips":
-            item = items.clip(domain, clip, rng, self._length, self._start, self.decode)
+            item = items.clip(domain, clip, draws, self._length, self._start)
         else:
-            item = items.window(domain, clip, rng, self._previous, self._window)
+            item = items.window(domain, clip, draws, self._previous, self._window)
         item |= {"index": np.int32(row), "domain": np.int32(number)}
         return item
 

@@ -74,35 +74,29 @@ def _tf_data(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")  # the accelerators are JAX's
-    if start >= stop:
-        return
-    first = load(start)  # tells TensorFlow names and types
-    yield first
-    names, types = list(first), [tf.as_dtype(value.dtype) for value in first.values()]
-    failures: list[Exception] = []
+    # TensorFlow decides when a step is prepared and hands on its number only: batches would be copied twice on the
+    # way through its tensors, and errors would arrive as their text.
+    done: dict[int, Batch | Exception] = {}
 
-    def values(step: int) -> list[np.ndarray]:
+    def prepare(step: np.ndarray) -> np.ndarray:
         try:
-            batch = load(int(step))
-        except Exception as error:  # TensorFlow would pass on its text only
-            failures.append(error)
-            raise
-        return [batch[name] for name in names]
+            done[int(step)] = load(int(step))
+        except Exception as error:
+            done[int(step)] = error
+        return step
 
-    dataset = tf.data.Dataset.range(start + 1, stop)
-    dataset = dataset.map(
-        lambda step: tf.numpy_function(values, [step], types, stateful=False),
+    dataset = tf.data.Dataset.range(start, stop).map(
+        lambda step: tf.numpy_function(prepare, [step], tf.int64, stateful=False),
         num_parallel_calls=threads,
         deterministic=True,
     )
     options = tf.data.Options()
-    options.deterministic = True
     options.threading.private_threadpool_size = threads
-    try:
-        for arrays in dataset.with_options(options).prefetch(AHEAD * threads).as_numpy_iterator():
-            yield dict(zip(names, arrays, strict=True))
-    except tf.errors.OpError as error:
-        raise failures[0] if failures else error from None
+    for step in dataset.with_options(options).prefetch(AHEAD * threads).as_numpy_iterator():
+        batch = done.pop(int(step))
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch
 
 
 def _grain(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
