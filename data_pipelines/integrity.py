@@ -25,7 +25,7 @@ def find_shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
       InputError: there is no such split, or a shard is missing or was cut short.
     """
     manifest = _read_json(folder / shard_manifest.NAME)
-    if manifest:
+    if manifest != {}:
         _wellformed(folder, manifest)
         shard_manifest.check(folder)
     paths = sorted(folder.glob(f"*-{split}.array_record-*"))

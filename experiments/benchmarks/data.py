@@ -14,7 +14,6 @@ batches measured beside it, already in memory: what is left to lose is order, re
 import concurrent.futures
 import json
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,14 +29,21 @@ _SHARD_BYTES = 64 << 20  # of a shard, hashed for the time of --checksums
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measures what there is data for; the rest says why it was not run."""
+    """Measures what there is data for; the rest says why it was not run.
+
+    Raises:
+      InputError: nothing can be measured, or a training run cannot be read.
+    """
     from data_pipelines import engines
 
-    names = options["engines"] or engines.available()
-    for name in names:
-        engines.choose(name)
-    report: dict[str, Any] = {"threads": options["threads"], "engines": names, "rounds": options["rounds"]}
-    report["compared_with"] = "bare decoding of the same JPEG bytes, in as many threads, in the same run"
+    names = [engines.choose(name) for name in options["engines"]] or engines.available()
+    report: dict[str, Any] = {
+        "threads": options["threads"],
+        "engines": names,
+        "rounds": options["rounds"],
+        "compared_with": "bare decoding of the same JPEG bytes, in as many threads, in the same run",
+        "data_wait": {name: data_wait(pathlib.Path(name)) for name in options["workdirs"]},
+    }
     parts: dict[str, Callable[[], Any]] = {
         "decoders": lambda: decoders(options),
         "records": lambda: reading(options),
@@ -45,16 +51,18 @@ def run(options: Options) -> dict[str, Any]:
         "clips": lambda: pictures(options, names, "clips"),
         "windows": lambda: windows(options, names),
         "log_mel": lambda: log_mel(options),
-        "data_wait": lambda: {name: data_wait(pathlib.Path(name)) for name in options["workdirs"]},
     }
+    errors = []
     for name, part in parts.items():
         try:
             report[name] = part()
         except InputError as error:
-            if name in ("pairs", "windows") and not options["workdirs"]:
-                raise
+            errors.append(error)
             report[name] = {"not_run": str(error)}
-        print(f"{name}: {json.dumps(report[name])}", file=sys.stderr, flush=True)
+        else:
+            print(f"{name}: {json.dumps(report[name])}", flush=True)
+    if len(errors) == len(parts) and not report["data_wait"]:
+        raise errors[0]
     return report
 
 
@@ -161,7 +169,7 @@ def log_mel(options: Options) -> dict[str, Any]:
         return 1
 
     laps = timing.in_turns({"log_mel": lambda: timing.lap(work)}, 3 * options["rounds"])["log_mel"]
-    return {"windows": len(batch), **timing.quantiles(lap.wall for lap in laps)}
+    return {"windows": len(batch), **timing.rate(laps), **timing.quantiles(lap.wall for lap in laps)}
 
 
 def data_wait(workdir: pathlib.Path) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _damage(root, number):
     """Flips a bit inside record `number` (of four) of the first shard."""
     path = _shard(root)
     good = path.read_bytes()
-    for at in range(100 + 1000 * number, len(good), 500):
+    for at in range(3000, len(good), 2000):
         _flip(path, at)
         source = records.RecordSplit(_folder(root), "train", cache_bytes=0)
         broken = [i for i in range(4) if _breaks(source, i)]
@@ -133,7 +133,7 @@ def test_any_flipped_bit_loses_one_record_at_most_and_never_silently(root):
     good = path.read_bytes()
     truth = [records.RecordSplit(_folder(root), "train", 0)._readers[0].read([i])[0] for i in range(4)]
     rng, lost = np.random.default_rng(0), 0
-    for _ in range(60):
+    for _ in range(30):
         _flip(path, int(rng.integers(40_000)))
         source, broken = records.RecordSplit(_folder(root), "train", 0), 0
         for i in range(4):
@@ -144,7 +144,7 @@ def test_any_flipped_bit_loses_one_record_at_most_and_never_silently(root):
         assert broken <= 1
         lost += broken
         path.write_bytes(good)
-    assert lost > 10  # the flips did hit
+    assert lost > 5  # the flips did hit
 
 
 @pytest.mark.parametrize("kind", ["pairs", "clips"])
