@@ -119,8 +119,8 @@ def decode_jpeg(data: bytes | memoryview) -> np.ndarray:
     Raises:
       ValueError: it is no JPEG, or one that breaks off: OpenCV would fill it up with grey.
     """
-    bytes_ = np.frombuffer(data, np.uint8)
-    picture = cv2.imdecode(bytes_, _DECODE) if len(bytes_) > 1 and tuple(bytes_[-2:]) == _JPEG_END else None
+    stored = np.frombuffer(data, np.uint8)
+    picture = cv2.imdecode(stored, _DECODE) if tuple(stored[-2:]) == _JPEG_END else None
     if picture is None:
         raise ValueError("is no whole JPEG picture")
     return picture

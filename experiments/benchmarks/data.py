@@ -25,7 +25,7 @@ from vasa_jax.errors import InputError
 
 Options = dict[str, Any]
 _CLIP_LENGTH = 25
-_SHARD_BYTES = 64 << 20  # of a shard, hashed for the time of --checksums
+_SHARD_BYTES = 16 << 20  # of a shard, hashed for the time of --checksums
 
 
 def run(options: Options) -> dict[str, Any]:
