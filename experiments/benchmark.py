@@ -5,10 +5,11 @@
 
 Suites are the modules of experiments/benchmarks/. Every time is taken after a warm-up, several times, and given as
 median (p50) and 95th percentile; what is compared is measured in turns, so that other work on the machine slows down
-both sides.
+both sides. On a machine that is busy (`load_average` above `cores`) trust the processor times and shares (cpu_*) only.
 """
 
 import importlib
+import os
 import pkgutil
 import sys
 import time
@@ -59,7 +60,7 @@ def main() -> dict[str, Any]:
     app.compile_cache()
     from vasa_jax.training import manifest
 
-    start = time.monotonic()
+    start, load = time.monotonic(), os.getloadavg()[0]
     report = importlib.import_module(f"experiments.benchmarks.{_SUITE.value}").run(options())
     head = {
         "suite": _SUITE.value,
@@ -68,6 +69,8 @@ def main() -> dict[str, Any]:
         "device": manifest.devices(),
         "versions": manifest.versions(),
         "commit": manifest.commit(),
+        "load_average": [round(load, 2), round(os.getloadavg()[0], 2)],  # before and after: other work beside ours
+        "cores": os.cpu_count(),
         "seconds": round(time.monotonic() - start, 1),
     }
     return head | report

@@ -33,8 +33,11 @@ def in_turns(jobs: Mapping[str, Callable[[], Lap]], rounds: int) -> dict[str, li
     return laps
 
 
-def rate(laps: Iterable[Lap]) -> dict[str, float]:
-    """Items a second of wall time, and milliseconds of processor time an item: medians, and the slow end (p95)."""
+def rate(laps: Iterable[Lap]) -> dict[str, float | None]:
+    """Items a second of wall time, and milliseconds of processor time an item: medians, and the slow end (p95).
+
+    Where other work holds the cores, only the processor times say something: per_cpu_second is what one free core does.
+    """
     laps = list(laps)
     seconds = np.asarray([lap.wall / lap.items for lap in laps])
     cpu = 1e3 * np.asarray([lap.cpu / lap.items for lap in laps])
@@ -43,6 +46,7 @@ def rate(laps: Iterable[Lap]) -> dict[str, float]:
         "per_second_p95": _digits(1 / np.quantile(seconds, 0.95)),
         "cpu_ms_p50": _digits(np.median(cpu)),
         "cpu_ms_p95": _digits(np.quantile(cpu, 0.95)),
+        "per_cpu_second_p50": _digits(1e3 / np.median(cpu)) if cpu.all() else None,
     }
 
 
