@@ -56,7 +56,7 @@ class ClipStream:
       cache_bytes: per data set, of undecoded examples kept in memory.
       threads: that prepare batches ahead.
       engine: "tf.data", "grain", "threads", or "auto", the first that is installed. The batches are the same.
-      checksums: compare every shard's SHA-256 with its manifest first (a second a gigabyte).
+      checksums: compare every shard's SHA-256 with its manifest first (seconds a gigabyte).
       max_damaged: share of a data set's records that may be damaged; see `domain.Domain`.
 
     Raises:

@@ -61,7 +61,7 @@ def check_counts(folder: pathlib.Path, split: str, paths: Sequence[pathlib.Path]
 
 
 def check_sums(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> None:
-    """Compares the SHA-256 of shards with the manifest; reads every byte (about a second a gigabyte).
+    """Compares the SHA-256 of shards with the manifest; reads every byte (seconds a gigabyte).
 
     Raises:
       InputError: a shard differs, or there is no manifest to compare with.
