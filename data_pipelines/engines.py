@@ -70,6 +70,20 @@ def _installed(package: str) -> bool:
         return False
 
 
+def _attempt(load: Load, step: int) -> Batch | Exception:
+    """The batch of a step, or what its making raised: engines change or lengthen the errors that pass through them."""
+    try:
+        return load(step)
+    except Exception as error:
+        return error
+
+
+def _batch(outcome: Batch | Exception) -> Batch:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 def _tf_data(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
     import tensorflow as tf
 
@@ -79,10 +93,7 @@ def _tf_data(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]
     done: dict[int, Batch | Exception] = {}
 
     def prepare(step: np.ndarray) -> np.ndarray:
-        try:
-            done[int(step)] = load(int(step))
-        except Exception as error:
-            done[int(step)] = error
+        done[int(step)] = _attempt(load, int(step))
         return step
 
     dataset = tf.data.Dataset.range(start, stop).map(
@@ -93,10 +104,7 @@ def _tf_data(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
     for step in dataset.with_options(options).prefetch(AHEAD * threads).as_numpy_iterator():
-        batch = done.pop(int(step))
-        if isinstance(batch, Exception):
-            raise batch
-        yield batch
+        yield _batch(done.pop(int(step)))
 
 
 def _grain(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
@@ -104,7 +112,8 @@ def _grain(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
 
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=AHEAD * threads)
     steps = grain.MapDataset.range(start, stop)
-    yield from steps.map(lambda step: load(int(step))).to_iter_dataset(options)
+    for outcome in steps.map(lambda step: _attempt(load, int(step))).to_iter_dataset(options):
+        yield _batch(outcome)
 
 
 def _threads(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
