@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-_PERIOD = 1000
+_PERIOD, _BLOCK = 1000, 256
 
 
 class Mixture:
@@ -47,6 +47,34 @@ def item_rng(seed: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, len(key), *key])))
 
 
+class Draws:
+    """Uniform random numbers, `width` of them for every position: the same for the same seed, kind and position.
+
+    They are made for `_BLOCK` positions at once, because setting up a generator takes longer than a thousand numbers.
+
+    Args:
+      seed, kind: draws of other seeds, or of other kinds, are independent.
+      width: how many numbers a position has.
+    """
+
+    def __init__(self, seed: int, kind: int, width: int):
+        self._seed, self._kind, self._width = seed, kind, width
+        self._block = functools.lru_cache(maxsize=16)(self._make)
+
+    def at(self, position: int) -> list[float]:
+        """The numbers of a position, in 0 (inclusive) .. 1 (exclusive)."""
+        block, place = divmod(position, _BLOCK)
+        return self._block(block)[place]
+
+    def _make(self, block: int) -> list[list[float]]:
+        return item_rng(self._seed, self._kind, block).random((_BLOCK, self._width)).tolist()
+
+
+def pick(number: float, count: int) -> int:
+    """One of 0 .. count - 1, all alike, by a uniform number in 0..1."""
+    return int(number * count)
+
+
 class ClipOrder:
     """Clips of one data set in endless order.
 
@@ -65,6 +93,7 @@ class ClipOrder:
         weights = np.asarray([len(clips) for clips in self._clips], np.float64) ** speaker_power
         self._cumulative = np.cumsum(weights / weights.sum())
         self._permutation = functools.lru_cache(maxsize=8)(self._permute)
+        self._draws = Draws(seed, 1, 2)
 
     @property
     def speakers(self) -> int:
@@ -76,19 +105,21 @@ class ClipOrder:
         if self._power == 1:
             epoch, place = divmod(ordinal, self._count)
             return int(self._permutation(epoch)[place])
-        return self._draw(item_rng(self._seed, 1, ordinal))
-
-    def other(self, clip: int, rng: np.random.Generator) -> int:
-        """A clip of another speaker, speakers alike; any clip if there is one speaker only."""
-        mine = self._of_clip[clip]
-        speaker = int(rng.integers(max(self.speakers - 1, 1)))
-        clips = self._clips[(mine + 1 + speaker) % self.speakers]
-        return int(clips[rng.integers(len(clips))])
-
-    def _draw(self, rng: np.random.Generator) -> int:
-        speaker = min(int(np.searchsorted(self._cumulative, rng.random(), side="right")), self.speakers - 1)
+        first, second = self._draws.at(ordinal)
+        speaker = min(int(np.searchsorted(self._cumulative, first, side="right")), self.speakers - 1)
         clips = self._clips[speaker]
-        return int(clips[rng.integers(len(clips))])
+        return int(clips[pick(second, len(clips))])
+
+    def other(self, clip: int, first: float, second: float) -> int:
+        """A clip of another speaker, speakers alike, by two uniform numbers; any clip if there is one speaker only."""
+        speaker = self._of_clip[clip] + 1 + pick(first, max(self.speakers - 1, 1))
+        clips = self._clips[speaker % self.speakers]
+        return int(clips[pick(second, len(clips))])
+
+    def next_of_speaker(self, clip: int) -> int:
+        """The clip of the same speaker that is stored after this one; after the last comes the first."""
+        clips = self._clips[self._of_clip[clip]]
+        return int(clips[(np.searchsorted(clips, clip) + 1) % len(clips)])
 
     def _permute(self, epoch: int) -> np.ndarray:
         return item_rng(self._seed, 0, epoch).permutation(self._count)

@@ -1,22 +1,24 @@
 """Random access to the examples of a data set, without TensorFlow.
 
-TFDS writes `tf.train.Example` messages into ArrayRecord shards. This module finds the shards, keeps an index (speaker
-and length of every clip) beside them, and reads the few fields that a batch needs straight off the wire format
-(protobuf encoding: https://protobuf.dev/programming-guides/encoding), so that pictures not asked for are never copied.
+TFDS writes `tf.train.Example` messages into ArrayRecord shards. This module finds the shards, checks that they are
+whole (`data_pipelines.integrity`), keeps an index (speaker and length of every clip) beside them, and reads clips by
+number (`data_pipelines.wire`).
 """
 
 import collections
-import dataclasses
 import json
 import pathlib
 import threading
+from typing import Any
 
 import numpy as np
 
-from data_pipelines import schema
-from data_pipelines.prepare import shard_manifest
+from data_pipelines import integrity
+from data_pipelines.wire import Clip, parse_example
 from vasa_jax import files
 from vasa_jax.errors import InputError
+
+__all__ = ["Clip", "DamagedRecordError", "RecordSplit", "find_dataset", "parse_example"]
 
 _COMMANDS = {
     "grid": "python -m experiments.prepare --name=grid --input=GRID_FOLDER --output={data} --face_model=MODEL.task",
@@ -54,22 +56,16 @@ def find_dataset(data_dir: str | pathlib.Path, name: str, config: str | None = N
     return max(folders, key=lambda f: [int(n) if n.isdigit() else 0 for n in f.name.split(".")])
 
 
-@dataclasses.dataclass(frozen=True)
-class Clip:
-    """One example, read lazily: `labels` are arrays [t, ...], `jpeg[k]` the k-th picture, `audio` [t * 640]."""
+class DamagedRecordError(InputError):
+    """A record whose bytes are not those that were written; all other records are well.
 
-    clip_id: str
-    speaker: str
-    jpeg: list[memoryview]
-    audio: np.ndarray
-    labels: dict[str, np.ndarray]
+    Attributes:
+      index: of the record in its split.
+    """
 
-    def __len__(self) -> int:
-        return len(self.jpeg)
-
-    def picture(self, k: int) -> np.ndarray:
-        """Decodes one picture, uint8 [s, s, 3]."""
-        return schema.decode_jpeg(self.jpeg[k])
+    def __init__(self, index: int, message: str):
+        super().__init__(message)
+        self.index = index
 
 
 class RecordSplit:
@@ -79,47 +75,54 @@ class RecordSplit:
       folder: version folder, see `find_dataset`.
       split: name of the split.
       cache_bytes: examples are kept in memory, as stored, up to this size in all.
+      checksums: compare every shard's SHA-256 with the manifest first.
 
     Attributes:
       clip_ids, speakers, lengths: one entry a clip, known without reading it.
+
+    Raises:
+      InputError: no such split; a shard missing, cut short or of another record count than was written.
     """
 
-    def __init__(self, folder: pathlib.Path, split: str, cache_bytes: int = 2 << 30):
-        from array_record.python import array_record_module
-
-        shard_manifest.check(folder)
+    def __init__(self, folder: pathlib.Path, split: str, cache_bytes: int = 2 << 30, checksums: bool = False):
+        folder = pathlib.Path(folder)
         self.folder, self.split = folder, split
-        paths = sorted(folder.glob(f"*-{split}.array_record-*"))
-        if not paths:
-            known = sorted(
-                {p.name.split(".array_record")[0].rsplit("-", 1)[-1] for p in folder.glob("*.array_record-*")}
-            )
-            raise InputError(f"{folder}: no split {split!r}; it has {', '.join(known) or 'none'}")
-        # No read-ahead: access is random.
-        self._readers = [
-            array_record_module.ArrayRecordReader(str(p), options="readahead_buffer_size:0") for p in paths
-        ]
-        self._starts = np.cumsum([0] + [reader.num_records() for reader in self._readers])
-        self._lock = threading.Lock()
+        self._paths = integrity.find_shards(folder, split)
+        if checksums:
+            integrity.check_sums(folder, self._paths)
+        self._readers = [_open(path) for path in self._paths]
+        counts = [reader.num_records() for reader in self._readers]
+        integrity.check_counts(folder, split, self._paths, counts)
+        self._starts = np.cumsum([0, *counts])
+        self._locks = [threading.Lock() for _ in self._paths]
         self._cache: collections.OrderedDict[int, tuple[int, Clip]] = collections.OrderedDict()
+        self._cache_lock = threading.Lock()
         self._cached, self._cache_bytes = 0, cache_bytes
-        index = self._load_index(sum(p.stat().st_size for p in paths))
+        index = self._load_index(sum(p.stat().st_size for p in self._paths))
         self.clip_ids, self.speakers, self.lengths = index["clip_id"], index["speaker"], index["length"]
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def __getitem__(self, i: int) -> Clip:
-        with self._lock:
+        """Reads a clip.
+
+        Raises:
+          DamagedRecordError: its checksum, which ArrayRecord keeps of every record, is wrong.
+          InputError: the record is as it was written, but not a clip.
+        """
+        with self._cache_lock:
             if i in self._cache:
                 self._cache.move_to_end(i)
                 return self._cache[i][1]
         size, clip = self._read(i)
-        with self._lock:
+        if size > self._cache_bytes:
+            return clip
+        with self._cache_lock:
             if i not in self._cache:
                 self._cache[i] = size, clip
                 self._cached += size
-                while self._cached > self._cache_bytes and len(self._cache) > 1:
+                while self._cached > self._cache_bytes:
                     self._cached -= self._cache.popitem(last=False)[1][0]
         return clip
 
@@ -127,18 +130,26 @@ class RecordSplit:
         if not 0 <= i < len(self):
             raise IndexError(i)
         shard = int(np.searchsorted(self._starts, i, side="right")) - 1
-        with self._lock:  # a reader is not for two threads at once
-            data = self._readers[shard].read([i - int(self._starts[shard])])[0]
-        return len(data), parse_example(data)
+        place = i - int(self._starts[shard])
+        where = f"{self._paths[shard]}: record {place}"
+        try:
+            with self._locks[shard]:  # a reader is not for two threads at once
+                data = self._readers[shard].read([place])[0]
+        except (RuntimeError, ValueError, IndexError, OSError) as error:
+            reason = str(error).split(" (computed")[0].splitlines()[0] if str(error) else type(error).__name__
+            raise DamagedRecordError(i, f"{where} is damaged ({reason}); copy the shard again") from error
+        try:
+            return len(data), parse_example(data)
+        except ValueError as error:
+            raise InputError(f"{where} is not a clip of this version ({error}); make the data set again") from error
 
     def _load_index(self, size: int) -> dict[str, list]:
         path = self.folder / f"index-{self.split}.json"
-        if path.exists():
-            index = json.loads(path.read_text())
-            if index["bytes"] == size and len(index["clip_id"]) == len(self):
-                return index
+        index = _kept_index(path)
+        if index.get("bytes") == size and len(index.get("clip_id", ())) == len(self):
+            return index
         index = {"bytes": size, "clip_id": [], "speaker": [], "length": []}
-        for i in range(len(self)):
+        for i in range(len(self)):  # a damaged record ends this: who speaks in it decides on the order of all
             _, clip = self._read(i)
             index["clip_id"].append(clip.clip_id)
             index["speaker"].append(clip.speaker)
@@ -150,57 +161,19 @@ class RecordSplit:
         return index
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
+def _open(path: pathlib.Path) -> Any:
+    from array_record.python import array_record_module
+
+    try:  # no read-ahead: access is random
+        return array_record_module.ArrayRecordReader(str(path), options="readahead_buffer_size:0")
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InputError(f"{path}: cannot be opened ({str(error).splitlines()[0]}); copy the shard again") from error
 
 
-def _fields(data: memoryview):
-    """Number and content of the length-delimited fields of a message; an Example has no others."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        if key & 7 != 2:
-            raise ValueError("not a tf.train.Example with packed lists")
-        length, at = _varint(data, at)
-        yield key >> 3, data[at : at + length]
-        at += length
-
-
-def parse_example(data: bytes) -> Clip:
-    """Reads a serialised `tf.train.Example` of `data_pipelines.schema`."""
-    values = {}
-    for _, features in _fields(memoryview(data)):
-        for _, entry in _fields(features):
-            parts = dict(_fields(entry))
-            values[bytes(parts[1]).decode()] = _feature(parts.get(2, memoryview(b"")))
-    labels = {}
-    t = len(values["frames"])
-    for name, (shape, dtype) in schema.PER_FRAME.items():
-        labels[name] = np.asarray(values[name]).astype(dtype, copy=False).reshape(t, *shape)
-    text = {name: bytes(values[name][0]).decode() for name in ("clip_id", "speaker")}
-    return Clip(**text, jpeg=values["frames"], audio=np.asarray(values["audio"], np.float32), labels=labels)
-
-
-def _feature(data: memoryview) -> list[memoryview] | np.ndarray:
-    for kind, content in _fields(data):
-        items = [item for _, item in _fields(content)]
-        if kind == 1:
-            return items
-        packed = items[0] if items else memoryview(b"")
-        return np.frombuffer(packed, "<f4") if kind == 2 else _integers(packed)
-    return []
-
-
-def _integers(packed: memoryview) -> np.ndarray:
-    values, at = [], 0
-    while at < len(packed):
-        value, at = _varint(packed, at)
-        values.append(value - (1 << 64) if value >> 63 else value)
-    return np.asarray(values, np.int64)
+def _kept_index(path: pathlib.Path) -> dict[str, Any]:
+    """The index file; empty if there is none or it is damaged: then it is made again."""
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        return index if len({len(index[key]) for key in ("clip_id", "speaker", "length")}) == 1 else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

@@ -10,6 +10,7 @@ TensorFlow is not needed to import this module, only to call `features`.
 import io
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,6 +21,8 @@ SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 MARGIN = landmarks.MARGIN
 JPEG_QUALITY = 95
+_JPEG_END = (0xFF, 0xD9)
+_DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256}
 """Builder configuration -> model resolution. The stored size is `stored_size` of it."""
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
@@ -106,9 +109,20 @@ def encode_jpeg(picture: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def decode_jpeg(data: bytes) -> np.ndarray:
-    """Inverse of `encode_jpeg` up to the loss of JPEG, uint8 [h, w, 3]."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+def decode_jpeg(data: bytes | memoryview) -> np.ndarray:
+    """Inverse of `encode_jpeg` up to the loss of JPEG, uint8 [h, w, 3].
+
+    OpenCV, because it decodes to the same bits as Pillow in less time (see the project's data benchmark), and holds no
+    lock of Python's meanwhile.
+
+    Raises:
+      ValueError: it is no JPEG, or one that breaks off: OpenCV would fill it up with grey.
+    """
+    stored = np.frombuffer(data, np.uint8)
+    picture = cv2.imdecode(stored, _DECODE) if tuple(stored[-2:]) == _JPEG_END else None
+    if picture is None:
+        raise ValueError("is no whole JPEG picture")
+    return picture
 
 
 def gaze_direction(angles: np.ndarray) -> np.ndarray:

@@ -46,14 +46,33 @@ def test_other_is_another_speaker():
     speakers = ["a"] * 5 + ["b"] * 2 + ["c"]
     clips = order.ClipOrder(speakers, 0)
     rng = np.random.default_rng(0)
-    seen = {(speakers[i], speakers[clips.other(i, rng)]) for i in range(8) for _ in range(30)}
+    seen = {(speakers[i], speakers[clips.other(i, *rng.random(2))]) for i in range(8) for _ in range(30)}
     assert seen == {(x, y) for x in "abc" for y in "abc" if x != y}
 
 
 def test_one_speaker_has_only_itself():
-    assert order.ClipOrder(["a", "a"], 0).other(0, np.random.default_rng(0)) in (0, 1)
+    assert order.ClipOrder(["a", "a"], 0).other(0, 0.3, 0.7) in (0, 1)
 
 
 def test_item_rng_depends_on_all_of_its_key():
     draws = {order.item_rng(*key).integers(1 << 62) for key in ((0, 1), (0, 2), (1, 1), (0, 1, 0))}
     assert len(draws) == 4 and order.item_rng(0, 1).integers(1 << 62) in draws
+
+
+def test_draws_depend_on_seed_kind_and_position_only():
+    first, again = order.Draws(3, 1, 4), order.Draws(3, 1, 4)
+    again.at(5000)  # another block first: nothing is kept between calls
+    assert [first.at(p) for p in (0, 255, 256, 5000)] == [again.at(p) for p in (0, 255, 256, 5000)]
+    drawn = {tuple(order.Draws(*key, 4).at(p)) for key in ((3, 1), (3, 2), (4, 1)) for p in range(300)}
+    assert len(drawn) == 900 and all(0 <= u < 1 for numbers in drawn for u in numbers)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0, 1, exclude_max=True), st.integers(1, 1 << 40))
+def test_pick_stays_inside(number, count):
+    assert 0 <= order.pick(number, count) < count
+
+
+def test_next_of_speaker_goes_round_all_clips_of_one():
+    clips = order.ClipOrder(list("abaab"), 0)
+    assert [clips.next_of_speaker(i) for i in range(5)] == [2, 4, 3, 0, 1]

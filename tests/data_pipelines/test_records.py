@@ -41,6 +41,10 @@ def test_index_file_gives_the_same(data_dir):
 def test_cache_keeps_to_its_size(data_dir):
     split = records.RecordSplit(records.find_dataset(data_dir, "beta"), "train", cache_bytes=1)
     assert [split[i].clip_id for i in (0, 1, 0)] == [split.clip_ids[i] for i in (0, 1, 0)]
+    assert not split._cache
+    size = len(split._readers[0].read([0])[0])
+    split = records.RecordSplit(records.find_dataset(data_dir, "beta"), "train", cache_bytes=int(1.5 * size))
+    assert [split[i].clip_id for i in (0, 1, 0)] == [split.clip_ids[i] for i in (0, 1, 0)]
     assert len(split._cache) == 1
 
 

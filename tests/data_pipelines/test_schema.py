@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from data_pipelines import schema
 
@@ -58,3 +61,19 @@ def test_gaze_angles_and_directions():
     np.testing.assert_allclose(schema.gaze_direction(np.zeros(2)), [0, 0, -1], atol=1e-12)  # into the camera
     assert schema.gaze_direction(np.asarray([0.2, 0]))[0] > 0  # theta + is right in the image
     assert schema.gaze_direction(np.asarray([0, 0.2]))[1] < 0  # phi + is up, and y points down
+
+
+def test_pictures_decode_to_the_bits_that_pillow_gives():
+    rng = np.random.default_rng(0)
+    smooth = np.cumsum(rng.normal(0, 9, (40, 48, 3)), 0) + 128
+    stored = schema.encode_jpeg(np.clip(smooth, 0, 255).astype(np.uint8))
+    pillow = np.asarray(Image.open(io.BytesIO(stored)).convert("RGB"))
+    np.testing.assert_array_equal(schema.decode_jpeg(stored), pillow)
+    np.testing.assert_array_equal(schema.decode_jpeg(memoryview(stored)), pillow)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30, -1])
+def test_a_picture_that_breaks_off_is_an_error(cut):
+    stored = schema.encode_jpeg(np.full((16, 16, 3), 90, np.uint8))
+    with pytest.raises(ValueError, match="no whole JPEG"):
+        schema.decode_jpeg(stored[:cut])

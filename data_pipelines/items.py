@@ -1,0 +1,161 @@
+"""How the items of a batch are made: two frames of a clip, successive frames, or a window of motion.
+
+Each function is pure: all that is random in an item comes from the `DRAWS` uniform numbers it is given.
+
+Items are made first, all of a batch, with their pictures still stored; `collate` then decodes those into place. In
+turns, the small steps of an item would find the processor's caches full of pictures, and take twice as long.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from data_pipelines import order, schema
+from data_pipelines.domain import Domain
+from data_pipelines.records import Clip
+from vasa_jax.errors import InputError
+
+Item = dict[str, Any]
+Draws = Sequence[float]
+Decode = Callable[[memoryview], np.ndarray]
+"""JPEG -> uint8 [s, s, 3]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """Frames of a clip that are yet to be decoded: one, [s, s, 3], or several, [t, s, s, 3]."""
+
+    clip: Clip
+    frames: int | Sequence[int]
+
+
+PAIR_LABELS = ("landmarks", "pose", "eyes", "gaze", "lids", "mouth", "emotion")
+_CANDIDATES = 6
+DRAWS = 1 + _CANDIDATES + 3
+"""Random numbers an item may use."""
+
+
+def pair(domain: Domain, index: int, draws: Draws) -> Item:
+    """Source and driver, two frames of a clip, and other, a frame of a clip of another speaker; frames with faces only.
+
+    The driver is the one of `_CANDIDATES` frames that differs most from the source.
+    """
+    index, clip = domain.read(index)
+    source, *candidates = (_with_face(clip, number) for number in draws[: 1 + _CANDIDATES])
+    driver = candidates[int(np.argmax(difference(clip.traits, source, candidates)))]
+    first, second, third = draws[1 + _CANDIDATES :]
+    _, foreign = domain.read(domain.order.other(index, first, second))
+    other = _with_face(foreign, third)
+    item: Item = {"clip": np.int32(index)}
+    for name, where, k in (("source", clip, source), ("driver", clip, driver), ("other", foreign, other)):
+        item[name] = Pictures(where, k)
+        for label in PAIR_LABELS:
+            item[f"{name}_{label}"] = where.labels[label][k]
+    return item
+
+
+def clip(domain: Domain, index: int, draws: Draws, length: int, start: int | None = None) -> Item:
+    """`length` successive frames with sound and labels, from a random start or the given one."""
+    index, whole = domain.read(index)
+    begin = random_start(len(whole), length, draws[0]) if start is None else min(start, len(whole) - 1)
+    end = min(begin + length, len(whole))
+    at = np.minimum(np.arange(begin, begin + length), end - 1)
+    item: Item = {"clip": np.int32(index), "frames": Pictures(whole, at.tolist())}
+    item |= {name: value[at] for name, value in whole.labels.items()}
+    item["valid"][end - begin :] = False
+    item["audio"] = _sound(whole.audio, begin, end, length)
+    return item
+
+
+def window(domain: Domain, index: int, draws: Draws, previous: int, length: int) -> Item:
+    """`previous` + `length` frames of motion with sound, from a random start; conditions averaged over the last."""
+    source = domain.source
+    frames, total = source.frames(index), previous + length
+    begin = frames.start + random_start(len(frames), total, draws[0])
+    end = min(begin + total, frames.stop)
+    item: Item = {"clip": np.int32(index)}
+    for name in ("motion", "mouth"):
+        item[name] = _last_repeated(source.arrays[name][begin:end], total)
+    item["valid"] = np.zeros(total, np.bool_)
+    item["valid"][: end - begin] = source.arrays["valid"][begin:end]
+    item["audio"] = _sound(source.arrays["audio"], begin, end, total)
+    item["audio"] /= np.float32(32767)
+    conditions = _last_repeated(source.conditions[begin:end], total)[previous:]
+    weights = item["valid"][previous:, None].astype(np.float32) + np.float32(1e-6)  # all alike where no frame is valid
+    mean = (conditions * weights).sum(0) / weights.sum()
+    item["gaze"], item["emotion"] = mean[:2], mean[3:]
+    item["distance"] = np.float32((mean[2] - source.arrays["distance_mean"]) / source.arrays["distance_std"])
+    return item
+
+
+def difference(traits: Float[np.ndarray, "t n"], a: int, b: Sequence[int]) -> Float[np.ndarray, " b"]:
+    """How much frame a differs from frames b, by `wire.Clip.traits`."""
+    return np.abs(traits[b] - traits[a]).sum(-1)
+
+
+def collate(items: Sequence[Item], decode: Decode = schema.decode_jpeg) -> dict[str, np.ndarray]:
+    """The batch of items: their values stacked, their pictures decoded."""
+    return {
+        name: _decoded([item[name] for item in items], decode)
+        if isinstance(first, Pictures)
+        else np.stack([item[name] for item in items])
+        for name, first in items[0].items()
+    }
+
+
+def _decoded(pictures: Sequence[Pictures], decode: Decode) -> UInt8[np.ndarray, "b *t s s 3"]:
+    batch = None
+    for row, wanted in enumerate(pictures):
+        frames = [wanted.frames] if isinstance(wanted.frames, int) else wanted.frames
+        for place, k in enumerate(frames):
+            if place and k == frames[place - 1]:  # a short clip, filled up
+                batch[row, place] = batch[row, place - 1]
+                continue
+            picture = _picture(wanted.clip, k, decode)
+            if batch is None:
+                batch = np.empty((len(pictures), len(frames), *picture.shape), np.uint8)
+            if picture.shape != batch.shape[2:]:
+                raise InputError(
+                    f"clip {wanted.clip.clip_id}: pictures of {picture.shape[0]} px beside {batch.shape[2]} px; "
+                    "choose data sets of one size with data.config"
+                )
+            batch[row, place] = picture
+    return batch[:, 0] if isinstance(pictures[0].frames, int) else batch
+
+
+def _picture(clip: Clip, k: int, decode: Decode) -> UInt8[np.ndarray, "s s 3"]:
+    try:
+        return decode(clip.jpeg[k])
+    except ValueError as error:  # the record is as it was written: nothing a new copy would mend
+        raise InputError(f"clip {clip.clip_id}: frame {k} {error}; make the data set again") from error
+
+
+def random_start(available: int, length: int, number: float) -> int:
+    """A first frame such that `length` frames fit, each alike; 0 if they never do."""
+    return order.pick(number, max(available - length, 0) + 1)
+
+
+def _with_face(clip: Clip, number: float) -> int:
+    """Number of a frame with a face."""
+    usable = clip.usable
+    if not len(usable):
+        raise InputError(f"clip {clip.clip_id}: no face in any of its frames; make the data set again without it")
+    return int(usable[order.pick(number, len(usable))])
+
+
+def _sound(samples: np.ndarray, begin: int, end: int, length: int) -> np.ndarray:
+    """The sound of frames begin..end, float32 [length * 640]: sample 640 * k belongs to frame k; then silence."""
+    size = schema.SAMPLES_PER_FRAME
+    sound = np.zeros(length * size, np.float32)
+    sound[: (end - begin) * size] = samples[begin * size : end * size]
+    return sound
+
+
+def _last_repeated(rows: np.ndarray, length: int) -> np.ndarray:
+    """Rows filled up to `length` with the last of them."""
+    if len(rows) == length:
+        return rows
+    return np.concatenate([rows, np.repeat(rows[-1:], length - len(rows), 0)])
