@@ -34,6 +34,15 @@ def numbers(path, *args) -> np.ndarray:
     return np.asarray([number(picture) for picture in ingest.Video(path, *args).pictures()])
 
 
+def write_silence(container, stream, seconds: float) -> None:
+    """Fills a stream of 48 kHz, mono."""
+    for k in range(0, round(48_000 * seconds), 960):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, k
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
 class FakeFrame:
     """A decoded frame that knows its number and counts how many of its kind are alive."""
 
@@ -77,11 +86,7 @@ def test_other_codecs(tmp_path, ending, codec, sound):
         for picture in numbered(30):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-        for k in range(0, 57_600, 960):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
-            frame.sample_rate, frame.pts = 48_000, k
-            container.mux(tone.encode(frame))
-        container.mux(tone.encode(None))
+        write_silence(container, tone, 1.2)
     np.testing.assert_array_equal(numbers(path), np.arange(30))
     read = ingest.Video(path)
     count = sum(1 for _ in read.pictures())
@@ -162,11 +167,12 @@ def test_a_header_that_lies_is_found_by_counting(tmp_path, video_writer):
         stream = container.add_stream("libx264", rate=25, options={"g": "5"})
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
-        container.add_stream("aac", rate=16_000, layout="mono")
+        tone = container.add_stream("aac", rate=48_000, layout="mono")
         for _ in range(100):
             picture = rng.integers(0, 255, (64, 64, 3), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
+        write_silence(container, tone, 4.0)
     whole = ingest.Video(path)
     assert sum(1 for _ in whole.pictures()) == 100 and whole.shortfall() is None
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
