@@ -21,10 +21,9 @@ from vasa_jax.errors import InputError
 __all__ = ["Clip", "DamagedRecordError", "RecordSplit", "find_dataset", "parse_example"]
 
 _COMMANDS = {
-    "grid": "python -m experiments.prepare --name=grid --input=GRID_FOLDER --output={data} --face_model=MODEL.task",
     "procedural_heads": "python -m data_pipelines.synthetic --data_dir={data} --config=small_128",
 }
-_OTHER_COMMAND = "its builder under data_pipelines/ with --data_dir={data}"
+_OTHER_COMMAND = "python -m experiments.prepare --name={name} --input=VIDEOS --output={data} --face_model=MODEL.task"
 
 
 def find_dataset(data_dir: str | pathlib.Path, name: str, config: str | None = None) -> pathlib.Path:
@@ -44,7 +43,7 @@ def find_dataset(data_dir: str | pathlib.Path, name: str, config: str | None = N
         # A data set with one size only may have no configurations: then the version lies right under its name.
         folders = [f for f in folders if config in f.relative_to(data_dir).parts or f.parent == root]
     if not folders:
-        command = _COMMANDS.get(name.split("/")[0], _OTHER_COMMAND).format(data=data_dir)
+        command = _COMMANDS.get(name.split("/")[0], _OTHER_COMMAND).format(data=data_dir, name=name.split("/")[0])
         raise InputError(
             f"{root}: no data set {f'with configuration {config} ' if config else ''}there; make it with: {command}"
         )

@@ -35,8 +35,11 @@ def make_stream(config: Any, split: str) -> Any:
     options = {key: value for key, value in data.items() if key not in ("dir", "eval_batches", "eval_mixture")}
     if split != "train" and data.get("eval_mixture"):
         options["mixture"] = data["eval_mixture"]
+    import jax
+
+    hosts = {"process_index": jax.process_index(), "process_count": jax.process_count()}
     seed = config.seed if split == "train" else 0
-    return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **options)
+    return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **hosts, **options)
 
 
 def motion_statistics(stream: Any, path: Path) -> dict[str, list[float]]:

@@ -73,6 +73,9 @@ def get_config() -> ml_collections.ConfigDict:
         "size": 160,
         "kind": "pairs",
         "eval_batches": 4,
+        "engine": "auto",
+        "checksums": False,
+        "max_damaged": 0.01,
     }
     config.model = get_model()
     config.discriminator = {"enabled": False, "widths": (24, 48, 64), "scales": 2, "patch": 2}

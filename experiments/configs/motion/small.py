@@ -33,6 +33,9 @@ def get_config() -> ml_collections.ConfigDict:
         "mixture": {"grid": 0.75, "procedural_heads": 0.25},
         "kind": "windows",
         "eval_batches": 4,
+        "engine": "auto",
+        "checksums": False,
+        "max_damaged": 0.01,
     }
     config.model.update(
         {"motion_dim": 39, "width": 160, "depth": 4, "heads": 5, "layout": "B", "lookahead": 6, "dtype": "float32"}

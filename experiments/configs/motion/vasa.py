@@ -23,7 +23,15 @@ def get_config() -> ml_collections.ConfigDict:
     config.mesh = {"data": -1, "fsdp": 1, "tensor": 1}
     config.ema_decay = 0.9999
     config.init_from = ""
-    config.data = {"dir": "data", "mixture": {"clips": 1.0}, "kind": "windows", "eval_batches": 16}
+    config.data = {
+        "dir": "data",
+        "mixture": {"clips": 1.0},
+        "kind": "windows",
+        "eval_batches": 16,
+        "engine": "auto",
+        "checksums": False,
+        "max_damaged": 0.01,
+    }
     config.model = {
         "motion_dim": 135,
         "width": 512,
