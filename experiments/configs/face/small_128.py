@@ -1,11 +1,11 @@
-"""Face latent model at 128 px for two CPU cores: the first half of the weights that the project ships.
+"""Face latent model at 128 px for two CPU cores: the first part of the weights that the project ships.
 
 Command  vasa-train --config=experiments/configs/face/small_128.py --workdir=runs/face_small_128
 Data     GRID (six speakers, seven of eight sentences) and procedural heads, stored at 160 px
 Hardware two shared cores, Xeon 2.5 GHz; 1.16 s a step of 12 items (51 GFLOP, training_small.json)
 Run      stopped at step 1,653 of 5,000 after 32 minutes: the first 1,256 steps on GRID alone, the rest on the mixture
-         with 100 drawn people; then small_128_finish
-Result   experiments/results/face_grid.json (after small_128_finish)
+         with 100 drawn people; then small_128_finish, _detail, _sharp and _settle
+Result   experiments/results/face_grid.json (after all five)
 
 What small compute needed, and what was learned on the way:
 * Known points train the warps (losses warp_in, warp_out, flow). The mouth follows from the first hundreds of steps:

@@ -5,13 +5,13 @@ Start    the averaged parameters of runs/face_small_128 (step 1,653)
 Run      stopped at step 1,389 (learning rate planned for 1,500), 50 minutes on two cores shared with stage 2. The
          steps 461-651 had colour 0.35, the steps before them the augmentation of small_128; colour mixing that strong
          painted mouths green and was taken back
-Result   experiments/results/face_grid.json: of what shrinking keeps, 0.84 (known speakers) and 0.87 (unseen) of the
-         changes of the mouth; identity within 0.02 of the real frames; blinks on s1 only (6 of 8; others 0 of 16)
+Result   of what shrinking keeps, 0.84 (known speakers) and 0.87 (unseen) of the changes of the mouth; identity within
+         0.02 of the real frames; blinks on s1 only (6 of 8; others 0 of 16): training_small.json
 
-Open: the lids of unfamiliar faces close by about half. The code knows the blink (it reads 0.9-1.1 on closed eyes of
-held-out s1 frames), the picture does not follow: at 32x32 cells a lid is one cell of the warp, so it has to be painted,
-and the paint is learned per face. 160 more steps with eyes weighing 40 changed nothing measurable; a finer field or
-more people and steps are the next things to try.
+The lids of unfamiliar faces close by about half. The code knows the blink (it reads 0.9-1.1 on closed eyes of
+held-out s1 frames), the picture does not follow: at 32x32 cells a lid is one cell of the warp, so it has to be
+painted, and the paint is learned per face. 160 more steps with eyes weighing 40 changed nothing measurable;
+small_128_detail does.
 
 Once pose and dynamics encoders are frozen their latents are final, so stage 2 can train on them while the pictures
 still improve: the two runs shared the two cores. Mouth and eyes weigh more, people differ more in shape and more of

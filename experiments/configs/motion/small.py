@@ -1,18 +1,19 @@
 """Motion diffusion transformer for two CPU cores: the weights that the project ships.
 
 Command  vasa-train --config=experiments/configs/motion/small.py --workdir=runs/motion_small
-Data     motion of the small_128 face model (7 + 32 values a frame) over GRID and procedural heads; encoders of
-         runs/face_small_128 at step 1,653
-Hardware two cores shared with small_128_finish: 1,000 steps in 33 minutes (planned for 1,600, then 1,200, then 1,000
-         steps: the learning rate's cosine was shortened twice on the way)
-Result   held-out windows: changes of the mouth 0.60 at step 500, 0.67 at step 1,000 (wrong sound 0.24); decoded and
-         tracked: experiments/results/motion_grid.json; sampling: experiments/results/motion_sampling.json
+Data     motion of the small_128 face model (7 + 32 values a frame) over GRID and 400 drawn people of 60 frames;
+         encoders of runs/face_small_128_detail at step 1,000
+Hardware two cores shared with small_128_sharp: 1,000 steps in 31 minutes
+Result   held-out windows: changes of the mouth 0.58 at step 500, 0.64 at step 1,000 (wrong sound 0.22); decoded and
+         tracked: experiments/results/motion_grid.json. An earlier model of the same size, on the latents of an earlier
+         face model: 0.60 and 0.67 (training_small.json); its sampling: experiments/results/motion_sampling.json
 
 Silence is all zeros after the log-mel front end, where a layer norm's gradient is huge: the first step had a gradient
 norm of 2.6e7 (clipped) until the front end's bias was drawn at random.
-Speed    about 0.75 steps a second on two busy cores (batch 64)
-Score    correlation of changes of mouth opening with the real video, read from the motion, 20 held-out sentences of s1:
-         0.72 at step 828 (ridge from log-mel 0.70, wrong audio 0.23); experiments/results/motion_sampling*.json
+Speed    about 0.6 steps a second on two busy cores (batch 64)
+Score    of the earlier model: correlation of changes of mouth opening with the real video, read from the motion, 20
+         held-out sentences of s1: 0.72 at step 828 (ridge from log-mel 0.70, wrong audio 0.23);
+         experiments/results/motion_sampling*.json
 """
 
 import ml_collections

@@ -1,0 +1,26 @@
+"""Last part of the bundled weights: back to mostly real faces, pixels over the critic.
+
+Command  vasa-train --config=experiments/configs/face/small_128_settle.py --workdir=runs/face_small_128_settle
+Start    the averaged parameters of runs/face_small_128_sharp (step 900)
+Run      650 steps, SETTLE_MINUTES minutes on two cores
+Result   experiments/results/face_grid.json
+"""
+
+import ml_collections
+
+from experiments.configs.face import small_128_sharp
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = small_128_sharp.get_config()
+    config.seed = 4
+    config.steps = 650
+    config.eval_every = 325
+    config.init_from = "runs/face_small_128_sharp"
+    config.data.mixture = ml_collections.ConfigDict({"grid": 0.7, "procedural_heads": 0.3})
+    config.loss_focus.mouth = 20.0
+    config.loss_adversarial_start = 0
+    config.loss.adversarial = 0.04
+    config.loss.pixel = 8.0
+    config.augment.contrast = 0.2
+    return config
