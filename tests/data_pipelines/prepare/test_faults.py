@@ -92,18 +92,19 @@ def test_a_file_that_kills_its_reader_is_left_out_and_the_rest_goes_on(heads, vi
 def test_a_full_disk_is_one_line_and_the_next_run_goes_on(heads, videos, tmp_path):
     """A limit on the size of files stands in for the disk: the write itself fails, with another number."""
     sources = datasets.find_sources("grid", videos)
+    staged = tmp_path / "staged"
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, usual[1]))
         with pytest.raises(InputError, match="run the same command again: it goes on where it was"):
-            local.run(sources, job(heads, tmp_path), 1, lambda outcome: None)
+            local.run(sources, job(heads, staged), 1, lambda outcome: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
         signal.signal(signal.SIGXFSZ, handler)
-    assert content(tmp_path) == {}
-    local.run(sources, job(heads, tmp_path), 1, lambda outcome: None)
-    assert len(content(tmp_path)) == 5
+    assert content(staged) == {}
+    local.run(sources, job(heads, staged), 1, lambda outcome: None)
+    assert len(content(staged)) == 5
 
 
 def test_too_little_space_for_the_shards_is_said_before_they_are_written(tmp_path, monkeypatch):
