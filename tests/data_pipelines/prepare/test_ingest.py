@@ -75,7 +75,10 @@ def test_containers(tmp_path, video_writer, ending):
     np.testing.assert_array_equal(numbers(path), np.arange(30))
 
 
-@pytest.mark.parametrize(("ending", "codec", "sound"), [("webm", "libvpx", "libopus"), ("mpg", "mpeg1video", "mp2"), ("avi", "mpeg4", "pcm_s16le")])
+@pytest.mark.parametrize(
+    ("ending", "codec", "sound"),
+    [("webm", "libvpx", "libopus"), ("mpg", "mpeg1video", "mp2"), ("avi", "mpeg4", "pcm_s16le")],
+)
 def test_other_codecs(tmp_path, ending, codec, sound):
     path = tmp_path / f"clip.{ending}"
     with av.open(str(path), "w") as container:
