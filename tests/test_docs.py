@@ -40,7 +40,7 @@ def _commands(text):
         if found:
             module = scripts.get(found[1]) if found[1] else found[2]
             assert module, f"{found[1]} is no console script"
-            yield module, re.findall(r"--(\w+)", line[found.end() :])
+            yield module, re.findall(r"(?<!\S)--(\w+)", line[found.end() :])
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
