@@ -5,14 +5,12 @@ Nothing in it is loaded from elsewhere. Style and words follow `vasa_jax.report`
 
 import collections
 import html
-import importlib.resources
-import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_pipelines.prepare import filters, sheets
 from data_pipelines.prepare.results import Results
-from vasa_jax.report import timeline
+from vasa_jax.report import template, timeline
 
 KEPT, DROPPED_A_KIND = 48, 8
 """How many thumbnails are shown."""
@@ -35,7 +33,6 @@ def render(title: str, quality: Mapping[str, Any], found: Results) -> str:
       quality: the content of quality.json.
       found: where the pictures come from.
     """
-    template = importlib.resources.files("data_pipelines.prepare").joinpath("quality.html").read_text(encoding="utf-8")
     counts, labels = quality["counts"], quality["labels"]
     seconds = sum(entry["seconds"] for entry in quality["speakers"].values())
     blink = labels["blinks_per_minute"]
@@ -46,17 +43,18 @@ def render(title: str, quality: Mapping[str, Any], found: Results) -> str:
         ("speakers", f"{sum(bool(e['kept']) for e in quality['speakers'].values()):,}"),
         ("blinks a minute", "–" if blink is None else f"{blink:.0f}"),
     ]
-    return string.Template(template).substitute(
-        title=html.escape(title),
-        stats="".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in stats),
-        labels_from=html.escape(labels["from"]),
-        reasons=_rows(quality["reasons"].items()) or '<tr><td colspan="2">Nothing was dropped.</td></tr>',
-        splits=_rows(quality["splits"].items()),
-        speakers=_speakers(quality["speakers"]),
-        histograms="".join(histogram(_TITLES[name], entry) for name, entry in labels["histograms"].items()),
-        dropped=_dropped(found) or "<p>Nothing was dropped.</p>",
-        kept=_kept(found),
-    )
+    fields = {
+        "title": html.escape(title),
+        "stats": "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in stats),
+        "labels_from": html.escape(labels["from"]),
+        "reasons": _rows(quality["reasons"].items()) or '<tr><td colspan="2">Nothing was dropped.</td></tr>',
+        "splits": _rows(quality["splits"].items()),
+        "speakers": _speakers(quality["speakers"]),
+        "histograms": "".join(histogram(_TITLES[name], entry) for name, entry in labels["histograms"].items()),
+        "dropped": _dropped(found) or "<p>Nothing was dropped.</p>",
+        "kept": _kept(found),
+    }
+    return template.fill("data_pipelines.prepare", "quality.html", fields)
 
 
 def histogram(title: str, entry: Mapping[str, Any]) -> str:

@@ -2,8 +2,6 @@
 
 import dataclasses
 import html
-import importlib.resources
-import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from jaxtyping import UInt8
 
 from vasa_jax import files
 from vasa_jax.inference.portrait import FaceBox
-from vasa_jax.report import timeline
+from vasa_jax.report import template, timeline
 from vasa_jax.report.measure import Clip
 
 _PORTRAIT = 480  # pixels of the longer side in the page
@@ -77,8 +75,7 @@ _TEXTS = ("title", "heading", "lede", "date", "version", "inputs", "result", "ha
 
 def write(path: str | Path, report: Report) -> None:
     """Writes the page."""
-    template = importlib.resources.files("vasa_jax.report").joinpath("template.html").read_text(encoding="utf-8")
-    page = string.Template(template).substitute(_fields(report))
+    page = template.fill("vasa_jax.report", "template.html", _fields(report))
     with files.replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
