@@ -48,6 +48,7 @@ def _loss_after(steps: int, **options) -> float:
     return float(loss(params, sharp[24:], blurred[24:]))
 
 
+@pytest.mark.slow
 def test_blur_is_seen_soon():
     """On pictures kept out, after 160 steps of a small critic. Chance is 2, and instance norm still there (2.09)."""
     assert _loss_after(160, norm="layer", detail=6.0) < 1.5  # 1.16 measured
