@@ -47,7 +47,7 @@ def stages(folder: Path, processes: int = 2) -> list[tuple[str, list[str], Path]
     video = folder / "talking.mp4"
     generate = ["experiments.generate", f"--checkpoint={release}", f"--portrait={PORTRAIT}", f"--audio={SPEECH}"]
     return [
-        ("data", draw, data / "procedural_heads" / "tiny_64"),
+        ("data", draw, data / "procedural_heads" / "tiny_64" / "1.0.0"),  # TFDS names it so when it is whole
         ("face", train("face/tiny_64", face), face / "checkpoints" / "600"),
         ("latents", prepare, latents / "procedural_heads.npz"),
         ("motion", train("motion/tiny", motion), motion / "checkpoints" / "600"),

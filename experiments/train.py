@@ -29,14 +29,14 @@ def make_stream(config: Any, split: str) -> Any:
 
     Held-out streams draw with a fixed seed, so that runs of other seeds are scored on the same items.
     """
+    import jax
+
     from data_pipelines.clips import ClipStream
 
     data = config.data.to_dict()
     options = {key: value for key, value in data.items() if key not in ("dir", "eval_batches", "eval_mixture")}
     if split != "train" and data.get("eval_mixture"):
         options["mixture"] = data["eval_mixture"]
-    import jax
-
     hosts = {"process_index": jax.process_index(), "process_count": jax.process_count()}
     seed = config.seed if split == "train" else 0
     return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **hosts, **options)

@@ -2,7 +2,7 @@
 
 Command  vasa-train --config=experiments/configs/face/small_128_detail.py --workdir=runs/face_small_128_detail
 Start    the averaged parameters of runs/face_small_128_finish (step 1,389)
-Data     half GRID, half procedural heads: 480 people of 60 frames (400 to train on), a fifth of them smiling with teeth
+Data     half GRID, half procedural heads: 480 people of 60 frames (400 to train on), about a quarter smile
 Run      1,000 steps, about 30 minutes of two cores that had other work; its latents are the motion model's data
 Result   blinks. Before: 6 of 14 kept (one speaker only), of speakers never seen 0 of 10; two runs later
          (small_128_sharp) 13 of 14 and 9 of 10: training_small.json, "face_small_128_sharp"

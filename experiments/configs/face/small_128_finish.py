@@ -1,4 +1,4 @@
-"""Second half of small_128: encoders of motion stand still, warps and generator go on.
+"""Second part of the bundled weights: encoders of motion stand still, warps and generator go on.
 
 Command  vasa-train --config=experiments/configs/face/small_128_finish.py --workdir=runs/face_small_128_finish
 Start    the averaged parameters of runs/face_small_128 (step 1,653)
