@@ -23,7 +23,7 @@ from PIL import Image
 
 from data_pipelines import emotions, schema
 from data_pipelines.data_set import DataSet
-from data_pipelines.prepare import shard_manifest
+from data_pipelines.prepare import plain_shards, shard_manifest
 from data_pipelines.prepare.source import Processed, Source
 from vasa_jax import files
 from vasa_jax.errors import InputError
@@ -135,6 +135,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Writes the shards, then what is known of them into the same folder, before TFDS moves it to its place."""
         super()._download_and_prepare(dl_manager=dl_manager, download_config=download_config)
         folder = pathlib.Path(self.data_dir)
+        plain_shards.store(folder)
         shard_manifest.write(folder, {name: split.num_examples for name, split in self.info.splits.items()})
         _write_sources(folder / SOURCES, self._files, download_config.manual_dir)
         files.write_json(folder / QUALITY, {name: sorted(entries, key=str) for name, entries in self.quality.items()})
