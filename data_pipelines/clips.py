@@ -58,6 +58,7 @@ class ClipStream:
       engine: "tf.data", "grain", "threads", or "auto", the first that is installed. The batches are the same.
       checksums: compare every shard's SHA-256 with its manifest first (seconds a gigabyte).
       max_damaged: share of a data set's records that may be damaged; see `domain.Domain`.
+      reuse: items that a clip serves once it was read, for data sets larger than memory; see `order.ClipOrder`.
 
     Raises:
       InputError: a data set is missing, cut short or damaged; the message says what to do.
@@ -87,13 +88,15 @@ class ClipStream:
         engine: str = "auto",
         checksums: bool = False,
         max_damaged: float = 0.01,
+        reuse: int = 1,
     ):
         if kind not in _KINDS:
             raise UsageError(f"clip stream: unknown kind {kind!r}; it is pairs, clips or windows")
         if batch_size % process_count or not 0 <= process_index < process_count:
             raise UsageError(f"clip stream: batch size {batch_size} does not divide among {process_count} hosts")
-        if min(length, window, threads) < 1 or previous < 0:
-            raise UsageError(f"clip stream: length {length}, window {window}, previous {previous}, threads {threads}")
+        if min(length, window, threads, reuse) < 1 or previous < 0:
+            given = f"length {length}, window {window}, previous {previous}, threads {threads}, reuse {reuse}"
+            raise UsageError(f"clip stream: {given}")
         try:
             self._mixture = order.Mixture(mixture)
         except ValueError as error:
@@ -113,8 +116,10 @@ class ClipStream:
             self.sources = [records.RecordSplit(folder, split, cache_bytes, checksums) for folder in folders]
         if speaker_power is None:
             speaker_power = 0.5 if kind == "pairs" and split == "train" else 1.0
-        orders = [order.ClipOrder(s.speakers, seed * 1000 + i, speaker_power) for i, s in enumerate(self.sources)]
-        self._domains = [Domain(*each, max_damaged) for each in zip(mixture, self.sources, orders, strict=True)]
+        self._domains = [
+            Domain(name, source, order.ClipOrder(source.speakers, seed * 1000 + i, speaker_power, reuse), max_damaged)
+            for i, (name, source) in enumerate(zip(mixture, self.sources, strict=True))
+        ]
 
     def __len__(self) -> int:
         """How many clips there are in all data sets together."""
@@ -149,7 +154,7 @@ class ClipStream:
         clip = domain.order.at(ordinal)
         draws = self._draws.at(position)
         if self.kind == "pairs":
-            item = items.pair(domain, clip, draws)
+            item = items.pair(domain, clip, draws, ordinal)
         elif self.kind == "clips":
             item = items.clip(domain, clip, draws, self._length, self._start)
         else:

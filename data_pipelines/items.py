@@ -38,16 +38,16 @@ DRAWS = 1 + _CANDIDATES + 3
 """Random numbers an item may use."""
 
 
-def pair(domain: Domain, index: int, draws: Draws) -> Item:
+def pair(domain: Domain, index: int, draws: Draws, ordinal: int = 0) -> Item:
     """Source and driver, two frames of a clip, and other, a frame of a clip of another speaker; frames with faces only.
 
-    The driver is the one of `_CANDIDATES` frames that differs most from the source.
+    The driver is the one of `_CANDIDATES` frames that differs most from the source. `ordinal`: place in the order.
     """
     index, clip = domain.read(index)
     source, *candidates = (_with_face(clip, number) for number in draws[: 1 + _CANDIDATES])
     driver = candidates[int(np.argmax(difference(clip.traits, source, candidates)))]
     first, second, third = draws[1 + _CANDIDATES :]
-    _, foreign = domain.read(domain.order.other(index, first, second))
+    _, foreign = domain.read(domain.order.other(index, first, second, ordinal))
     other = _with_face(foreign, third)
     item: Item = {"clip": np.int32(index)}
     for name, where, k in (("source", clip, source), ("driver", clip, driver), ("other", foreign, other)):
@@ -101,7 +101,7 @@ def collate(items: Sequence[Item], decode: Decode = schema.decode_jpeg) -> dict[
     return {
         name: _decoded([item[name] for item in items], decode)
         if isinstance(first, Pictures)
-        else np.stack([item[name] for item in items])
+        else np.array([item[name] for item in items])  # of alike arrays: three times as fast as np.stack
         for name, first in items[0].items()
     }
 

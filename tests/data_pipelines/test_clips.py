@@ -52,9 +52,10 @@ def test_batch_is_a_pure_function_of_seed_and_step(make):
     assert any((make(seed=2).batch(5)[name] != value).any() for name, value in first.items())
 
 
-def test_hosts_read_disjoint_slices_of_the_global_batch(make):
-    whole = make().batch(3)
-    shards = [make(process_index=i, process_count=4).batch(3) for i in range(4)]
+@pytest.mark.parametrize("reuse", [1, 4])
+def test_hosts_read_disjoint_slices_of_the_global_batch(make, reuse):
+    whole = make(reuse=reuse).batch(3)
+    shards = [make(process_index=i, process_count=4, reuse=reuse).batch(3) for i in range(4)]
     _same({name: np.concatenate([s[name] for s in shards]) for name in whole}, whole)
     assert whole["index"].tolist() == list(range(8))
 

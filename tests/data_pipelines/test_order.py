@@ -54,6 +54,38 @@ def test_one_speaker_has_only_itself():
     assert order.ClipOrder(["a", "a"], 0).other(0, 0.3, 0.7) in (0, 1)
 
 
+@pytest.mark.parametrize("reuse", [2, 8])
+def test_a_reused_clip_is_read_once_by_a_memory_that_holds_few(reuse):
+    speakers = [f"s{i % 90}" for i in range(4000)]
+    clips = order.ClipOrder(speakers, 0, reuse=reuse)
+    held, read, items = collections.OrderedDict(), 0, 12 * order.REUSED * reuse // 2
+    rng = np.random.default_rng(1)
+
+    def fetch(clip):
+        read = clip not in held
+        held[clip] = held.pop(clip, None)
+        if len(held) > 1.5 * order.REUSED:
+            held.popitem(last=False)
+        return read
+
+    for i in range(items):
+        clip = clips.at(i)
+        other = clips.other(clip, *rng.random(2), i)
+        assert speakers[other] != speakers[clip]
+        read += fetch(clip) + fetch(other)
+    assert read <= items / reuse + 2 * order.REUSED  # those at the start, when nothing is held
+
+
+def test_reuse_visits_every_clip_as_often_and_none_twice_in_a_block():
+    count, reuse = 6 * order.REUSED, 4
+    clips = order.ClipOrder(["a"] * count, 0, reuse=reuse)
+    drawn = [clips.at(i) for i in range((count - order.REUSED) * reuse)]  # up to the end of the first epoch
+    visits = collections.Counter(collections.Counter(drawn).values())
+    assert visits[reuse] >= count - 2 * order.REUSED  # the rest are those of the start and the end
+    blocks = np.reshape(drawn, (-1, order.REUSED))
+    assert all(len(set(block)) == order.REUSED for block in blocks.tolist())
+
+
 def test_item_rng_depends_on_all_of_its_key():
     draws = {order.item_rng(*key).integers(1 << 62) for key in ((0, 1), (0, 2), (1, 1), (0, 1, 0))}
     assert len(draws) == 4 and order.item_rng(0, 1).integers(1 << 62) in draws

@@ -1,3 +1,6 @@
+import ctypes.util
+import platform
+
 import numpy as np
 import pytest
 
@@ -86,3 +89,26 @@ def test_cut_shard_is_noticed(tmp_path):
     shard.write_bytes(b"01234")
     with pytest.raises(InputError, match="cut short"):
         records.RecordSplit(tmp_path, "train")
+
+
+def test_memory_of_a_record_serves_the_next(data_dir, tmp_path):
+    """Page faults cost more than reading; without the switch a record of 1.2 MB takes hundreds."""
+    from array_record.python import array_record_module
+
+    resource = pytest.importorskip("resource")
+    records.RecordSplit(records.find_dataset(data_dir, "beta"), "train")
+    if not ctypes.util.find_library("c") or platform.libc_ver()[0] != "glibc":
+        pytest.skip("the C library is not glibc")
+    path = tmp_path / "x.array_record"
+    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1,uncompressed")
+    for _ in range(4):
+        writer.write(np.random.default_rng(0).bytes(1_200_000))
+    writer.close()
+    reader = array_record_module.ArrayRecordReader(str(path), options="readahead_buffer_size:0")
+    reader.read([0])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        for i in range(4):
+            reader.read([i])
+    faults = (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20
+    assert faults < 100  # measured: 40 at first, then none; 820 without

@@ -76,6 +76,7 @@ def get_config() -> ml_collections.ConfigDict:
         "engine": "auto",
         "checksums": False,
         "max_damaged": 0.01,
+        "reuse": 1,
     }
     config.model = get_model()
     config.discriminator = {"enabled": False, "widths": (24, 48, 64), "scales": 2, "patch": 2}

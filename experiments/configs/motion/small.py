@@ -37,6 +37,7 @@ def get_config() -> ml_collections.ConfigDict:
         "engine": "auto",
         "checksums": False,
         "max_damaged": 0.01,
+        "reuse": 1,
     }
     config.model.update(
         {"motion_dim": 39, "width": 160, "depth": 4, "heads": 5, "layout": "B", "lookahead": 6, "dtype": "float32"}

@@ -31,6 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
         "engine": "auto",
         "checksums": False,
         "max_damaged": 0.01,
+        "reuse": 1,
     }
     config.model = {
         "motion_dim": 135,

@@ -34,7 +34,7 @@ def test_every_part_reports(options):
     assert report["decoders"]["same_bits"] is True
     assert report["pairs"]["pictures_per_batch"] == 6 and report["clips"]["pictures_per_batch"] <= 25
     for kind in ("pairs", "clips"):
-        for state in ("in_memory", "from_disk"):
+        for state in ("in_memory", "from_disk", "from_disk_reused"):
             row = report[kind][state]["threads"]
             assert row["share_lowest"] <= row["share_p50"] <= row["share_highest"]
             assert row["batch"]["n"] == 3 * 2 and row["batch"]["p50_ms"] <= row["batch"]["p95_ms"]
