@@ -12,6 +12,7 @@ import dataclasses
 import fcntl
 import os
 import pathlib
+import resource
 import shutil
 import tempfile
 import time
@@ -35,6 +36,7 @@ BEAM_RUNNERS = {
     "dataflow": "DataflowRunner",
 }
 _STORING = "storing"  # stands in the staging folder while the data set may be there without its report
+_SHUFFLED_IN_MEMORY = 128 << 20  # bytes; TFDS would take 1 GB before it turns to files
 _SPACE = 2.2  # of the staged results' size: TFDS shuffles through temporary files beside the shards
 
 
@@ -136,8 +138,11 @@ def _build(request: Request, found: results.Results) -> pathlib.Path:
     """Writes the shards with TFDS; returns the version folder."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import shuffle
 
     tfds.disable_progress_bar()
+    shuffle.MAX_MEM_BUFFER_SIZE = _SHUFFLED_IN_MEMORY
+    _allow_open_files()
     parent = pathlib.Path(request.output, request.name, request.config)
     for left in parent.glob("incomplete.*"):  # of a run that was killed here; we are alone
         shutil.rmtree(left)
@@ -158,6 +163,13 @@ def _build(request: Request, found: results.Results) -> pathlib.Path:
     except tf.errors.OpError as error:
         raise InputError(f"{request.output}: cannot be written ({error.message}); make room and run again") from error
     return pathlib.Path(builder.data_dir)
+
+
+def _allow_open_files() -> None:
+    """TFDS shuffles through a thousand files at once, about what a process may have open by default."""
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(usual, 8192), most), most))
 
 
 def _check_counts(folder: pathlib.Path, counts: dict[str, int]) -> None:
