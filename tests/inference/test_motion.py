@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from tests import quick
 from vasa_jax.inference import motion
 from vasa_jax.models.motion_transformer import MotionConfig, init_params
 
@@ -12,9 +13,13 @@ CONFIG = MotionConfig(motion_dim=M, width=16, depth=1, heads=2, layout="B", wind
 STATS = {"mean": list(np.arange(M, dtype=float)), "std": [0.5] * M}
 
 
+def _params() -> dict:
+    return quick.jit(lambda key: init_params(CONFIG, key))(jax.random.key(0))
+
+
 @pytest.fixture(scope="module")
 def generator() -> motion.MotionGenerator:
-    params = init_params(CONFIG, jax.random.key(0))
+    params = _params()
     params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
     return motion.MotionGenerator(CONFIG, params, STATS)
 
@@ -96,7 +101,7 @@ def test_controls_and_guidance_matter(generator) -> None:
 
 
 def test_the_output_stays_within_the_statistics() -> None:
-    params = jax.tree.map(lambda x: x + 5.0, init_params(CONFIG, jax.random.key(0)))
+    params = jax.tree.map(lambda x: x + 5.0, _params())
     wild = motion.MotionGenerator(CONFIG, params, {**STATS, "low": [-1.0] * M, "high": [2.0] * M})
     made = _all(wild, [_sound(12)], 12)
     assert made.min() >= -1.0 and made.max() <= 2.0

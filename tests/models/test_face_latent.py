@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from experiments.configs.face import tiny_64
+from tests import quick
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.ops.warp import identity_grid
-
-FAST = {"xla_backend_optimization_level": 0}
 
 
 @functools.cache
@@ -29,8 +28,8 @@ def _config() -> ml_collections.FrozenConfigDict:
 def _model_and_params():
     model = FaceLatentModel(_config())
     image = jnp.zeros((1, 32, 32, 3))
-    init = jax.jit(lambda key: model.init(key, image, image)["params"])
-    return model, init.lower(jax.random.key(0)).compile(compiler_options=FAST)(jax.random.key(0))
+    init = quick.jit(lambda key: model.init(key, image, image)["params"])
+    return model, init(jax.random.key(0))
 
 
 def _images(n: int = 2, seed: int = 0) -> np.ndarray:
@@ -38,8 +37,13 @@ def _images(n: int = 2, seed: int = 0) -> np.ndarray:
 
 
 def _apply(method, *args):
-    model, params = _model_and_params()
-    return model.apply({"params": params}, *args, method=method)
+    _, params = _model_and_params()
+    return _compiled(method)({"params": params}, *args)
+
+
+@functools.cache
+def _compiled(method):
+    return quick.jit(functools.partial(_model_and_params()[0].apply, method=method))
 
 
 def test_shapes_follow_the_contract():
@@ -104,7 +108,7 @@ def test_every_network_gets_a_finite_gradient_from_reenactment():
 
     # The warps' last layers start at zero, which hides what lies before them: a step away from the start.
     params = jax.tree.map(lambda x: x + 0.01, params)
-    gradient = jax.jit(jax.grad(loss)).lower(params).compile(compiler_options=FAST)(params)
+    gradient = quick.jit(jax.grad(loss))(params)
     for name, tree in gradient.items():
         leaves = jax.tree.leaves(tree)
         assert all(np.isfinite(leaf).all() for leaf in leaves), name

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tests import quick
 from vasa_jax.models.generator import FINE_REACH, Generator
 from vasa_jax.ops.warp import identity_grid
 
@@ -24,18 +25,21 @@ def _inputs():
 
 @functools.cache
 def _params(refine: bool):
-    return Generator(**OPTIONS, refine=refine).init(jax.random.key(0), *_inputs())["params"]
+    return quick.jit(Generator(**OPTIONS, refine=refine).init)(jax.random.key(0), *_inputs())["params"]
 
 
 def _draw(params, refine: bool):
     return Generator(**OPTIONS, refine=refine).apply({"params": params}, *_inputs())
 
 
+_compiled = quick.jit(_draw, static_argnums=1)
+
+
 def test_a_fresh_refinement_changes_nothing():
     """What was trained without it can go on with it: every array of the coarse generator serves as it is."""
     coarse, fine = _params(False), _params(True)
     assert set(fine) - set(coarse) == {"detail", "fine_flow"}
-    before, after = _draw(coarse, False), _draw({**fine, **coarse}, True)
+    before, after = _compiled(coarse, False), _compiled({**fine, **coarse}, True)
     for name in ("image", "painted", "coords", "keep"):
         np.testing.assert_allclose(before[name], after[name], atol=1e-5)
 
@@ -44,8 +48,8 @@ def test_the_refinement_learns_from_the_first_step_and_stays_within_reach():
     def gap(params):
         return jnp.square(_draw(params, True)["coords"] - 0.5).mean()
 
-    gradient = jax.grad(gap)(_params(True))
+    gradient = quick.jit(jax.grad(gap))(_params(True))
     assert float(jnp.abs(gradient["fine_flow"]["kernel"]).max()) > 0
     wild = {**_params(True), "fine_flow": {"kernel": 1e3 * jnp.ones((3, 3, 8, 2)), "bias": jnp.zeros(2)}}
-    moved = np.abs(_draw(wild, True)["coords"] - _draw(_params(True), True)["coords"])
+    moved = np.abs(_compiled(wild, True)["coords"] - _compiled(_params(True), True)["coords"])
     assert 0.5 * FINE_REACH < moved.max() <= FINE_REACH + 1e-5

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import quick
 from vasa_jax.models.motion_transformer import (
     CONDITIONS,
     MotionConditions,
@@ -34,15 +35,19 @@ def _conditions(seed: int = 0) -> MotionConditions:
     return MotionConditions(draw(B, 4 * (K + W), BANDS), every, draw(B, K, M), draw(B, 2), draw(B), draw(B, 8), every)
 
 
+def _params(config: MotionConfig) -> dict:
+    return {"params": quick.jit(lambda key: init_params(config, key))(jax.random.key(0))}
+
+
 @pytest.fixture(scope="module", params=["A", "B"])
 def model(request: pytest.FixtureRequest):
     config = _config(request.param)
-    params = jax.jit(lambda key: init_params(config, key))(jax.random.key(0))
+    params = _params(config)["params"]
     # The output starts near zero; a larger one makes every dependence visible.
     params = jax.tree.map(lambda x: x + 0.05 * jax.random.normal(jax.random.key(1), x.shape), params)
     noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.asarray([3, 800])
 
-    @jax.jit
+    @quick.jit
     def compiled(noisy: jax.Array, time: jax.Array, conditions: MotionConditions, drop: dict) -> jax.Array:
         return MotionTransformer(config).apply({"params": params}, noisy, time, conditions, drop)
 
@@ -108,19 +113,22 @@ def test_time_is_read(model) -> None:
 
 def test_encoding_first_is_the_same() -> None:
     config = _config("B")
-    params = {"params": init_params(config, jax.random.key(0))}
     conditions, noisy, time = _conditions(), jnp.ones((B, W, M)), jnp.asarray([3, 800])
     model = MotionTransformer(config)
-    audio = model.apply(params, conditions.audio, conditions.audio_valid, method="encode_audio")
-    split = model.apply(params, noisy, time, conditions.replace(audio=audio), {}, method="denoise")
-    np.testing.assert_allclose(split, model.apply(params, noisy, time, conditions, {}), atol=1e-6)
+
+    @quick.jit
+    def both(params):
+        audio = model.apply(params, conditions.audio, conditions.audio_valid, method="encode_audio")
+        split = model.apply(params, noisy, time, conditions.replace(audio=audio), {}, method="denoise")
+        return split, model.apply(params, noisy, time, conditions, {})
+
+    np.testing.assert_allclose(*both(_params(config)), atol=1e-6)
 
 
 def test_bfloat16_stays_close() -> None:
-    params = {"params": init_params(_config("A"), jax.random.key(0))}
     args = (jnp.ones((B, W, M)), jnp.asarray([3, 800]), _conditions(), {})
-    exact = MotionTransformer(_config("A")).apply(params, *args)
-    rounded = MotionTransformer(_config("A", dtype="bfloat16")).apply(params, *args)
+    configs = _config("A"), _config("A", dtype="bfloat16")
+    exact, rounded = (quick.jit(MotionTransformer(c).apply)(_params(_config("A")), *args) for c in configs)
     assert rounded.dtype == jnp.float32
     # bfloat16 keeps 8 bits: some 1 % of outputs of order 0.1.
     np.testing.assert_allclose(exact, rounded, atol=3e-2)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.configs.face import tiny_64
+from tests import quick
 from vasa_jax import landmarks
 from vasa_jax.ops.rotations import transform
 from vasa_jax.training.augment import MARGIN, StoredFrames, augmented_view, person_parameters, plain_view
@@ -41,9 +42,16 @@ def _settings(**changes):
 
 
 def _view(stored, config, seed=0):
-    keys = jax.random.split(jax.random.key(seed), stored.pose.shape[0])
-    person = jax.vmap(lambda key: person_parameters(key, config))(keys)
-    return augmented_view(stored, person, keys, SIZE, 48, config), person
+    return _view_by_keys(stored, config, jax.random.split(jax.random.key(seed), stored.pose.shape[0]))
+
+
+def _view_by_keys(stored, config, keys):
+    @quick.jit
+    def view(stored, keys):
+        person = jax.vmap(lambda key: person_parameters(key, config))(keys)
+        return augmented_view(stored, person, keys, SIZE, 48, config), person
+
+    return view(stored, keys)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,16 +82,14 @@ def test_mirrored_labels():
 def test_a_view_depends_on_its_own_key_only():
     stored = _stored(4)
     whole, _ = _view(stored, _settings())
-    keys = jax.random.split(jax.random.key(0), 4)[2:]
-    config = _settings()
-    person = jax.vmap(lambda key: person_parameters(key, config))(keys)
-    half = augmented_view(jax.tree.map(lambda x: x[2:], stored), person, keys, SIZE, 48, config)
+    later = jax.tree.map(lambda x: x[2:], stored)
+    half, _ = _view_by_keys(later, _settings(), jax.random.split(jax.random.key(0), 4)[2:])
     np.testing.assert_allclose(half.image, whole.image[2:], atol=1e-5)
 
 
 def test_plain_view_is_the_inner_crop():
     stored = _stored()
-    view = plain_view(stored, SIZE, 48)
+    view = quick.jit(lambda stored: plain_view(stored, SIZE, 48))(stored)
     np.testing.assert_array_equal(view.landmarks, stored.landmarks)
     np.testing.assert_allclose(view.image[:, 0, 0], stored.frames[:, 8, 8], atol=0.05)
     assert view.face.shape == (3, 48, 48, 3)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from experiments.configs.face import tiny_64
+from tests import quick
 from vasa_jax import landmarks
 from vasa_jax.ops.rotations import transform
 from vasa_jax.training.face_task import make_face_task
 
-FAST = {"xla_backend_optimization_level": 0}
 STORED = 40  # 1.25 x 32
 
 
@@ -44,7 +44,7 @@ def _batch(n: int = 4) -> dict[str, np.ndarray]:
 
 
 def _compiled(fn, *args):
-    return jax.jit(fn).lower(*args).compile(compiler_options=FAST)(*args)
+    return quick.jit(fn)(*args)
 
 
 @functools.cache
@@ -62,11 +62,7 @@ def _step():
     def value(model, step):
         return task.losses["model"]({**params, "model": model}, _batch(), jax.random.key(1), step, {})
 
-    run = (
-        jax.jit(jax.value_and_grad(value, has_aux=True))
-        .lower(params["model"], jnp.int32(0))
-        .compile(compiler_options=FAST)
-    )
+    run = quick.jit(jax.value_and_grad(value, has_aux=True))
     return {step: run(params["model"], jnp.int32(step)) for step in (0, 10)}
 
 

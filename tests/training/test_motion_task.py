@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests import quick
 from vasa_jax.models.audio import log_mel
 from vasa_jax.training import motion_task
 from vasa_jax.training.task import example_keys
@@ -58,7 +59,7 @@ def test_statistics_standardise_and_read_the_mouth() -> None:
 
 def test_it_learns_to_hear() -> None:
     task = motion_task.make_motion_task(config(augment=QUIET), STATS)
-    params = task.init(jax.random.key(0), batch())
+    params = quick.jit(task.init)(jax.random.key(0), batch())
     optimizer = optax.adam(3e-3)
     state = optimizer.init(params)
     loss_fn = task.losses["motion"]
@@ -70,7 +71,7 @@ def test_it_learns_to_hear() -> None:
         return optax.apply_updates(params, updates), state, metrics
 
     held_out = {k: jnp.asarray(v) for k, v in batch(seed=99).items()}
-    evaluate = jax.jit(task.evaluate)
+    evaluate = quick.jit(task.evaluate)
     before = evaluate(params, held_out, jax.random.key(1))
     for i in range(150):
         params, state, metrics = step(params, state, batch(seed=i), jax.random.key(i))
@@ -86,8 +87,8 @@ def test_examples_draw_by_their_index() -> None:
     """Halves of a batch, with their global index, give the mean of the whole: what a mesh and pmap need."""
     task = motion_task.make_motion_task(config(), STATS)
     data, key = batch(), jax.random.key(5)
-    params = task.init(jax.random.key(0), data)
-    loss = jax.jit(lambda data: task.losses["motion"](params, data, key, 0, {})[0])
+    params = quick.jit(task.init)(jax.random.key(0), data)
+    loss = quick.jit(lambda data: task.losses["motion"](params, data, key, 0, {})[0])
     data["valid"][3, 12:] = False
     halves = [loss({k: v[at] for k, v in data.items()}) for at in (np.s_[:8], np.s_[8:])]
     np.testing.assert_allclose(np.mean(halves), loss(data), rtol=1e-4)
@@ -96,9 +97,9 @@ def test_examples_draw_by_their_index() -> None:
 def test_frames_that_do_not_exist_cost_nothing() -> None:
     task = motion_task.make_motion_task(config(augment=QUIET, previous_noise=0.0), STATS)
     data = batch()
-    params = task.init(jax.random.key(0), data)
+    params = quick.jit(task.init)(jax.random.key(0), data)
     data["valid"][:, 18:] = False
-    loss = jax.jit(lambda data: task.losses["motion"](params, data, jax.random.key(2), 0, {})[0])
+    loss = quick.jit(lambda data: task.losses["motion"](params, data, jax.random.key(2), 0, {})[0])
     before = loss(data)
     data["motion"][:, 18:] = 1e3
     np.testing.assert_allclose(loss(data), before, rtol=1e-4)
@@ -107,7 +108,7 @@ def test_frames_that_do_not_exist_cost_nothing() -> None:
 def test_share_of_null_conditions_and_unheard_frames() -> None:
     task = motion_task._MotionTask(config(), STATS)
     data = batch(400)
-    conditions, _, drop = jax.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]))
+    conditions, _, drop = quick.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]))
     # Four standard errors of a share from 400 draws.
     for name, share in {"audio": 0.1, "gaze": 0.1, "distance": 0.1, "emotion": 0.1, "previous": 0.5}.items():
         assert abs(float(drop[name].mean()) - share) < 4 * np.sqrt(share * (1 - share) / 400), name
