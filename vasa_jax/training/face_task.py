@@ -150,9 +150,7 @@ class _FaceStage:
         read = self._apply(params, codes, method="read_labels")
         spread = {"mouth": jnp.asarray([0.03, 0.2]), "lids": 0.3, "eyes": 0.15}
         errors = [jnp.abs((read[name] - both.labels[name]) / spread[name]).mean() for name in spread]
-        pose_spread = jnp.asarray([0.1, 0.1, 0.1, 0.06, 0.06, 0.2, 0.08])
-        # Depth translation is not visible in a picture; it is learned with little weight.
-        return {"labels": sum(errors), "pose": jnp.abs((poses - both.pose) / pose_spread).mean()}
+        return {"labels": sum(errors), "pose": geometry.pose_error(poses, both.pose).mean()}
 
     def _geometry_losses(self, out: dict, offsets: Array, source: View, driver: View) -> Metrics:
         """Known points: source -> canonical, driver -> canonical, and driver -> source through both warps."""
