@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vasa_jax import weights
 from vasa_jax.models.motion_transformer import (
     CONDITIONS,
     MotionConditions,
     MotionConfig,
     MotionTransformer,
+    fill_neutral,
     init_params,
 )
 
@@ -75,6 +77,31 @@ def test_a_condition_is_read_unless_it_is_null(model, name: str) -> None:
     mixed = run(one, **{name: jnp.asarray([True, False])})
     np.testing.assert_allclose(mixed[0], null[0][0], atol=1e-6)
     np.testing.assert_allclose(mixed[1], given[0][1], atol=1e-6)
+
+
+def test_neutral_is_what_the_other_emotions_leave() -> None:
+    given = np.zeros((4, 8), np.float32)
+    given[1:, 4] = 0.6, 1, -0.5
+    given[2, 0] = 0.5
+    given[:, 5] = 0, 0, 0.3, 0.9  # what is said of neutral itself does not count
+    filled = np.asarray(fill_neutral(jnp.asarray(given)))
+    np.testing.assert_allclose(filled[:, 5], [1, 0.4, 0, 1], atol=1e-6)
+    np.testing.assert_array_equal(np.delete(filled, 5, 1), np.delete(given, 5, 1))
+
+
+def test_who_asks_for_no_emotion_is_neutral_to_new_models_and_to_the_bundled_one_as_before(model) -> None:
+    run, noisy = model
+    assert not weights.load_release(weights.BUNDLED).motion_config.get("neutral_is_rest", False)
+    nothing = _conditions().replace(emotion=jnp.zeros((B, 8)))
+    neutral = nothing.replace(emotion=jnp.zeros((B, 8)).at[:, 5].set(1.0))
+    assert np.abs(run(nothing) - run(neutral)).max() > 1e-4
+    config = _config("B", neutral_is_rest=True)
+    params = jax.tree.map(
+        lambda x: x + 0.05 * jax.random.normal(jax.random.key(1), x.shape),
+        jax.jit(lambda key: init_params(config, key))(jax.random.key(0)),
+    )
+    new = jax.jit(lambda c: MotionTransformer(config).apply({"params": params}, noisy, jnp.zeros(B, jnp.int32), c, {}))
+    np.testing.assert_array_equal(new(nothing), new(neutral))
 
 
 def test_frames_that_do_not_exist_are_not_read(model) -> None:
