@@ -32,9 +32,8 @@ class Job:
 
     def made_from(self, stretch: Source) -> str:
         """Fingerprint of the result of a stretch."""
-        return staging.fingerprint(
-            stretch, f"{self.options} {self.tracker.state(stretch.name)} {self.networks.state()}"
-        )
+        networks = {kind: entry["sha256"] for kind, entry in self.networks.state().items()}
+        return staging.fingerprint(stretch, f"{self.options} {self.tracker.state(stretch.name)} {networks}")
 
 
 @dataclasses.dataclass(frozen=True)

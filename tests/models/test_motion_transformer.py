@@ -89,19 +89,27 @@ def test_neutral_is_what_the_other_emotions_leave() -> None:
     np.testing.assert_array_equal(np.delete(filled, 5, 1), np.delete(given, 5, 1))
 
 
-def test_who_asks_for_no_emotion_is_neutral_to_new_models_and_to_the_bundled_one_as_before(model) -> None:
-    run, noisy = model
-    assert not weights.load_release(weights.BUNDLED).motion_config.get("neutral_is_rest", False)
+def _without_emotion() -> tuple[MotionConditions, MotionConditions]:
+    """Conditions with no emotion at all, and the same with neutral as the only one."""
     nothing = _conditions().replace(emotion=jnp.zeros((B, 8)))
-    neutral = nothing.replace(emotion=jnp.zeros((B, 8)).at[:, 5].set(1.0))
-    assert np.abs(run(nothing) - run(neutral)).max() > 1e-4
-    config = _config("B", neutral_is_rest=True)
-    params = jax.tree.map(
-        lambda x: x + 0.05 * jax.random.normal(jax.random.key(1), x.shape),
-        jax.jit(lambda key: init_params(config, key))(jax.random.key(0)),
-    )
-    new = jax.jit(lambda c: MotionTransformer(config).apply({"params": params}, noisy, jnp.zeros(B, jnp.int32), c, {}))
-    np.testing.assert_array_equal(new(nothing), new(neutral))
+    return nothing, nothing.replace(emotion=nothing.emotion.at[:, 5].set(1.0))
+
+
+def test_the_bundled_model_sees_emotions_as_they_are_given(model) -> None:
+    assert not weights.load_release(weights.BUNDLED).motion_config.get("neutral_is_rest", False)
+    run, _ = model
+    nothing, neutral = (run(conditions) for conditions in _without_emotion())
+    assert np.abs(nothing - neutral).max() > 1e-4
+
+
+def test_no_emotion_is_neutral_to_new_models() -> None:
+    config = _config("B", neutral_is_rest=True, width=8, depth=1, heads=2)
+    params = jax.tree.map(lambda x: x + 0.1, jax.jit(lambda key: init_params(config, key))(jax.random.key(0)))
+    noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.zeros(B, jnp.int32)
+    run = jax.jit(lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, time, conditions, {}))
+    nothing, neutral = _without_emotion()
+    np.testing.assert_array_equal(run(nothing), run(neutral))
+    assert np.abs(run(nothing) - run(nothing.replace(emotion=jnp.eye(8)[:B]))).max() > 1e-4
 
 
 def test_frames_that_do_not_exist_are_not_read(model) -> None:
