@@ -75,8 +75,7 @@ class Video:
         """The upright picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
 
         By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
-        same array again. Equal to `video.resample_indices` of all pictures, with two of them in memory. Raises
-        InputError if there is none.
+        same array again, and two of them are in memory at most. Raises InputError if there is none.
         """
         self.count = 0
         slots = _Slots()
