@@ -137,21 +137,17 @@ class Video:
         try:
             with _open(self.path) as container:
                 stream = container.streams.video[0]
-                stream.thread_type = "AUTO"
-                rate = float(stream.average_rate or schema.FRAME_RATE)
                 first = float((stream.start_time or 0) * stream.time_base)
                 start, end = first + self.start, np.inf if self.end is None else first + self.end
                 if self.start and video.INDEXED.intersection(container.format.name.split(",")):
                     container.seek(int(start / stream.time_base), stream=stream, backward=True)
-                last = first - 1 / rate
-                for frame in container.decode(stream):
-                    last = frame.time if frame.time is not None else last + 1 / rate
-                    if last >= end - 1e-6:
+                for time, frame in video.timed_frames(container):
+                    if time >= end - 1e-6:
                         return
-                    if last >= start - 1e-6:
+                    if time >= start - 1e-6:
                         check_size(self.path, frame.width, frame.height)
-                        self._first, self._reached = first, last - first
-                        yield last, frame
+                        self._first, self._reached = first, time - first
+                        yield time, frame
         except av.FFmpegError as error:
             if not self.count:
                 raise _undecodable(self.path, error) from error

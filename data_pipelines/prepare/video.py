@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 
 import av
 import numpy as np
@@ -9,6 +10,8 @@ import soxr
 
 from data_pipelines import schema
 from vasa_jax.errors import InputError
+
+_Frames = Iterator[tuple[av.VideoFrame, float | None]]  # with the time in seconds, where there is one
 
 INDEXED = frozenset({"mov", "matroska", "webm"})
 """Containers in which a place in time is found by seeking; the others are decoded from their start."""
@@ -76,14 +79,48 @@ def resample_indices(times: np.ndarray) -> np.ndarray:
     return np.where(wanted - times[before] <= times[after] - wanted, before, after)
 
 
-def _read_pictures(container: av.container.InputContainer) -> tuple[list[np.ndarray], np.ndarray]:
+def timed_frames(container: av.container.InputContainer) -> Iterator[tuple[float, av.VideoFrame]]:
+    """The decoded frames from where the container stands, in the order of showing, with their times in seconds.
+
+    By presentation times; a frame without one follows the last at the stream's average rate.
+    """
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    rate = float(stream.average_rate or schema.FRAME_RATE)
-    pictures, times = [], []
+    step = 1 / float(stream.average_rate or schema.FRAME_RATE)
+    last = float((stream.start_time or 0) * stream.time_base) - step
+    for frame, time in _ticking(container, stream) if container.format.name == "avi" else _timed(container, stream):
+        last = last + step if time is None else time
+        yield last, frame
+
+
+def _timed(container: av.container.InputContainer, stream: av.VideoStream) -> _Frames:
     for frame in container.decode(stream):
+        yield frame, frame.time
+
+
+def _ticking(container: av.container.InputContainer, stream: av.VideoStream) -> _Frames:
+    """AVI has no presentation times, only a chunk, perhaps an empty one, for every tick of a steady clock.
+
+    What FFmpeg makes up for them belongs to other pictures wherever there are B-frames. But frames leave the decoder in
+    the order of showing, each with the tick of the chunk that pushed it out: its own, later by the decoder's delay,
+    which is the same for all. The last ones are pushed out by no chunk, and have none.
+    """
+    begin = delay = None
+    for packet in container.demux(stream):
+        begin = packet.dts if begin is None else begin
+        for frame in packet.decode():
+            if frame.dts is None:
+                yield frame, None
+                continue
+            delay = frame.dts - (begin or 0) if delay is None else delay
+            yield frame, float((frame.dts - delay) * stream.time_base)
+
+
+def _read_pictures(container: av.container.InputContainer) -> tuple[list[np.ndarray], np.ndarray]:
+    pictures, times = [], []
+    for time, frame in timed_frames(container):
         pictures.append(frame.to_ndarray(format="rgb24"))
-        times.append(frame.time if frame.time is not None else (times[-1] + 1 / rate if times else 0.0))
+        times.append(time)
     return pictures, np.asarray(times)
 
 
