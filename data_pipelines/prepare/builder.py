@@ -126,10 +126,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _note_files(self, source: Source) -> None:
         for path in filter(None, (source.path, source.audio)):
             if path not in self._files:
-                try:
-                    self._files[path] = {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
-                except OSError as error:
-                    self._files[path] = {"error": error.strerror}
+                self._files[path] = _describe(path)
 
     def _download_and_prepare(self, dl_manager: tfds.download.DownloadManager, download_config: Any) -> None:
         """Writes the shards, then what is known of them into the same folder, before TFDS moves it to its place."""
@@ -138,6 +135,16 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         shard_manifest.write(folder, {name: split.num_examples for name, split in self.info.splits.items()})
         _write_sources(folder / SOURCES, self._files, download_config.manual_dir)
         files.write_json(folder / QUALITY, {name: sorted(entries, key=str) for name, entries in self.quality.items()})
+
+
+def _describe(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        size = path.stat().st_size
+        if not path.is_file():  # reading a pipe would wait for ever
+            return {"error": "Not a file"}
+        return {"bytes": size, "sha256": files.sha256(path)}
+    except OSError as error:
+        return {"error": error.strerror}
 
 
 def _place(split: str) -> tuple[int, str]:

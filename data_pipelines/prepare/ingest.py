@@ -208,7 +208,10 @@ def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None)
     """
     path = pathlib.Path(path)
     try:
-        if not path.stat().st_size:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise InputError(f"{path}: not a file, but a folder, a pipe or a device; leave it out")
+        if not size:
             raise InputError(f"{path}: empty (0 bytes); fetch it again")
         with _open(path) as container:
             if not container.streams.video:

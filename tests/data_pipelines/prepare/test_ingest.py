@@ -3,6 +3,7 @@
 import fractions
 import gc
 import itertools
+import os
 import weakref
 
 import av
@@ -252,8 +253,10 @@ def test_what_cannot_be_opened(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         ingest.Video(tmp_path / "absent.mp4")
     (tmp_path / "folder.mp4").mkdir()
-    with pytest.raises(InputError, match="folder.mp4"):
-        ingest.Video(tmp_path / "folder.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for name in ("folder.mp4", "pipe.mp4"):
+        with pytest.raises(InputError, match=f"{name}: not a file"):
+            ingest.Video(tmp_path / name)
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:10,\nhttp://localhost/a.ts\n")
     with pytest.raises(InputError, match="list.mp4"):
         ingest.Video(tmp_path / "list.mp4")
