@@ -25,6 +25,7 @@ from data_pipelines import emotions, schema
 from data_pipelines.data_set import DataSet
 from data_pipelines.prepare import shard_manifest
 from data_pipelines.prepare.source import Processed, Source
+from data_pipelines.stable_writer import StableWriter
 from vasa_jax import files
 from vasa_jax.errors import InputError
 
@@ -116,6 +117,9 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 self._check_size(example)
                 self.quality["kept"].append(example["clip_id"])
                 yield example["clip_id"], emotions.labelled(example, source.emotion, source.intensity)
+
+    def _example_writer(self) -> tfds.core.ExampleWriter:
+        return StableWriter(self.info.file_format)
 
     def _check_size(self, example: dict[str, Any]) -> None:
         wanted = schema.stored_size(self.builder_config.resolution)

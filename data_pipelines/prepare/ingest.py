@@ -221,7 +221,9 @@ def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None)
             if audio is None and not container.streams.audio:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
             seconds = container.duration / av.time_base if container.duration else None
-            return Header(stream.codec_context.width, stream.codec_context.height, stream.frames, seconds)
+            # AVI counts chunks, also the empty ones of a recorder that was too slow.
+            frames = 0 if container.format.name == "avi" else stream.frames
+            return Header(stream.codec_context.width, stream.codec_context.height, frames, seconds)
     except av.InvalidDataError as error:
         raise InputError(f"{path}: not a video, or cut short so that it cannot be opened; fetch it again") from error
     except (av.FFmpegError, OSError) as error:

@@ -15,6 +15,7 @@ _Frames = Iterator[tuple[av.VideoFrame, float | None]]  # with the time in secon
 
 INDEXED = frozenset({"mov", "matroska", "webm"})
 """Containers in which a place in time is found by seeking; the others are decoded from their start."""
+_MAY_LACK = 0.5  # seconds of sound at a damaged end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,22 +133,31 @@ def read_audio(
     Args:
       container: with sound.
       start, end: times in seconds; a little more than that is read. None is all there is.
+
+    Raises:
+      av.FFmpegError: it cannot be decoded, unless all but the last half second before `end` was: files that break off
+        do so within a packet.
     """
     stream = container.streams.audio[0]
     rate = stream.rate
     resampler = av.AudioResampler(format="fltp", rate=rate)
     if start and INDEXED.intersection(container.format.name.split(",")):
         container.seek(int(max(start - 1, 0) / stream.time_base), stream=stream, backward=True)
-    parts, first = [], None
-    for frame in container.decode(stream):
-        if frame.time is not None and start is not None and frame.time + frame.samples / rate < start:
-            continue
-        if frame.time is not None and end is not None and frame.time > end:
-            break
-        if first is None:
-            first = frame.time or 0.0
-        # The mean of the channels: a downmix by FFmpeg to mono floats would be louder by 3 dB.
-        parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
+    parts, first, reached = [], None, -np.inf
+    try:
+        for frame in container.decode(stream):
+            if frame.time is not None and start is not None and frame.time + frame.samples / rate < start:
+                continue
+            if frame.time is not None and end is not None and frame.time > end:
+                break
+            if first is None:
+                first = frame.time or 0.0
+            # The mean of the channels: a downmix by FFmpeg to mono floats would be louder by 3 dB.
+            parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
+            reached = (frame.time or 0.0) + frame.samples / rate
+    except av.FFmpegError:
+        if end is None or reached < end - _MAY_LACK:
+            raise
     parts += [part.to_ndarray().mean(0) for part in resampler.resample(None)]
     if not parts:
         return np.zeros(0, np.float32), 0.0

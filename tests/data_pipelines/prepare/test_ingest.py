@@ -136,6 +136,8 @@ def test_ticks_without_a_picture_in_avi(tmp_path, bf):
     path = tmp_path / "clip.avi"
     write_with(path, "libx264", "pcm_s16le", {"bf": bf}, ticks, np.zeros(48_000 * 40 // 25, np.int16))
     np.testing.assert_array_equal(numbers(path), video.resample_indices(ticks / 25))
+    read = ingest.Video(path)
+    assert sum(1 for _ in read.pictures()) == 40 and read.shortfall() is None
 
 
 @pytest.mark.parametrize(("ending", "slack"), [("mp4", 0), ("mkv", 16)])  # Matroska's clock ticks in milliseconds
@@ -225,6 +227,22 @@ def test_a_header_that_lies_is_found_by_counting(tmp_path, video_writer):
     assert half.header.frames == 100
     assert 20 < sum(1 for _ in half.pictures()) < 80
     assert "of the 100 pictures" in half.shortfall()
+
+
+def test_sound_up_to_where_the_file_breaks_off(tmp_path):
+    """Within a packet of sound: it cannot be decoded, those before it can."""
+    path, rng = tmp_path / "clip.mkv", np.random.default_rng(0)
+    write_with(path, "libx264", "aac", {}, np.arange(90), rng.integers(-5000, 5000, 48_000 * 90 // 25).astype(np.int16))
+    whole = ingest.Video(path)
+    sound = whole.audio(sum(1 for _ in whole.pictures()))
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.size]
+    path.write_bytes(path.read_bytes()[: packets[len(packets) // 2].pos + packets[len(packets) // 2].size // 2])
+    half = ingest.Video(path)
+    count = sum(1 for _ in half.pictures())
+    read = half.audio(count)
+    assert 30 < count < 60 and read.shape == (count * schema.SAMPLES_PER_FRAME,)
+    np.testing.assert_array_equal(read[: 25 * schema.SAMPLES_PER_FRAME], sound[: 25 * schema.SAMPLES_PER_FRAME])
 
 
 def test_a_frame_bomb_is_refused_before_decoding(tmp_path, monkeypatch):
