@@ -131,6 +131,7 @@ def main() -> tuple[int, dict[str, Any]]:
         "metrics": result.metrics,
         "parameters": result.parameters,
         "workdir": str(workdir),
+        "damaged": {"train": train_stream.damaged, "test": test_stream.damaged},
     }
     return (EXIT_PREEMPTED if result.preempted else EXIT_OK), report
 
