@@ -132,9 +132,6 @@ def test_other_codecs(tmp_path, kind):
     loud = np.abs(read.audio(sum(1 for _ in read.pictures())))
     assert len(loud) == 40 * schema.SAMPLES_PER_FRAME
     assert abs(np.argmax(loud > 0.05) - 20 * schema.SAMPLES_PER_FRAME) < schema.SAMPLES_PER_FRAME / 2
-    clip = video.read_clip(path)
-    shown = [number(clip.pictures[k]) for k in clip.frame_indices]
-    np.testing.assert_array_equal(shown, np.arange(40))
 
 
 @pytest.mark.parametrize("bf", ["0", "2"])
@@ -143,7 +140,7 @@ def test_ticks_without_a_picture_in_avi(tmp_path, bf):
     ticks = np.asarray([*range(10), *range(14, 30), *range(31, 40)])
     path = tmp_path / "clip.avi"
     write_with(path, "libx264", "pcm_s16le", {"bf": bf}, ticks, np.zeros(48_000 * 40 // 25, np.int16))
-    np.testing.assert_array_equal(numbers(path), video.resample_indices(ticks / 25))
+    np.testing.assert_array_equal(numbers(path), nearest(ticks / 25))
     read = ingest.Video(path)
     assert sum(1 for _ in read.pictures()) == 40 and read.shortfall() is None
 
