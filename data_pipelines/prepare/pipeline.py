@@ -26,7 +26,7 @@ from data_pipelines.prepare import backends, local, results, shard_manifest, sta
 from data_pipelines.prepare.networks import NetworkFiles
 from data_pipelines.prepare.process import Options
 from data_pipelines.prepare.source import Source
-from data_pipelines.prepare.steps import Job, Outcome, disk_error, peak_memory
+from data_pipelines.prepare.steps import FULL, Job, Outcome, disk_error, peak_memory
 from vasa_jax import files
 from vasa_jax.errors import InputError
 
@@ -165,9 +165,18 @@ def _build(request: Request, found: results.Results) -> pathlib.Path:
     try:
         with bar, tempfile.TemporaryDirectory() as downloads:  # TFDS wants one; nothing is downloaded
             builder.download_and_prepare(download_dir=downloads, download_config=config)
-    except tf.errors.OpError as error:
-        raise InputError(f"{request.output}: cannot be written ({error.message}); make room and run again") from error
+    except (tf.errors.OpError, RuntimeError) as error:  # of TensorFlow's files, and of ArrayRecord's
+        if isinstance(error, RuntimeError) and not any(os.strerror(code) in str(error) for code in FULL):
+            raise
+        reason = f"{_why(error)}; make room and run the same command again: it goes on where it was"
+        raise InputError(f"{request.output}: {reason}") from error
     return pathlib.Path(builder.data_dir)
+
+
+def _why(error: Exception) -> str:
+    """Which of the reasons for which nothing can be written it was, else what it says."""
+    known = (text for code, text in FULL.items() if os.strerror(code) in str(error))
+    return next(known, f"cannot be written ({getattr(error, 'message', error)})")
 
 
 def _allow_open_files() -> None:

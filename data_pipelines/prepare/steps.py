@@ -11,7 +11,7 @@ from data_pipelines.prepare.networks import FrameNetwork, NetworkFiles
 from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
-_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EFBIG: "a file became too large"}
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up", errno.EFBIG: "a file became too large"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Worker:
 
 def disk_error(error: OSError, folder: pathlib.Path) -> InputError:
     """What to say when something could not be written."""
-    what = _FULL.get(error.errno or 0, error.strerror or str(error))
+    what = FULL.get(error.errno or 0, error.strerror or str(error))
     return InputError(f"{folder}: {what}; make room and run the same command again: it goes on where it was")
 
 
