@@ -97,9 +97,7 @@ class ClipStream:
         if kind not in _KINDS:
             raise UsageError(f"clip stream: unknown kind {kind!r}; it is pairs, clips or windows")
         if mattes and kind == "windows":
-            raise UsageError(
-                "clip stream: windows hold no pictures, so no mattes of them; kinds pairs and clips have some"
-            )
+            raise UsageError("clip stream: windows hold no pictures, so no mattes; kinds pairs and clips have some")
         if batch_size % process_count or not 0 <= process_index < process_count:
             raise UsageError(f"clip stream: batch size {batch_size} does not divide among {process_count} hosts")
         if min(length, window, threads, reuse) < 1 or previous < 0:
