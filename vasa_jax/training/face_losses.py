@@ -45,14 +45,14 @@ class Transferred:
     Attributes:
       from_j, from_i: D(V_j, id_j, pose_i, dyn_j) and D(V_i, id_i, pose_i, dyn_j).
       crossed: D(V_i, id_i, pose_k, dyn_k), the code without gradient.
-      turned: the same with a random pose, `turned_pose`; None unless all positives are asked for.
+      turned: crossed again in a random pose, `turned_pose`; both None unless all positives are asked for.
     """
 
     from_j: Float[Array, "f h w 3"]
     from_i: Float[Array, "f h w 3"]
     crossed: Float[Array, "f h w 3"]
     turned: Float[Array, "f h w 3"] | None
-    turned_pose: Float[Array, "f 7"]
+    turned_pose: Float[Array, "f 7"] | None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -101,22 +101,24 @@ class _FaceStage:
         # As sources: all i, and j again for l_consist.
         encoded = join(source.image, some_driver.image), join(source.pose, some_driver.pose), join(code_i, pick(code_j))
         latents, offsets = self._apply(params, *encoded, method="encode_with_offsets")
-        # Pictures: i -> j; j -> (pose i, code j); i -> (pose i, code j); i -> stranger k; i -> (some pose, code k).
-        turned_pose = self._turned(some_source, rng, batch["index"][chosen])
-        used = [jnp.arange(b), b + jnp.arange(few), chosen, chosen]
-        pose = [driver.pose, some_source.pose, some_source.pose, some_other.pose]
-        code = [code_j, pick(code_j), pick(code_j), jax.lax.stop_gradient(code_k)]
+        stranger = jax.lax.stop_gradient(code_k)
+        pictures = [  # which of the sources, in which pose, with which code
+            (jnp.arange(b), driver.pose, code_j),
+            (b + jnp.arange(few), some_source.pose, pick(code_j)),
+            (chosen, some_source.pose, pick(code_j)),
+            (chosen, some_other.pose, stranger),
+        ]
+        turned_pose = None
         if POSITIVES[self.losses.contrast["pairs"]] > 1:
-            used, pose, code = used + [chosen], pose + [turned_pose], code + code[-1:]
-        used = jnp.concatenate(used)
-        out = self._apply(params, jax.tree.map(lambda x: x[used], latents), join(*pose), join(*code), method="render")
+            turned_pose = self._turned(some_source, rng, jnp.asarray(batch["index"])[chosen])
+            pictures.append((chosen, turned_pose, stranger))
+        used, pose, code = (join(*parts) for parts in zip(*pictures, strict=True))
+        out = self._apply(params, jax.tree.map(lambda x: x[used], latents), pose, code, method="render")
         drawn = jax.tree.map(lambda x: x[:b], out)
-        transferred = [out["image"][b + n * few : b + (n + 1) * few] for n in range(len(pose) - 1)]
-        transferred += [None] * (4 - len(transferred))
-        return Pass(
-            source, driver, other, chosen, (code_i, code_j, code_k), poses, latents, offsets, drawn,
-            Transferred(*transferred, turned_pose),
-        )  # fmt: skip
+        more = [out["image"][b + n * few : b + (n + 1) * few] for n in range(len(pictures) - 1)]
+        transferred = Transferred(*more[:3], turned=more[3] if more[3:] else None, turned_pose=turned_pose)
+        codes = code_i, code_j, code_k
+        return Pass(source, driver, other, chosen, codes, poses, latents, offsets, drawn, transferred)
 
     def _turned(self, view: View, rng: Array, index: Array) -> Array:
         """The view's poses with random rotations, deviation `contrast.turn` (radians about x, y, z)."""

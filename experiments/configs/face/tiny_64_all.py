@@ -21,7 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.eval_every = 1000
     config.log_every = 1
     config.transfer_every = 4
-    face_losses.paper_losses(config, warmup=300)
+    face_losses.paper_losses(config, warmup=50)
     config.discriminator.spectral = True
     config.r1 = ml_collections.ConfigDict({"weight": 1.0, "every": 16})
     return config
