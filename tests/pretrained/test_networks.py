@@ -1,11 +1,12 @@
 """Opening the networks of the losses: what is given is used, what is not is our own, what is wrong is said."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.data_pipelines.prepare.networks import stand_ins
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.losses.perceptual import OWN
+from vasa_jax.losses.perceptual import OWN, feature_loss
 from vasa_jax.pretrained import iresnet, networks
 
 
@@ -26,6 +27,22 @@ def test_arcface_from_a_file_of_a_training_on_several_devices(tmp_path):
     face = np.random.default_rng(0).random((1, 112, 112, 3), np.float32)
     found = networks.open_networks({"arcface": str(path)}).identity(face)
     np.testing.assert_array_equal(found, iresnet.code(iresnet.from_torch(state), face))
+
+
+def test_maps_in_bfloat16_tell_pictures_apart_as_in_float32(monkeypatch):
+    monkeypatch.setattr(networks.vgg, "WIDTHS", (8, 8, 8, 8, 8))
+    rng = np.random.default_rng(0)
+    a = rng.random((1, 32, 32, 3), np.float32)
+    b = np.clip(a + 0.1 * rng.normal(size=a.shape).astype(np.float32), 0, 1)
+    weight = np.ones((1, 32, 32, 1), np.float32)
+    full, half = (
+        networks.open_networks({"vgg19": networks.RANDOM}, dtype).picture for dtype in ("float32", "bfloat16")
+    )
+    assert half.maps(a)[0].dtype == jnp.bfloat16
+    losses = [feature_loss(a, b, weight, network) for network in (full, half)]
+    assert losses[1].dtype == jnp.float32
+    # Eight bits of mantissa, 0.4% a value; rounding averages out over maps, what remains is a share of that.
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.02)
 
 
 def test_wrong_files_are_named_with_what_to_give(tmp_path):

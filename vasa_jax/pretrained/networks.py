@@ -49,11 +49,13 @@ class LossNetworks:
     identity: Callable[[Float[Array, "b 112 112 3"]], Float[Array, "b d"]] | None = None
 
 
-def open_networks(files: Mapping[str, str]) -> LossNetworks:
+def open_networks(files: Mapping[str, str], dtype: str = "float32") -> LossNetworks:
     """Opens what is named.
 
     Args:
       files: "vgg19", "vggface", "gaze", "arcface" -> path, `RANDOM`, or "" for our own.
+      dtype: that the maps are computed in. Their differences are summed in float32, and identity codes, of which
+        cosines near 1 are told apart, are float32 throughout.
 
     Raises:
       InputError: a file is missing or is another network.
@@ -62,8 +64,15 @@ def open_networks(files: Mapping[str, str]) -> LossNetworks:
     if unknown := sorted(set(files) - set(WHAT)):
         raise UsageError(f"config.features names {', '.join(unknown)}; it knows {', '.join(WHAT)}")
     opened = {name: _OPEN[name](path) for name, path in files.items() if path}
+    for name, network in opened.items():
+        if isinstance(network, FeatureNetwork):
+            opened[name] = dataclasses.replace(network, maps=_in_dtype(network.maps, dtype))
     fields = {"vgg19": "picture", "vggface": "face", "gaze": "gaze", "arcface": "identity"}
     return LossNetworks(**{fields[name]: network for name, network in opened.items()})
+
+
+def _in_dtype(maps: Callable[[Array], list[Array]], dtype: str) -> Callable[[Array], list[Array]]:
+    return lambda image: maps(jnp.asarray(image, dtype))
 
 
 def _params(name: str, path: str, random: Callable[[], State], convert: Callable[[State], Any]) -> Any:
@@ -95,10 +104,12 @@ def _vggface(path: str) -> FeatureNetwork:
 
 def _gaze(path: str) -> FeatureNetwork:
     params = _params("gaze", path, resnet.random_state, resnet.from_torch)
-    mean, std = (jnp.asarray(x) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
-    return FeatureNetwork(
-        "gaze", lambda face: resnet.maps(params, (face - mean) / std), weights=(0.25,) * 4, side=FACE_SIDE
-    )
+
+    def maps(face: Array) -> list[Array]:
+        mean, std = (jnp.asarray(x, face.dtype) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
+        return resnet.maps(params, (face - mean) / std)
+
+    return FeatureNetwork("gaze", maps, weights=(0.25,) * 4, side=FACE_SIDE)
 
 
 def _arcface(path: str) -> Callable[[Array], Array]:

@@ -89,7 +89,7 @@ class FaceLosses:
     def __init__(self, config: ml_collections.ConfigDict, model: FaceLatentModel, critic: Discriminator | None):
         self.config, self.model, self.critic = config, model, critic
         self.size, self.face_size = config.model.size, config.model.face_size
-        self.networks = open_networks(config.get("features", {}))
+        self.networks = open_networks(config.get("features", {}), config.model.get("dtype", "float32"))
         self.contrast = {"pairs": "cross", "scale": 5.0, "margin": 0.2} | dict(config.get("contrast", {}))
         self.template = jnp.asarray(landmarks.template())
         self.point_weight = jnp.asarray(geometry.point_weights())
