@@ -3,21 +3,23 @@
     networks = open_networks({"vgg19": "vgg19-dcbb9e9d.pth", "vggface": "", "gaze": "", "arcface": "backbone.pth"})
 
 `RANDOM` instead of a path gives the network random weights: the right size and cost, to plan a run without its files.
+A release, or `weights.BUNDLED`, for "vggface" or "gaze" takes the dynamics encoder in it (`released`).
 Parameters become constants of the compiled step; all four together are 0.4 GB.
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vasa_jax import paths
+from vasa_jax import paths, weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.losses.perceptual import OWN, FeatureNetwork
-from vasa_jax.pretrained import iresnet, resnet, torch_file, vgg
+from vasa_jax.pretrained import iresnet, released, resnet, torch_file, vgg
 from vasa_jax.pretrained.layers import State
 
 RANDOM = "random"
@@ -53,7 +55,7 @@ def open_networks(files: Mapping[str, str], dtype: str = "float32") -> LossNetwo
     """Opens what is named.
 
     Args:
-      files: "vgg19", "vggface", "gaze", "arcface" -> path, `RANDOM`, or "" for our own.
+      files: "vgg19", "vggface", "gaze", "arcface" -> path, `RANDOM`, a release, or "" for our own.
       dtype: that the maps are computed in. Their differences are summed in float32, and identity codes, of which
         cosines near 1 are told apart, are float32 throughout.
 
@@ -95,7 +97,13 @@ def _vgg19(path: str) -> FeatureNetwork:
     return FeatureNetwork("vgg19", maps, weights=(0.2,) * 5, scales=4)
 
 
+def _is_release(path: str) -> bool:
+    return path == weights.BUNDLED or Path(path).is_dir()
+
+
 def _vggface(path: str) -> FeatureNetwork:
+    if _is_release(path):
+        return released.dynamics_maps(path)
     names = vgg.face_names()
     params = _params("vggface", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))
     maps = functools.partial(vgg.maps, params, mean=vgg.FACE_MEAN, std=vgg.FACE_STD)
@@ -103,6 +111,8 @@ def _vggface(path: str) -> FeatureNetwork:
 
 
 def _gaze(path: str) -> FeatureNetwork:
+    if _is_release(path):
+        return released.dynamics_maps(path)
     params = _params("gaze", path, resnet.random_state, resnet.from_torch)
 
     def maps(face: Array) -> list[Array]:

@@ -289,5 +289,6 @@ class FaceLosses:
             return hinge, {"discriminator": hinge}
         due = step % r1["every"] == 0
         penalty = jax.lax.cond(due, lambda: adversarial.r1_penalty(judge, real).mean(), lambda: 0.0)
+        penalty = self.started("discriminator", penalty, step)
         # Paid for the steps in between as well (Karras et al. 2020).
         return hinge + 0.5 * r1["weight"] * r1["every"] * penalty, {"discriminator": hinge, "r1": penalty}

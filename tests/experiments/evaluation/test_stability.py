@@ -30,7 +30,7 @@ def test_a_steady_run_has_no_jumps():
 
 def test_a_spike_and_a_skipped_step_are_counted():
     rows = _rows()
-    rows[40]["pixel"] *= 4
+    rows[40]["pixel"] *= 10
     rows[60]["grad_norm_model"] = None
     for row in rows[60:]:
         row["skipped"] = 1
