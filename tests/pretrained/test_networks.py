@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.data_pipelines.prepare.networks import stand_ins
+from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.losses.perceptual import OWN, feature_loss
 from vasa_jax.pretrained import iresnet, networks
@@ -43,6 +44,15 @@ def test_maps_in_bfloat16_tell_pictures_apart_as_in_float32(monkeypatch):
     assert losses[1].dtype == jnp.float32
     # Eight bits of mantissa, 0.4% a value; rounding averages out over maps, what remains is a share of that.
     np.testing.assert_allclose(losses[1], losses[0], rtol=0.02)
+
+
+def test_the_bundled_dynamics_encoder_stands_in_for_vggface():
+    network = networks.open_networks({"vggface": weights.BUNDLED}).face
+    face = np.random.default_rng(0).random((1, network.side, network.side, 3), np.float32)
+    maps = network.maps(face)
+    assert len(maps) == len(network.weights) and maps[0].shape[1] > maps[-1].shape[1]
+    for found in maps:
+        np.testing.assert_allclose(np.square(found).sum(-1), 1.0, atol=0.01)
 
 
 def test_wrong_files_are_named_with_what_to_give(tmp_path):

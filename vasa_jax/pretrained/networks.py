@@ -3,7 +3,7 @@
     networks = open_networks({"vgg19": "vgg19-dcbb9e9d.pth", "vggface": "", "gaze": "", "arcface": "backbone.pth"})
 
 `RANDOM` instead of a path gives the network random weights: the right size and cost, to plan a run without its files.
-A release, or `weights.BUNDLED`, for "vggface" or "gaze" takes the dynamics encoder in it (`released`).
+A release, or `weights.BUNDLED`, for "vggface" takes the dynamics encoder in it (`released`).
 Parameters become constants of the compiled step; all four together are 0.4 GB.
 """
 
@@ -97,12 +97,8 @@ def _vgg19(path: str) -> FeatureNetwork:
     return FeatureNetwork("vgg19", maps, weights=(0.2,) * 5, scales=4)
 
 
-def _is_release(path: str) -> bool:
-    return path == weights.BUNDLED or Path(path).is_dir()
-
-
 def _vggface(path: str) -> FeatureNetwork:
-    if _is_release(path):
+    if path == weights.BUNDLED or Path(path).is_dir():
         return released.dynamics_maps(path)
     names = vgg.face_names()
     params = _params("vggface", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))
@@ -111,8 +107,6 @@ def _vggface(path: str) -> FeatureNetwork:
 
 
 def _gaze(path: str) -> FeatureNetwork:
-    if _is_release(path):
-        return released.dynamics_maps(path)
     params = _params("gaze", path, resnet.random_state, resnet.from_torch)
 
     def maps(face: Array) -> list[Array]:

@@ -1,7 +1,9 @@
 """A feature network of our own training: the dynamics encoder of a released face model, frozen.
 
-It was trained to tell mouth, lids and eyes of aligned faces from labels, so its maps change where those change. The
-bundled weights hold one, which makes it the network for faces and eyes that needs no download.
+It was trained to tell mouth, lids and eyes of aligned faces from labels, and the bundled weights hold one, so that it
+needs no download. Between two frames of one person (96 pairs of GRID speakers never trained on) its distance ranks with
+the change of mouth opening by r = 0.36 (Spearman), random filters' by 0.10, pixels' by 0.08. For lids (0.25, 0.20,
+0.25) and eyes (0.31, 0.33, 0.36) it is no better, so it stands in for VGGFace and not for the gaze network.
 """
 
 from pathlib import Path
