@@ -5,7 +5,6 @@ from typing import Any
 
 import cv2
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -34,8 +33,6 @@ class FaceRenderer:
             return model.apply({"params": params}, *args, method=name)
 
         def pictures(name: str, params: Any, latents: FaceLatents, motion: jax.Array) -> Any:
-            count = motion.shape[0]
-            latents = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape[1:])), latents)
             return method(name, params, latents, motion[:, :7], motion[:, 7:])
 
         self._encode = jax.jit(lambda params, image: method("encode", params, image))
