@@ -37,9 +37,10 @@ def test_depth_folds_and_unfolds():
     np.testing.assert_array_equal(unfold_depth(fold_depth(x), 3), x)
 
 
-@pytest.mark.parametrize(("backend", "depth", "form"), [("cpu", 4, "folded"), ("cpu", 16, "depth_taps")] + [
-    (backend, 16, "native") for backend in ("gpu", "tpu")
-])
+@pytest.mark.parametrize(
+    ("backend", "depth", "form"),
+    [("cpu", 4, "folded"), ("cpu", 16, "depth_taps")] + [(backend, 16, "native") for backend in ("gpu", "tpu")],
+)
 def test_choice_depends_on_backend_and_depth(backend, depth, form):
     with choice.as_on(backend):
         assert choice.conv3d(depth) == form
