@@ -34,9 +34,7 @@ _THREADS = flags.DEFINE_integer("threads", 2, "Threads that work at once.", lowe
 _BATCH = flags.DEFINE_integer("batch_size", 16, "Items of a batch (windows: four times as many).", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "How often each measurement is repeated.", lower_bound=3)
 _STEPS = flags.DEFINE_integer("steps", 16, "Batches of one measurement.", lower_bound=2)
-_CONFIGS = flags.DEFINE_list(
-    "configs", [], "Face configurations, names of experiments/configs/face (decode, forms, tpu)."
-)
+_CONFIGS = flags.DEFINE_list("configs", [], "Names of experiments/configs/face (decode, forms, tpu).")
 _BATCHES = flags.DEFINE_list("batches", [], "Batch sizes to measure (decode) or to begin with (tpu).")
 _DTYPE = flags.DEFINE_enum("dtype", None, ["float32", "bfloat16"], "Of the convolutions (decode, forms).")
 _CHIPS = flags.DEFINE_list("chips", ["v5e", "v6e", "v5p"], "TPU chips to compile for (tpu).")
