@@ -64,6 +64,6 @@ def get_config() -> ml_collections.ConfigDict:
         "detail": 6.0,
         "norm": "layer",
     }
-    config.loss_adversarial_start = 8000
+    config.loss_start.adversarial = 8000
     config.loss_focus = {"mouth": 14.0, "eyes": 12.0, "closed": 2.0}
     return config

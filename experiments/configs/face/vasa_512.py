@@ -36,12 +36,13 @@ Where the sources leave a choice:
 
 bfloat16 on accelerators; the backward pass computes every residual block again (`block.remat`), and `accumulate` splits
 a batch where a chip holds fewer items than the optimiser should see. Learning rate, its fall, betas and batch 16 are
-MegaPortraits'. The critic starts at step 20,000: GANs of such models were seen to diverge near 30,000 when on from the
-start.
+MegaPortraits', weights and starts of the losses those of configs/face_losses.py. The critic starts at step 20,000:
+GANs of such models were seen to diverge near 30,000 when on from the start.
 """
 
 import ml_collections
 
+from experiments.configs import face_losses
 from experiments.configs.face import small_128
 
 STEPS = 300_000
@@ -99,8 +100,7 @@ def get_config() -> ml_collections.ConfigDict:
         "spectral": True,
         "dtype": "bfloat16",
     }
-    config.loss_adversarial_start = 20_000
-    config.loss.matching = 10.0
+    face_losses.paper_losses(config, warmup=10_000)
     for name in ("optimizer", "optimizer_discriminator"):
         config[name] = ml_collections.ConfigDict(
             {
