@@ -89,7 +89,7 @@ def next_batch(tried: dict[int, dict[str, Any]]) -> int | None:
     used = tried[high]["bytes"]["total"]
     slope = (used - tried[low]["bytes"]["total"]) / (high - low) if low else used / high
     room = min(found["hbm"] for found in tried.values()) - used
-    guess = min(max(high + math.floor(room / max(slope, 1.0)), fits + 1 if fails > fits + 2 else 0), fails - 1)
+    guess = min(high + math.floor(room / slope), fails - 1)
     return guess if guess > fits else None
 
 
@@ -130,8 +130,10 @@ def device(chip: str) -> list[Any]:
     Raises:
       UsageError: libtpu is not installed.
     """
-    # Without these libtpu asks a cloud's metadata server, which is not there, what machine it is on.
+    # Or libtpu asks a cloud's metadata server, which is not there, what machine it is on.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    # Only compiling, no chip to share: another process may do the same.
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     from jax.experimental import topologies
 
     try:
