@@ -89,7 +89,7 @@ def next_batch(tried: dict[int, dict[str, Any]]) -> int | None:
     used = tried[high]["bytes"]["total"]
     slope = (used - tried[low]["bytes"]["total"]) / (high - low) if low else used / high
     room = min(found["hbm"] for found in tried.values()) - used
-    guess = min(high + math.floor(room / slope), fails - 1)
+    guess = min(high + math.floor(room / max(slope, 1.0)), fails - 1)
     return guess if guess > fits else None
 
 

@@ -81,7 +81,6 @@ def get_config() -> ml_collections.ConfigDict:
     config = small_128.get_config()
     config.steps = STEPS
     config.batch_size = 16
-    config.accumulate = 1
     config.checkpoint_every = 2000
     config.log_every = 50
     config.eval_every = 5000
