@@ -15,6 +15,7 @@ random ones, which cost the same.
 import functools
 import importlib
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,8 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
         for what in [key.removeprefix(f"{name} ") for key in jobs if key.startswith(f"{name} ")]:
             found = laps[f"{name} {what}"]
             report[name][what] = row(found, laps[best], model.items(what, options["batch_size"]))
+            if what == "decode 1":
+                report[name][what]["frame"] = timing.quantiles(model.waits[_REPEAT[backend] :])
             print(f"{name} {what}: {report[name][what]}", flush=True)
     return report
 
@@ -126,6 +129,7 @@ class Model:
         model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
         skip = bool(config.generator.source_skip)
         self.renderer = FaceRenderer(model, params, self.size, source_skip=skip)
+        self.waits: list[float] = []  # seconds for single frames, the warm-up's first
 
     def facts(self) -> dict[str, Any]:
         """What the rows are about."""
@@ -144,7 +148,11 @@ class Model:
 
         def decode(motion: np.ndarray) -> int:
             for _ in range(repeat):
+                start = time.perf_counter()
                 out = self.renderer.decode(latents, motion)
+                if len(motion) == 1:  # a caller who waits for each frame; batches are queued
+                    jax.block_until_ready(out)
+                    self.waits.append(time.perf_counter() - start)
             jax.block_until_ready(out)
             return repeat * len(motion) * self.asked["decode"]
 

@@ -26,8 +26,8 @@ def test_another_backend_is_taken_only_inside_the_block(backend, conv3d, warp):
 def test_a_form_that_is_asked_for_wins():
     with choice.using(warp="corners"), choice.using(conv3d="native"):
         assert (choice.warp(2), choice.conv3d(4)) == ("corners", "native")
-    with choice.as_on("cpu"):
-        assert (choice.warp(3), choice.conv3d(4)) == ("stacked", "folded")
+        with choice.as_on("cpu"):
+            assert (choice.warp(3), choice.conv3d(4)) == ("stacked", "folded")
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border"])

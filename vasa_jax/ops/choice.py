@@ -17,12 +17,13 @@ _forced: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("forced
 
 @contextlib.contextmanager
 def as_on(backend: str) -> Iterator[None]:
-    """Picks as on that backend whatever is at hand, to compile for a machine that is not there."""
-    token = _backend.set(backend)
+    """Picks as on that backend whatever is at hand or was asked for, to compile for a machine that is not there."""
+    tokens = _backend.set(backend), _forced.set({})
     try:
         yield
     finally:
-        _backend.reset(token)
+        _backend.reset(tokens[0])
+        _forced.reset(tokens[1])
 
 
 @contextlib.contextmanager
