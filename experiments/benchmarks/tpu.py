@@ -43,8 +43,10 @@ CHIPS = {
     "v6e": Chip("v6e:2x2", 918e12, 32 * 2**30),
     "v5p": Chip("v5p:2x2x1", 459e12, 95 * 2**30),
 }
-_GIB = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "": 1}
-_FULL = re.compile(r"Used ([\d.]+)([KMGT]?) of ([\d.]+)([KMGT]?) hbm")
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "": 1}
+_SIZE = r"([\d.]+)([KMGT]?)"
+_FULL = re.compile(rf"Used {_SIZE} of {_SIZE} hbm")
+_FULL_TEMPORARY = re.compile(rf"temporaries \({_SIZE}\) exceeds available HBM \({_SIZE}\)")
 
 
 def run(options: dict[str, Any]) -> dict[str, Any]:
@@ -112,16 +114,29 @@ def compile_step(name: str, chip: str, batch: int) -> dict[str, Any]:
     try:
         found |= _analysis(lowered.compile(), chip)
     except jax.errors.JaxRuntimeError as error:
-        full = _FULL.search(str(error))
-        if not full:
-            raise
-        used, unit, hbm, hbm_unit = full.groups()
-        found |= {"fits": False, "bytes": {"total": int(float(used) * _GIB[unit])}}
-        found["hbm"] = int(float(hbm) * _GIB[hbm_unit])
+        found |= too_large(str(error), _bytes(state) + _bytes(example))
     found["compile_seconds"] = round(time.monotonic() - start, 1)
     files.write_json(kept, found)
     print(json.dumps({"config": name, "chip": chip, "batch": batch, **found}), flush=True)
     return found
+
+
+def too_large(message: str, arguments: int) -> dict[str, Any]:
+    """What the compiler says of a step that does not fit, or raises if it says something else.
+
+    Args:
+      message: of its error. One kind counts everything, the other what the step needs beside its arguments.
+      arguments: bytes of the state and the batch.
+    """
+    if full := _FULL.search(message):
+        beside = 0
+    elif full := _FULL_TEMPORARY.search(message):
+        beside = arguments
+    else:
+        raise RuntimeError(f"the TPU compiler failed: {message}")
+    used, unit, memory, memory_unit = full.groups()
+    total = beside + int(float(used) * _UNITS[unit])
+    return {"fits": False, "bytes": {"total": total}, "hbm": int(float(memory) * _UNITS[memory_unit])}
 
 
 def device(chip: str) -> list[Any]:
