@@ -59,7 +59,7 @@ def test_the_next_batch_to_compile(tried, following):
     [
         ("RESOURCE_EXHAUSTED: XLA:TPU compile permanent error. Used 20.5G of 15.75G hbm. Exceeded", 20.5),
         (
-            "RESOURCE_EXHAUSTED: the total memory required for HLO temporaries (18.5G) exceeds available HBM (15.75G).",
+            "the total memory required for HLO temporaries (18.5G) exceeds available HBM (15.75G).",
             20.5,
         ),
     ],
