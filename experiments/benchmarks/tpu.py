@@ -31,7 +31,10 @@ from vasa_jax.errors import UsageError
 
 
 class Chip(NamedTuple):
-    """A topology with the chip, its bfloat16 peak in FLOP/s and its memory in bytes (cloud.google.com/tpu/docs)."""
+    """A topology with the chip, its peak in bfloat16 (FLOP/s, cloud.google.com/tpu/docs) and the bytes a program may use.
+
+    The compiler keeps a little of the chip's memory back; what is left is in its message for programs that are too large.
+    """
 
     topology: str
     peak: float
@@ -39,9 +42,9 @@ class Chip(NamedTuple):
 
 
 CHIPS = {
-    "v5e": Chip("v5e:2x2", 197e12, 16 * 2**30),
-    "v6e": Chip("v6e:2x2", 918e12, 32 * 2**30),
-    "v5p": Chip("v5p:2x2x1", 459e12, 95 * 2**30),
+    "v5e": Chip("v5e:2x2", 197e12, int(15.75 * 2**30)),
+    "v6e": Chip("v6e:2x2", 918e12, int(31.25 * 2**30)),
+    "v5p": Chip("v5p:2x2x1", 459e12, int(95.74 * 2**30)),
 }
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "": 1}
 _SIZE = r"([\d.]+)([KMGT]?)"
