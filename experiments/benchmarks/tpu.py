@@ -31,9 +31,9 @@ from vasa_jax.errors import UsageError
 
 
 class Chip(NamedTuple):
-    """A topology with the chip, its peak in bfloat16 (FLOP/s, cloud.google.com/tpu/docs) and the bytes a program may use.
+    """A topology with the chip, its peak in bfloat16 in FLOP/s (cloud.google.com/tpu/docs), bytes a program may use.
 
-    The compiler keeps a little of the chip's memory back; what is left is in its message for programs that are too large.
+    The compiler keeps a little of the memory back; what it leaves is in its message for programs that are too large.
     """
 
     topology: str
