@@ -24,7 +24,7 @@ JPEG_QUALITY = 95
 _JPEG_END = (0xFF, 0xD9)
 _PNG_END = b"IEND\xaeB`\x82"
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256}
+RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256, "vasa_512": 512}
 """Builder configuration -> model resolution. The stored size is `stored_size` of it."""
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 

@@ -114,8 +114,8 @@ class StyleNorm(nn.Module):
 class ResBlock(nn.Module):
     """Norm, ReLU, conv, twice, plus skip where the channels change; pre-activation.
 
-    `skip_size` is the skip's kernel: 3 in the figure of the paper, 1 in the code of its first author. `remat` is "" or a
-    name of `REMAT`.
+    `skip_size` is the skip's kernel: 3 in the figure of the paper, 1 in the code of its first author. `remat` is ""
+    or a name of `REMAT`.
     """
 
     features: int

@@ -39,18 +39,22 @@ class Residual(nn.Module):
 
 
 class DeepResNet(nn.Module):
-    """A picture in 0..1 to a map of a 32nd of its size, with 512 (18 layers) or 2048 channels (50)."""
+    """A picture in 0..1 to a map of a 32nd of its size, with 512 (18 layers) or 2048 channels (50).
+
+    `width` are the channels of the first stage, 64 as published.
+    """
 
     layers: int
     remat: str = ""
+    width: int = 64
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b y x d"]:
         x = (image - jnp.asarray(_MEAN, image.dtype)) / jnp.asarray(_SPREAD, image.dtype)
-        x = nn.relu(StyleNorm()(Conv(64, size=7, strides=2, standardise=False)(x)))
+        x = nn.relu(StyleNorm()(Conv(self.width, size=7, strides=2, standardise=False)(x)))
         x = nn.max_pool(x, (3, 3), (2, 2), "SAME")
         for stage, blocks in enumerate(STAGES[self.layers]):
             for number in range(blocks):
                 strides = 2 if stage and not number else 1
-                x = Residual(64 * 2**stage, strides, self.layers >= 50, self.remat)(x)
+                x = Residual(self.width * 2**stage, strides, self.layers >= 50, self.remat)(x)
         return x

@@ -12,16 +12,28 @@ from collections.abc import Iterator
 import jax
 
 _backend: contextvars.ContextVar[str] = contextvars.ContextVar("backend", default="")
+_forced: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("forced", default={})  # noqa: B039
 
 
 @contextlib.contextmanager
 def as_on(backend: str) -> Iterator[None]:
-    """Picks as on that backend whatever is at hand, to compile for a machine that is not there."""
-    token = _backend.set(backend)
+    """Picks as on that backend whatever is at hand or was asked for, to compile for a machine that is not there."""
+    tokens = _backend.set(backend), _forced.set({})
     try:
         yield
     finally:
-        _backend.reset(token)
+        _backend.reset(tokens[0])
+        _forced.reset(tokens[1])
+
+
+@contextlib.contextmanager
+def using(**forms: str) -> Iterator[None]:
+    """Takes these forms (conv3d=..., warp=...) whatever the table says, to measure them: `--suite=forms`."""
+    token = _forced.set({**_forced.get(), **forms})
+    try:
+        yield
+    finally:
+        _forced.reset(token)
 
 
 def backend() -> str:
@@ -31,6 +43,8 @@ def backend() -> str:
 
 def conv3d(depth: int) -> str:
     """Form of `ops.conv3d.conv3d` for a volume of so many planes."""
+    if form := _forced.get().get("conv3d"):
+        return form
     if backend() != "cpu":
         return "native"
     return "folded" if depth <= 4 else "depth_taps"
@@ -38,4 +52,6 @@ def conv3d(depth: int) -> str:
 
 def warp(axes: int) -> str:
     """Form of `ops.warp.grid_sample` for volumes (3 axes) and pictures (2)."""
+    if form := _forced.get().get("warp"):
+        return form
     return "stacked" if backend() == "cpu" or axes == 2 else "corners"

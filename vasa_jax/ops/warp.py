@@ -1,9 +1,9 @@
 """Backward warps: trilinear and bilinear sampling of volumes and pictures at normalised coordinates.
 
 Coordinates are float32, last axis (x, y, z) or (x, y), -1..1 at the centres of the end voxels
-("align corners"), see spec of the warp in MegaPortraits section 3.1. Two forms of one sum: "stacked" gathers the rows of
-all eight (four) neighbours at once and is by far the quicker to compile; "corners" gathers and adds one neighbour after
-the other, so that eight times the volume never stands in memory. `ops/choice.py` picks.
+("align corners"), see spec of the warp in MegaPortraits section 3.1. Two forms of one sum: "stacked" gathers the rows
+of all eight (four) neighbours at once and is by far the quicker to compile; "corners" gathers and adds one neighbour
+after the other, so that eight times the volume never stands in memory. `ops/choice.py` picks.
 """
 
 import itertools

@@ -61,6 +61,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.seed = 0
     config.steps = 5000
     config.batch_size = 8
+    config.accumulate = 1
     config.checkpoint_every = 500
     config.keep = 3
     config.log_every = 20

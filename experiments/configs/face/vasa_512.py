@@ -10,17 +10,17 @@ neither says follows EMOPortraits (2024) and its code. Parameters in millions, o
   part                    ours    theirs        why they differ
   E_app                   10.0    8.6 or 10.0   3x3 skips, as the figure of MegaPortraits draws them
   G3D                     72.8    57.8 or 72.8  the same
-  warp generators (each)  10.3    9.0 or 13.5   1x1 skips; ours holds the reading of z_dyn (1.06) and of z_dyn + z_id (0.26)
-                                                that theirs keeps outside; without these 9.0
+  warp generators (each)  10.3    9.0 or 13.5   1x1 skips; ours holds the reading of z_dyn (1.06) and of
+                                                z_dyn + z_id (0.26) that theirs keeps outside; without them 9.0
   G2D                     41.0    41.0 or 42.4  1x1 skips
   identity encoder        24.5    24.5          ResNet-50 and a 1x1 convolution to 512 channels on 4x4
   pose encoder            11.3    11.2          ResNet-18, a head that keeps places
   dynamics encoder        11.5    11.2          ResNet-18, a head to 128 numbers
-  all                    191.8    177 to 215
+  all                    192.0    177 to 215
 
 Where the sources leave a choice:
 * Skips are 3x3 (the figure) in what runs once a portrait and 1x1 (the code of the same author) in what runs each frame:
-  near the paper's 200M, and a decoded frame stays at 542 GFLOP.
+  near the paper's 200M, and a decoded frame stays at 543 GFLOP.
 * 8 blocks in G2D (the text; the figure can be read as 16), 6 in E_app's volume (the figure; the code has 3).
 * z_dyn has 128 numbers as in EMOPortraits: 18 components hold 99% of MegaPortraits' 512, and 512 leaked identity.
 * z_pose has 7 numbers: 3 rotations, 3 translations, 1 scale.
@@ -28,6 +28,7 @@ Where the sources leave a choice:
   standardised weights it says the same twice (`block.spectral` switches it on).
 * Group norm has groups of at least four channels (24 groups at 96 channels, 16 at 64): two or three are too few to
   estimate a spread from.
+* The volume reaches 0.6 of the crop's half width in depth, as deep as heads are, instead of 1.
 * Each warp resamples once (models/face_latent.py) instead of twice in sequence.
 * G3D's last convolution adds to the volume: the net starts near "change nothing".
 * No dropout of the dynamics code (EMOPortraits 0.2); its distortion and noise of the driver do that work (`augment`).
@@ -35,12 +36,13 @@ Where the sources leave a choice:
 
 bfloat16 on accelerators; the backward pass computes every residual block again (`block.remat`), and `accumulate` splits
 a batch where a chip holds fewer items than the optimiser should see. Learning rate, its fall, betas and batch 16 are
-MegaPortraits'. The critic starts at step 20,000: GANs of such models were seen to diverge near 30,000 when on from the
-start.
+MegaPortraits', weights and starts of the losses those of configs/face_losses.py. The critic starts at step 20,000:
+GANs of such models were seen to diverge near 30,000 when on from the start.
 """
 
 import ml_collections
 
+from experiments.configs import face_losses
 from experiments.configs.face import small_128
 
 STEPS = 300_000
@@ -79,7 +81,6 @@ def get_config() -> ml_collections.ConfigDict:
     config = small_128.get_config()
     config.steps = STEPS
     config.batch_size = 16
-    config.accumulate = 1
     config.checkpoint_every = 2000
     config.log_every = 50
     config.eval_every = 5000
@@ -98,8 +99,7 @@ def get_config() -> ml_collections.ConfigDict:
         "spectral": True,
         "dtype": "bfloat16",
     }
-    config.loss_adversarial_start = 20_000
-    config.loss.matching = 10.0
+    face_losses.paper_losses(config, warmup=10_000)
     for name in ("optimizer", "optimizer_discriminator"):
         config[name] = ml_collections.ConfigDict(
             {
