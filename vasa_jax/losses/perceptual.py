@@ -1,10 +1,12 @@
-"""Feature loss. Without a pretrained network, features of a fixed random convolution pyramid.
+"""Feature losses: L1 between the maps of a frozen network (spec 2.1).
 
-Random filters with rectification compare local structure over several scales (the first layers of an
-untrained VGG already do; Ulyanov et al. 2018, He et al. 2016 "A powerful generative model using random weights").
-They need no download and no training, so every run has a feature loss.
+Every network has one interface, `FeatureNetwork`. `pretrained.networks` opens the published ones from the user's files;
+`OWN` is the project's and needs no download and no training: a fixed pyramid of random filters with rectification,
+which compares local structure over several sizes (the first layers of an untrained VGG already do; Ulyanov et al. 2018,
+He et al. 2016 "A powerful generative model using random weights"). The bundled weights were trained with it.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -16,7 +18,29 @@ from jaxtyping import Array, Float
 from vasa_jax.losses.reconstruction import masked_l1
 from vasa_jax.ops.resize import average_pool
 
-Features = Callable[[Array], list[Array]]
+SMALLEST = 32
+"""Pictures are not halved below this side: relu5_1 of a VGG would see two cells."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureNetwork:
+    """A frozen network whose maps tell how alike two pictures are.
+
+    Attributes:
+      name: for logs.
+      maps: [b, h, w, 3] in 0..1 -> maps [b, y, x, c], finest first.
+      weights: of each map.
+      divisor: of the weighted sum (published recipes do not divide).
+      scales: how many sizes of the picture are compared, each half the one before; their losses are averaged.
+      side: of the aligned face that the network wants, in pixels; None: pictures of any size.
+    """
+
+    name: str
+    maps: Callable[[Float[Array, "b h w 3"]], list[Array]]
+    weights: tuple[float, ...]
+    divisor: float = 1.0
+    scales: int = 1
+    side: int | None = None
 
 
 @functools.cache
@@ -44,16 +68,30 @@ def random_features(
     return out
 
 
+OWN = FeatureNetwork("own", random_features, weights=(1.0, 1.0, 1.0), divisor=3.0)
+
+
 def feature_loss(
     a: Float[Array, "b h w 3"],
     b: Float[Array, "b h w 3"],
     weight: Float[Array, "b h w 1"],
-    features: Features = random_features,
+    network: FeatureNetwork = OWN,
 ) -> Float[Array, " b"]:
-    """Weighted L1 between features, averaged over levels; `weight` is pooled to each level's size."""
-    levels = list(zip(features(a), features(b), strict=True))
-    total = 0.0
-    for x, y in levels:
-        factor = weight.shape[1] // x.shape[1]
-        total += masked_l1(x, y, average_pool(weight, (factor, factor)))
-    return total / len(levels)
+    """Weighted L1 between maps, summed over maps and averaged over scales; `weight` is fitted to each map's size."""
+    total, done = 0.0, 0
+    for scale in range(network.scales):
+        if scale:
+            if min(a.shape[1:3]) < 2 * SMALLEST:
+                break
+            a, b, weight = (average_pool(x, (2, 2)) for x in (a, b, weight))
+        for share, x, y in zip(network.weights, network.maps(a), network.maps(b), strict=True):
+            total += share * masked_l1(x, y, _fitted(weight, x.shape[1:3]))
+        done += 1
+    return total / (network.divisor * done)
+
+
+def _fitted(weight: Array, size: tuple[int, int]) -> Array:
+    factors = tuple(full // small for full, small in zip(weight.shape[1:3], size, strict=True))
+    if all(full == factor * small for full, factor, small in zip(weight.shape[1:3], factors, size, strict=True)):
+        return average_pool(weight, factors)
+    return jax.image.resize(weight, (weight.shape[0], *size, 1), "linear")

@@ -18,12 +18,17 @@ TEMPLATE = np.asarray([[38.29, 51.70], [73.53, 51.50], [41.55, 92.37], [70.73, 9
 """Where the networks expect eyes and corners of the mouth (left and right of the image) in a face of 112 px."""
 
 
-def alignment_points(points: Float[np.ndarray, "*t k 3"]) -> Float[np.ndarray, "*t 4 2"]:
+def alignment_marks(points: Float[np.ndarray, "*t k 3"]) -> Float[np.ndarray, "*t 4 3"]:
     """Middles of the eyes and corners of the mouth, in the unit of the points, in the order of TEMPLATE."""
-    eyes = [points[..., landmarks.SLICES[name], :2].mean(-2) for name in ("eye_left", "eye_right")]
+    eyes = [points[..., landmarks.SLICES[name], :].mean(-2) for name in ("eye_left", "eye_right")]
     lips = landmarks.SLICES["lips_outer"].start
-    corners = [points[..., lips, :2], points[..., lips + 10, :2]]
+    corners = [points[..., lips, :], points[..., lips + 10, :]]
     return np.stack(eyes + corners, -2)
+
+
+def alignment_points(points: Float[np.ndarray, "*t k 3"]) -> Float[np.ndarray, "*t 4 2"]:
+    """`alignment_marks` as they lie in the picture."""
+    return alignment_marks(points)[..., :2]
 
 
 def similarity(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "2 3"]:

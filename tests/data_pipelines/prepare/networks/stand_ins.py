@@ -13,6 +13,8 @@ from unittest import mock
 
 import numpy as np
 
+from vasa_jax.pretrained import resnet
+
 STORAGES = {"float32": "FloatStorage", "float64": "DoubleStorage", "float16": "HalfStorage", "int64": "LongStorage"}
 
 
@@ -99,26 +101,8 @@ def resnet_state(
     rng: np.random.Generator, width: int = 4, blocks: tuple[int, ...] = (1, 2, 1, 1), bins: int = 90
 ) -> dict[str, np.ndarray]:
     """Random weights of the gaze network, names as in its file; width 64 and blocks (3, 4, 6, 3) are a ResNet-50."""
-    state = {}
-
-    def convolution(name: str, norm: str, inputs: int, outputs: int, side: int) -> None:
-        scale = np.sqrt(2 / (inputs * side * side))
-        state[f"{name}.weight"] = scale * rng.normal(size=(outputs, inputs, side, side))
-        for entry, low, high in (("weight", 0.5, 1), ("bias", -0.2, 0.2), ("running_mean", -0.2, 0.2)):
-            state[f"{norm}.{entry}"] = rng.uniform(low, high, outputs)
-        state[f"{norm}.running_var"] = rng.uniform(0.5, 2, outputs)
-
-    convolution("conv1", "bn1", 3, width, 7)
-    inputs = width
-    for stage, count in enumerate(blocks):
-        inner = width * 2**stage
-        for i in range(count):
-            prefix = f"layer{stage + 1}.{i}"
-            for part, (a, b, side) in enumerate(((inputs, inner, 1), (inner, inner, 3), (inner, 4 * inner, 1)), 1):
-                convolution(f"{prefix}.conv{part}", f"{prefix}.bn{part}", a, b, side)
-            if not i:
-                convolution(f"{prefix}.downsample.0", f"{prefix}.downsample.1", inputs, 4 * inner, 1)
-            inputs = 4 * inner
+    state = resnet.random_state(blocks, width, int(rng.integers(2**31)))
+    inputs = 32 * width
     for head in ("fc_yaw_gaze", "fc_pitch_gaze"):
         state[f"{head}.weight"] = rng.normal(size=(bins, inputs)) / np.sqrt(inputs)
         state[f"{head}.bias"] = rng.normal(size=bins)

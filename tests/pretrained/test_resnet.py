@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from data_pipelines.prepare.networks import gaze, resnet
+from data_pipelines.prepare.networks import gaze
 from tests.data_pipelines.prepare.networks import stand_ins
+from vasa_jax.pretrained import resnet
 
 
 def _convolved(x, weight, stride):

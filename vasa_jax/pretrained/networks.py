@@ -1,0 +1,109 @@
+"""The published networks of the losses, opened from the user's files (config.features); without a file, our own.
+
+    networks = open_networks({"vgg19": "vgg19-dcbb9e9d.pth", "vggface": "", "gaze": "", "arcface": "backbone.pth"})
+
+`RANDOM` instead of a path gives the network random weights: the right size and cost, to plan a run without its files.
+Parameters become constants of the compiled step; all four together are 0.4 GB.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vasa_jax import paths
+from vasa_jax.errors import InputError, UsageError
+from vasa_jax.losses.perceptual import OWN, FeatureNetwork
+from vasa_jax.pretrained import iresnet, resnet, torch_file, vgg
+from vasa_jax.pretrained.layers import State
+
+RANDOM = "random"
+FACE_SIDE = 224
+"""Of the aligned faces for VGGFace and the gaze network, in pixels."""
+
+WHAT = {
+    "vgg19": "vgg19-dcbb9e9d.pth, which torchvision publishes",
+    "vggface": "vgg_face_dag.pth, the VGG-16 of Deep Face Recognition converted for PyTorch",
+    "gaze": "L2CSNet_gaze360.pkl, which the L2CS-Net project publishes",
+    "arcface": "backbone.pth of insightface's arcface_torch (r18 to r100)",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class LossNetworks:
+    """What each loss compares pictures by.
+
+    Attributes:
+      picture: of whole pictures (VGG19).
+      face: of aligned faces (VGGFace).
+      gaze: of eyes (L2CS-Net).
+      identity: aligned face of 112 px in 0..1 -> code [b, d] (ArcFace); None: the model's own identity encoder.
+    """
+
+    picture: FeatureNetwork = OWN
+    face: FeatureNetwork = OWN
+    gaze: FeatureNetwork = OWN
+    identity: Callable[[Float[Array, "b 112 112 3"]], Float[Array, "b d"]] | None = None
+
+
+def open_networks(files: Mapping[str, str]) -> LossNetworks:
+    """Opens what is named.
+
+    Args:
+      files: "vgg19", "vggface", "gaze", "arcface" -> path, `RANDOM`, or "" for our own.
+
+    Raises:
+      InputError: a file is missing or is another network.
+      UsageError: there is no network of that name.
+    """
+    if unknown := sorted(set(files) - set(WHAT)):
+        raise UsageError(f"config.features names {', '.join(unknown)}; it knows {', '.join(WHAT)}")
+    opened = {name: _OPEN[name](path) for name, path in files.items() if path}
+    fields = {"vgg19": "picture", "vggface": "face", "gaze": "gaze", "arcface": "identity"}
+    return LossNetworks(**{fields[name]: network for name, network in opened.items()})
+
+
+def _params(name: str, path: str, random: Callable[[], State], convert: Callable[[State], Any]) -> Any:
+    if path == RANDOM:
+        return convert(random())
+    paths.check_file(path, WHAT[name])
+    state = {key.removeprefix("module."): value for key, value in torch_file.read_tensors(path).items()}
+    try:
+        return convert(state)
+    except KeyError as error:
+        raise InputError(f"{path}: another network ({error.args[0]} is missing): give {WHAT[name]}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: another network ({error}): give {WHAT[name]}") from error
+
+
+def _vgg19(path: str) -> FeatureNetwork:
+    names = vgg.torchvision_names("vgg19")
+    params = _params("vgg19", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))
+    maps = functools.partial(vgg.maps, params, mean=vgg.IMAGENET_MEAN, std=vgg.IMAGENET_STD)
+    return FeatureNetwork("vgg19", maps, weights=(0.2,) * 5, scales=4)
+
+
+def _vggface(path: str) -> FeatureNetwork:
+    names = vgg.face_names()
+    params = _params("vggface", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))
+    maps = functools.partial(vgg.maps, params, mean=vgg.FACE_MEAN, std=vgg.FACE_STD)
+    return FeatureNetwork("vggface", maps, weights=(1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0), scales=2, side=FACE_SIDE)
+
+
+def _gaze(path: str) -> FeatureNetwork:
+    params = _params("gaze", path, resnet.random_state, resnet.from_torch)
+    mean, std = (jnp.asarray(x) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
+    return FeatureNetwork(
+        "gaze", lambda face: resnet.maps(params, (face - mean) / std), weights=(0.25,) * 4, side=FACE_SIDE
+    )
+
+
+def _arcface(path: str) -> Callable[[Array], Array]:
+    params = _params("arcface", path, iresnet.random_state, iresnet.from_torch)
+    return functools.partial(iresnet.code, params)
+
+
+_OPEN = {"vgg19": _vgg19, "vggface": _vggface, "gaze": _gaze, "arcface": _arcface}
