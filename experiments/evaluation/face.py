@@ -202,5 +202,18 @@ def show(split: str, report: dict[str, Any]) -> None:
             line += ["/".join(str(group[f"blinks{end}"][k]) for k in ("real", "made", "kept"))]
             lines.append([*line, mean("identity" if not end else "identity_real", 3)])
     tables.show(f"{split}: every frame decoded from its own latents, the first frame is the source", columns, lines)
+    everyone = report["all"]
+    names = ("psnr", "ssim", "lpips", "landmark_error")
+    quality = [
+        [name, tables.cell(everyone[name]), tables.cell(everyone[f"{name}_copy"])] for name in names if name in everyone
+    ]
+    tables.show(f"{split}: against the real frames", ["", "model", "first frame"], quality)
     if report["identity_of_strangers"]:
         print(f"  identity: cosine to the first frame; strangers have {tables.cell(report['identity_of_strangers'])}")
+    if "identity_cross" in everyone:
+        own, driver = (tables.cell(everyone[f"identity_cross{end}"]) for end in ("", "_driver"))
+        print(f"  somebody else drives: {own} to the source, {driver} to the driver")
+    if code := report["code"]:
+        told = f"{code['identity_accuracy']:.3f} of {code['speakers']} speakers (chance {code['identity_chance']:.3f})"
+        yaw = f"{code['yaw_explained']:.3f} of the yaw (exact labels {code['yaw_explained_by_labels']:.3f})"
+        print(f"  dynamics code: a linear probe tells {told}, {yaw}")
