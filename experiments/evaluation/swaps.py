@@ -67,14 +67,17 @@ class SwapSuite:
     def score(self, act: Act) -> Scored:
         """All of one person."""
         latents = self.model.encode(act.source.pictures[0])
-        i, j, driver = (self.model.motion(drawn.pictures) for drawn in (act.own["ii"], act.own["jj"], act.driver))
+        pictures = [drawn.pictures for drawn in (act.own["ii"], act.own["jj"], act.driver)]
+        i, j, driver = np.split(self.model.motion(np.concatenate(pictures)), 3)
         motions = {
             "self": i,
-            "pose_swapped": np.concatenate([j[:, :7], i[:, 7:]], -1),
-            "dynamics_swapped": np.concatenate([i[:, :7], j[:, 7:]], -1),
+            "pose_swapped": _mix(j, i),
+            "dynamics_swapped": _mix(i, j),
             "other_driver": driver,
         }
-        decoded = self.model.decode(latents, np.concatenate(list(motions.values())))
+        shown = np.concatenate([_mix(j, driver)[:1], _mix(driver, j)[:1]])
+        decoded = self.model.decode(latents, np.concatenate([*motions.values(), shown]))
+        decoded, shown = decoded[: -len(shown)], decoded[-len(shown) :]
         made = dict(zip(motions, np.split(decoded, len(motions)), strict=True))
         again = dict(zip(motions, np.split(self.model.motion(decoded), len(motions)), strict=True))
         codes = {
@@ -87,7 +90,8 @@ class SwapSuite:
             portrait = self._code(act.source, act.source.pictures[0], 0)
             row |= self._identity(act, made, portrait)
         rows = [{"person": act.name, **{k: float(v[n]) for k, v in row.items()}} for n in range(DRAWS)]
-        return Scored(rows, codes, code_probes.encode(self.model, act), portrait, self._for_the_eye(act, latents))
+        first = act.source.pictures, act.driver.pictures[:1], made["other_driver"][:1], act.own["jj"].pictures[:1]
+        return Scored(rows, codes, code_probes.encode(self.model, act), portrait, np.concatenate([*first, shown]))
 
     def _read(self, act: Act, made: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What moves, and how far what is read lies from the truth."""
@@ -145,13 +149,9 @@ class SwapSuite:
     def _code(self, drawn: Drawn, picture: np.ndarray, k: int) -> np.ndarray:
         return self.recogniser.code(identity.aligned_face(picture, drawn.labels["landmarks"][k]))
 
-    def _for_the_eye(self, act: Act, latents: Any) -> UInt8[np.ndarray, "6 s s 3"]:
-        """Source, driver, the source with the driver's motion, a third moment, then with its pose, or its dynamics."""
-        third = act.own["jj"].pictures[:1]
-        driver, other = self.model.motion(act.driver.pictures[:1])[0], self.model.motion(third)[0]
-        swapped = [np.concatenate([other[:7], driver[7:]]), np.concatenate([driver[:7], other[7:]])]
-        made = self.model.decode(latents, np.stack([driver, *swapped]))
-        return np.concatenate([act.source.pictures, act.driver.pictures[:1], made[:1], third, made[1:]])
+
+def _mix(pose: Float[np.ndarray, "n m"], dynamics: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
+    return np.concatenate([pose[:, :7], dynamics[:, 7:]], -1)
 
 
 def _exact(drawn: Drawn) -> Reading:
