@@ -1,6 +1,7 @@
 """vasa-evaluate: scores a model on held-out clips, with rows that need no model always beside it.
 
     python -m experiments.evaluate --suite=face --checkpoint=bundled --data=data --face_model=face_landmarker.task
+    python -m experiments.evaluate --suite=face --splits= --heads=8 --face_model=...   # needs no data set
     python -m experiments.evaluate --suite=motion --checkpoint=RELEASE --data=data --face_model=... --report=motion.json
     python -m experiments.evaluate --suite=synthetic --checkpoint=RELEASE --data=data
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
@@ -26,9 +27,14 @@ _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion work
 _DATA = flags.DEFINE_string("data", "data", "Folder of the data sets.")
 _FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file, to read pictures.")
 _IDENTITY = flags.DEFINE_string("identity_model", None, "A face recognition network (ONNX, 112 px).")
-_TRACKS = flags.DEFINE_string("tracks", None, "Folder in which tracks of real pictures are kept for the next run.")
+_LPIPS_NETWORK = flags.DEFINE_string("lpips_network", None, "torchvision's AlexNet or VGG-16 (.pth), for LPIPS.")
+_LPIPS_LINEAR = flags.DEFINE_string("lpips_linear", None, "LPIPS's v0.1/alex.pth or vgg.pth, for the same network.")
+_TRACKS = flags.DEFINE_string(
+    "tracks", None, "Folder in which tracks of real pictures, and drawn heads, are kept for the next run."
+)
 _CLIPS = flags.DEFINE_integer("clips", 24, "Clips per split, speakers in turn; 0: all.", lower_bound=0)
-_SPLITS = flags.DEFINE_list("splits", ["test", "unseen"], "Splits of the face suite.")
+_SPLITS = flags.DEFINE_list("splits", ["test", "unseen"], "Splits of GRID for the face suite; --splits= for none.")
+_HEADS = flags.DEFINE_integer("heads", 16, "Procedural people for the face suite's swaps; 0: none.", lower_bound=0)
 _SPEAKERS = flags.DEFINE_list("speakers", [], "Only these; by default all (motion: the one with most clips).")
 _DECODE = flags.DEFINE_bool("decode", True, "Motion: --nodecode reads mouth and lids off the latents.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the generated motion; the second seed is the next one.", lower_bound=0)
@@ -51,6 +57,18 @@ def _identity() -> tuple[Any, str]:
     return identity.FaceRecogniser(_IDENTITY.value), _IDENTITY.value
 
 
+def _lpips() -> tuple[Any, str]:
+    from vasa_jax.metrics import lpips
+
+    given = [name for flag, name in ((_LPIPS_NETWORK, "network"), (_LPIPS_LINEAR, "linear")) if flag.value]
+    if len(given) == 1:
+        raise UsageError(f"--lpips_{given[0]} alone: give both --lpips_network and --lpips_linear")
+    if not given:
+        return None, "not run: give --lpips_network and --lpips_linear"
+    measure = lpips.Lpips(_LPIPS_NETWORK.value, _LPIPS_LINEAR.value)
+    return measure, measure.kind
+
+
 def _reader(face: Any) -> Any:
     from experiments.evaluation import reading
 
@@ -60,15 +78,56 @@ def _reader(face: Any) -> Any:
     return reading.ModelReader(face)
 
 
-def face_suite() -> dict[str, Any]:
-    """Report of the face model on GRID."""
-    from experiments.evaluation import data, face, filmstrip, models
+def _head_reader(size: int) -> Any:
+    """For procedural heads: never the model that is judged."""
+    from experiments.evaluation import data, reading
 
-    recogniser, identity = _identity()
+    if _FACE_MODEL.value:
+        return reading.TrackReader(_FACE_MODEL.value)
+    return reading.HogReader.learn(data.HeldOut(_DATA.value, "procedural_heads", "train", size))
+
+
+def face_suite() -> dict[str, Any]:
+    """Report of the face model: swaps on procedural heads, reenactment on GRID, and what was reached."""
+    from experiments.evaluation import models, verdicts
+
+    (recogniser, identity), (lpips, distance) = _identity(), _lpips()
     model = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
+    report: dict[str, Any] = {"model": model.source, "identity": identity, "lpips": distance}
+    measures = recogniser, lpips
+    if _HEADS.value:
+        report["heads"] = _score_heads(model, measures)
+    if _SPLITS.value:
+        report |= _score_grid(model, measures)
+    report["verdicts"] = verdicts.judge(report)
+    verdicts.show(report["verdicts"])
+    print(f"\nidentity: {identity}; LPIPS: {distance}")
+    return report
+
+
+def _score_heads(model: Any, measures: tuple[Any, Any]) -> dict[str, Any]:
+    from experiments.evaluation import filmstrip, puppets, swap_tables, swaps
+
+    with contextlib.closing(_head_reader(model.size)) as reader:
+        suite = swaps.SwapSuite(model, reader, *measures)
+        cast = puppets.acts(_HEADS.value, model.size, _SEED.value, _TRACKS.value)
+        report, sheet = suite.run(_progress("face, procedural heads")(cast))
+    report = {"read_by": reader.name, **report}
+    swap_tables.show(report)
+    if app.REPORT.value:
+        path = Path(app.REPORT.value).with_suffix(".heads.jpg")
+        filmstrip.save(path, [filmstrip.sheet(sheet[: filmstrip.ROWS], swap_tables.TITLES)])
+        report["sheet"] = path.name
+        print(f"  picture sheet: {path}")
+    return report
+
+
+def _score_grid(model: Any, measures: tuple[Any, Any]) -> dict[str, Any]:
+    from experiments.evaluation import data, face, filmstrip
+
     with contextlib.closing(_reader(model)) as reader:
-        suite = face.FaceSuite(model, reader, recogniser)
-        report: dict[str, Any] = {"model": model.source, "read_by": reader.name, "identity": identity, "splits": {}}
+        suite = face.FaceSuite(model, reader, *measures)
+        report: dict[str, Any] = {"read_by": reader.name, "splits": {}}
         for name in _SPLITS.value:
             split = data.HeldOut(_DATA.value, "grid", name, model.size)
             result, strips = suite.run(split, split.choose(_CLIPS.value, _SPEAKERS.value), _progress(f"face, {name}"))
@@ -79,7 +138,7 @@ def face_suite() -> dict[str, Any]:
                 filmstrip.save(path, strips)
                 result["filmstrip"] = path.name
                 print(f"  filmstrip: {path}")
-    print(f"\nread by: {reader.name}; identity: {identity}")
+    print(f"\nread by: {reader.name}")
     return report
 
 

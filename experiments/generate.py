@@ -23,8 +23,12 @@ CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "How strongly --gaze is followed.
 GAZE = flags.DEFINE_string("gaze", "0,0", "Main gaze theta,phi in radians: + is the image's right, and up.")
 DISTANCE = flags.DEFINE_float("distance", 0.0, "Of the head, in standard deviations of the training set; + is nearer.")
 EMOTION = flags.DEFINE_string("emotion", "", "name:strength[,name:strength], for instance happiness:0.6.")
-POSE_FROM = flags.DEFINE_string("pose_from", None, "Take the head motion from this video.")
-DYNAMICS_FROM = flags.DEFINE_string("dynamics_from", None, "Take expression and lips from this video.")
+POSE_FROM = flags.DEFINE_string(
+    "pose_from", None, "Head motion: a video's, or frontal, spin, or portrait (held still). Default: from the speech."
+)
+DYNAMICS_FROM = flags.DEFINE_string(
+    "dynamics_from", None, "Expression and lips: a video's, or portrait (held still). Default: from the speech."
+)
 FACE_MODEL = flags.DEFINE_string(
     "face_model", None, "MediaPipe face landmarker (.task) to find the face with; optional."
 )
@@ -40,9 +44,12 @@ def _check_paths() -> None:
     missing = [f"--{flag.name}" for flag in (PORTRAIT, AUDIO, OUTPUT) if not flag.value]
     if missing:
         raise UsageError(f"{', '.join(missing)} needed: --portrait=PICTURE --audio=RECORDING --output=VIDEO.mp4")
+    from vasa_jax.inference import editing
+
     output = paths.check_output(OUTPUT.value)
-    driver = "a video of one face"
-    given = [(PORTRAIT, "a picture"), (AUDIO, "a recording"), (POSE_FROM, driver), (DYNAMICS_FROM, driver)]
+    driver = "a video of one face, or one of the names in --help"
+    given = [(PORTRAIT, "a picture"), (AUDIO, "a recording")]
+    given += [(flag, driver) for flag in (POSE_FROM, DYNAMICS_FROM) if editing.is_video(flag.value)]
     for flag, what in [*given, (FACE_MODEL, "a MediaPipe face landmarker")]:
         if flag.value is not None:
             source = paths.check_file(flag.value, what)

@@ -63,11 +63,13 @@ class HeldOut:
         """The one with most clips."""
         return collections.Counter(self._records.speakers).most_common(1)[0][0]
 
-    def clip(self, index: int) -> HeldOutClip:
-        """One clip with its pictures decoded."""
+    def clip(self, index: int, every: int = 1) -> HeldOutClip:
+        """One clip with its pictures decoded; with `every`, only every so many frames of it (the sound is whole)."""
         clip = self._records[index]
-        pictures = np.stack([model_picture(clip.picture(k), self._size) for k in range(len(clip))])
-        return HeldOutClip(clip.clip_id, clip.speaker, pictures, clip.audio, clip.labels)
+        at = range(0, len(clip), every)
+        pictures = np.stack([model_picture(clip.picture(k), self._size) for k in at])
+        labels = {name: value[::every] for name, value in clip.labels.items()}
+        return HeldOutClip(clip.clip_id, clip.speaker, pictures, clip.audio, labels)
 
     def tracks(self, speaker: str | None = None, count: int = 0) -> Iterator[records.Clip]:
         """Clips whose pictures stay undecoded: sound and labels, of one speaker, at most `count`."""

@@ -9,27 +9,32 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from experiments.evaluation import filmstrip, tables
+from experiments.evaluation import code_probes, filmstrip, tables
 from experiments.evaluation.data import HeldOut, HeldOutClip
-from experiments.evaluation.reading import Reader, Reading, read_labels
-from vasa_jax.metrics import blinks, bootstrap, identity, mouth_changes, regions
+from experiments.evaluation.reading import Reader, Reading, landmark_error, read_labels
+from vasa_jax.metrics import blinks, bootstrap, identity, image_quality, mouth_changes, regions
 
-_IDENTITY_EVERY = 5
+_EVERY = 5
+"""Of what needs no neighbouring frames, this often one."""
 _MEANS = (
     "l1_mouth", "l1_mouth_copy", "l1_eyes", "l1_eyes_copy", "l1_whole", "l1_whole_copy",
     "mouth_changes", "mouth_changes_shrunk", "mouth_amplitude", "mouth_amplitude_shrunk",
-    "lid_changes", "lid_changes_shrunk", "found", "identity", "identity_real",
+    "lid_changes", "lid_changes_shrunk", "found", "identity", "identity_real", "identity_cross",
+    "identity_cross_driver", "psnr", "psnr_copy", "ssim", "ssim_copy", "lpips", "lpips_copy", "landmark_error",
+    "landmark_error_copy",
 )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class FaceSuite:
-    """What the suite needs: the model, who reads pictures, and (or not) who recognises people."""
+    """What the suite needs: the model, who reads pictures, and (or not) who recognises people and measures LPIPS."""
 
     model: Any
     reader: Reader
     recogniser: identity.FaceRecogniser | None = None
+    lpips: Any = None
 
     def run(
         self, split: HeldOut, chosen: Sequence[int], show_progress: Any = iter
@@ -39,25 +44,27 @@ class FaceSuite:
         Returns:
           (report of the split, one filmstrip of each speaker's first clip).
         """
-        rows, strips, seen, portraits = [], [], set(), []
+        rows, strips, seen, portraits, codes, last = [], [], set(), [], [], None
         for index in show_progress(chosen):
             clip = split.clip(index)
-            made = self.reenact(clip)
+            latents, motion = self.model.encode(clip.pictures[0]), self.model.motion(clip.pictures)
+            made = self.model.decode(latents, motion)
             rows.append(self.score(clip, made))
             if clip.speaker not in seen:
                 seen.add(clip.speaker)
                 strips.append(filmstrip.filmstrip(clip.pictures[0], clip.pictures, made))
+            labels = {name: value[::_EVERY] for name, value in clip.labels.items()}
+            codes.append(code_probes.ProbedClip(clip.speaker, motion[::_EVERY, 7:], labels))
             if self.recogniser is not None:
                 portraits.append((clip.speaker, self._code(clip, clip.pictures[0], 0)))
+                if last is not None and last[0].speaker != clip.speaker:
+                    rows[-1] |= self._cross(*last, clip, motion)
+                last = clip, latents, motion[0]
         report = tables.by_speaker(rows, reduce)
         report["identity_of_strangers"] = _strangers(portraits)
+        report["code"] = code_probes.probe_clips(codes)
         report["clips"] = rows
         return report, strips
-
-    def reenact(self, clip: HeldOutClip) -> np.ndarray:
-        """Every frame from its own latents, the person from the first frame, uint8 [t, s, s, 3]."""
-        latents = self.model.encode(clip.pictures[0])
-        return self.model.decode(latents, self.model.motion(clip.pictures))
 
     def score(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, Any]:
         """All numbers of one clip; frame 0 is the source and counts in none of the errors."""
@@ -71,6 +78,11 @@ class FaceSuite:
         truth = read_labels(clip.labels)
         drawn, shrunk = self.reader.read(made), self.reader.read(clip.pictures, real=clip.clip_id)
         row["found"] = float(drawn.valid.mean())
+        row |= self._quality(clip, made)
+        if drawn.points is not None:
+            real, first = shrunk.cut(1, len(clip)), shrunk.cut(0, 1)
+            row["landmark_error"] = float(np.nanmean(landmark_error(drawn.cut(1, len(clip)), real)))
+            row["landmark_error_copy"] = float(np.nanmean(landmark_error(first, real)))
         for suffix, reading in (("", drawn), ("_shrunk", shrunk)):
             row |= {f"{name}{suffix}": value for name, value in follow(reading, truth).items()}
         if self.recogniser is not None:
@@ -80,13 +92,49 @@ class FaceSuite:
     def _identity(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, float]:
         """Cosine to the source picture: of decoded frames, and of the real frames of the same moments."""
         source = self._code(clip, clip.pictures[0], 0)
-        at = range(_IDENTITY_EVERY, len(clip), _IDENTITY_EVERY)
+        at = range(_EVERY, len(clip), _EVERY)
         drawn = [float(identity.cosine(self._code(clip, made[k], k), source)) for k in at]
         real = [float(identity.cosine(self._code(clip, clip.pictures[k], k), source)) for k in at]
         return {"identity": float(np.mean(drawn)), "identity_real": float(np.mean(real))}
 
+    def _quality(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, float]:
+        """PSNR (dB), SSIM and LPIPS against the real frames; *_copy: the first frame in their place."""
+        real = clip.pictures[_EVERY::_EVERY]
+        measures = {"psnr": image_quality.psnr, "ssim": image_quality.ssim}
+        if self.lpips is not None:
+            measures["lpips"] = self.lpips
+        row = {}
+        for name, measure in measures.items():
+            row[name] = float(measure(made[_EVERY::_EVERY], real).mean())
+            row[f"{name}_copy"] = float(measure(np.broadcast_to(clip.pictures[0], real.shape), real).mean())
+        return row
+
+    def _cross(
+        self, clip: HeldOutClip, latents: Any, home: np.ndarray, driver: HeldOutClip, motion: np.ndarray
+    ) -> dict[str, float]:
+        """Somebody else moves the person of `clip`: cosine to that person's first frame, and to the driver's frames.
+
+        Where the face is in such a picture is told by the source's points, moved as a stiff whole with the pose.
+        """
+        at = np.arange(_EVERY, len(driver), 2 * _EVERY)
+        source = self._code(clip, clip.pictures[0], 0)
+        own, other = [], []
+        for picture, pose, k in zip(self.model.decode(latents, motion[at]), motion[at, :7], at, strict=True):
+            points = move_points(clip.labels["landmarks"][0], home[:7], pose)
+            code = self.recogniser.code(identity.aligned_face(picture, points))
+            own.append(float(identity.cosine(code, source)))
+            other.append(float(identity.cosine(code, self._code(driver, driver.pictures[k], k))))
+        return {"identity_cross": float(np.mean(own)), "identity_cross_driver": float(np.mean(other))}
+
     def _code(self, clip: HeldOutClip, picture: np.ndarray, k: int) -> np.ndarray:
         return self.recogniser.code(identity.aligned_face(picture, clip.labels["landmarks"][k]))
+
+
+def move_points(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Points [k, 3] of a head of the pose `start` [7] where a head of the pose `end` has them."""
+    turn = [Rotation.from_euler("xyz", pose[:3]).as_matrix() for pose in (start, end)]
+    canonical = (points - start[3:6]) @ turn[0] / start[6]
+    return canonical @ turn[1].T * end[6] + end[3:6]
 
 
 def follow(made: Reading, truth: Reading) -> dict[str, Any]:
@@ -113,6 +161,9 @@ def reduce(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for name in ("mouth", "eyes"):
         of_copy = bootstrap.ratio_interval([r[f"l1_{name}"] for r in rows], [r[f"l1_{name}_copy"] for r in rows])
         report[f"l1_{name}_of_copy"] = of_copy
+    if report.get("identity", {"n": 0})["n"]:
+        pair = ([row[key] for row in rows] for key in ("identity", "identity_real"))
+        report["identity_of_real"] = bootstrap.ratio_interval(*pair)
     for key in ("blinks", "blinks_shrunk"):
         report[key] = {name: sum(row[key][name] for row in rows) for name in ("real", "made", "kept")}
     return report
@@ -151,5 +202,18 @@ def show(split: str, report: dict[str, Any]) -> None:
             line += ["/".join(str(group[f"blinks{end}"][k]) for k in ("real", "made", "kept"))]
             lines.append([*line, mean("identity" if not end else "identity_real", 3)])
     tables.show(f"{split}: every frame decoded from its own latents, the first frame is the source", columns, lines)
+    everyone = report["all"]
+    names = ("psnr", "ssim", "lpips", "landmark_error")
+    quality = [
+        [name, tables.cell(everyone[name]), tables.cell(everyone[f"{name}_copy"])] for name in names if name in everyone
+    ]
+    tables.show(f"{split}: against the real frames", ["", "model", "first frame"], quality)
     if report["identity_of_strangers"]:
         print(f"  identity: cosine to the first frame; strangers have {tables.cell(report['identity_of_strangers'])}")
+    if "identity_cross" in everyone:
+        own, driver = (tables.cell(everyone[f"identity_cross{end}"]) for end in ("", "_driver"))
+        print(f"  somebody else drives: {own} to the source, {driver} to the driver")
+    if code := report["code"]:
+        told = f"{code['identity_accuracy']:.3f} of {code['speakers']} speakers (chance {code['identity_chance']:.3f})"
+        yaw = f"{code['yaw_explained']:.3f} of the yaw (exact labels {code['yaw_explained_by_labels']:.3f})"
+        print(f"  dynamics code: a linear probe tells {told}, {yaw}")

@@ -78,6 +78,9 @@ BAD = [
     ({"steps": "0"}, 2, "from 1 to 1000"),
     ({"steps": "many"}, 2, "steps"),
     ({"pose_from": "speech.wav"}, 3, "no picture"),
+    ({"pose_from": "mute.mp4"}, 3, "no face was found"),
+    ({"pose_from": "circles"}, 3, "does not exist"),
+    ({"dynamics_from": "text.wav"}, 3, "not a readable"),
     ({"face_model": "empty"}, 3, "is empty"),
     ({"c2pa_cert": "speech.wav"}, 2, "belong together"),
     ({"sead": "1"}, 2, "sead"),
@@ -87,7 +90,9 @@ BAD = [
 def flags(inputs, folder, **changes):
     """A good command line with changes; None removes a flag."""
     given = {"portrait": "face.png", "audio": "speech.wav", "output": "o.mp4", **changes}
-    places = {"output": folder} | dict.fromkeys(("portrait", "audio", "pose_from", "face_model", "c2pa_cert"), inputs)
+    places = {"output": folder} | dict.fromkeys(
+        ("portrait", "audio", "pose_from", "dynamics_from", "face_model", "c2pa_cert"), inputs
+    )
     return [f"--{k}={places[k] / v if k in places else v}" for k, v in given.items() if v is not None]
 
 

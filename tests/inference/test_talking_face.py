@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import vasa_jax
 from tests.inference.stand_ins import SIZE, StandInMotion, talking_face
@@ -160,18 +158,30 @@ def test_sizes(speech):
             talking_face().animate(PICTURE, speech(0.2), size=size)
 
 
-@settings(max_examples=50)
-@given(st.integers(1, 9), st.integers(0, 60))
-def test_forth_and_back_never_jumps(count, at):
-    here, there = module._forth_and_back(at, count), module._forth_and_back(at + 1, count)
-    assert 0 <= here < count and abs(here - there) == (1 if count > 1 else 0)
+def test_a_held_face_and_a_made_pose_need_no_motion_model(speech, tmp_path):
+    face = talking_face()
+    face.motion = None
+    for pose in ("frontal", "spin", "portrait"):
+        video = face.animate(PICTURE, speech(0.4), pose_from=pose, dynamics_from="portrait")
+        assert np.ptp(np.stack(list(video)).mean((1, 2, 3))) == 0.0  # the stand-in shows dynamics only
+        assert video.info["provenance"] | {"pose_from": pose, "dynamics_from": "portrait"} == video.info["provenance"]
+    video.save(tmp_path / "v.mp4")
+    assert verify(tmp_path / "v.mp4").generation["pose_from"] == "portrait"
+    with pytest.raises(UsageError, match="dynamics_from=spin"):
+        face.animate(PICTURE, speech(0.4), pose_from="spin", dynamics_from="spin")
+    with pytest.raises(InputError, match="does not exist"):
+        face.animate(PICTURE, speech(0.4), pose_from="frontal", dynamics_from=tmp_path / "absent.mp4")
 
 
-def test_the_head_starts_where_the_portrait_has_it():
-    """The pose of rest, a frontal head in the middle of the crop, becomes the portrait's own."""
-    home = np.asarray([0.1, -0.2, 0.05, 0.02, 0.03, 0.0, 0.9])
-    rest = np.asarray([0, 0, 0, 0, 0, 0, 1.0, 7, 8])
-    np.testing.assert_allclose(module.from_home(rest, home, turned=True), [*home, 7, 8])
-    np.testing.assert_allclose(module.from_home(rest, home, turned=False)[:3], 0.0)
-    moved = np.asarray([0, 0, 0, 0.1, 0, 0, 1.1, 0, 0])
-    np.testing.assert_allclose(module.from_home(moved, home, turned=False)[[3, 6]], [0.12, 0.99])
+def test_pose_and_face_of_two_videos(speech, tmp_path, monkeypatch):
+    """Each gives its own half, and only that."""
+    face, seen = talking_face(), []
+    halves = {"a": np.full((1, 10), 0.1, np.float32), "b": np.full((1, 10), 0.4, np.float32)}
+    monkeypatch.setattr(face, "motion_of", lambda path, *_: halves[path.stem])
+    monkeypatch.setattr(
+        face.renderer, "frames", lambda latents, motion, *_: (seen.append(m) or PICTURE for m in motion)
+    )
+    drivers = [brightening(tmp_path / f"{name}.mp4", 2) for name in "ab"]
+    list(face.animate(PICTURE, speech(0.2), pose_from=drivers[0], dynamics_from=drivers[1]))
+    assert len(seen) == 5
+    np.testing.assert_allclose(seen[0], [0.1] * 7 + [0.4] * 3, atol=1e-6)

@@ -19,12 +19,13 @@ from jaxtyping import Float, UInt8
 
 from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
+from vasa_jax.inference import editing
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.controls import Controls
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
-from vasa_jax.models.face_latent import FaceLatentModel
-from vasa_jax.paths import PathLike, check_output
+from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
+from vasa_jax.paths import PathLike, check_file, check_output
 from vasa_jax.provenance import badge as badges
 from vasa_jax.provenance import credentials as c2pa_credentials
 from vasa_jax.provenance import keys
@@ -181,8 +182,9 @@ class TalkingFace:
         Args:
           portrait: a picture file, or RGB.
           audio: a recording of 0.2 s to 10 minutes, or a video with sound.
-          pose_from: a video whose head motion is used instead of generated one (forth and back if shorter).
-          dynamics_from: the same for the face's expression and lips.
+          pose_from: a video whose head motion is used instead of generated one (forth and back if shorter), or
+            "frontal" (turned to the viewer and still), "spin" (drawing circles) or "portrait" (still as it is).
+          dynamics_from: the same for the face's expression and lips: a video, or "portrait" (still as it is).
           face_model: a MediaPipe face landmarker, to find the face with.
           size: side of the video's pictures; twice the model's for models that move the portrait, else the model's.
           **controls: fields of `Controls`.
@@ -193,6 +195,8 @@ class TalkingFace:
         wanted = _controls(controls)
         if self.motion is None and (pose_from is None or dynamics_from is None):
             raise InputError(f"{self.source} has no motion model: give pose_from and dynamics_from, or another release")
+        for video in filter(editing.is_video, (pose_from, dynamics_from)):
+            check_file(video, "a video of one face")
         size = self._output_size(size)
         watch = Stopwatch()
         sound = watch.call("audio", media.AudioReader, audio)
@@ -201,24 +205,44 @@ class TalkingFace:
         box = watch.call("face", self._find_face, picture, name, face_model)
         latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
         large = portraits.cut_with_margin(picture, box, size)
-        pose = dynamics = None
-        if pose_from is not None:
-            pose = watch.call("pose_from", self.motion_of, pose_from, sound.frames, face_model)
-        if dynamics_from is not None:
-            same = pose is not None and Path(dynamics_from) == Path(pose_from)
-            dynamics = (
-                pose if same else watch.call("dynamics_from", self.motion_of, dynamics_from, sound.frames, face_model)
-            )
+        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch)
+        turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             moves = self._motion(sound, wanted, pose, dynamics)
             home = np.asarray(latents.pose)[0]
-            placed = (from_home(vector, home, turned=pose is None) for vector in moves)
+            placed = (editing.from_home(vector, home, turned) for vector in moves)
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
 
         info = self._info(picture, portrait, sound, box, wanted, pose_from, dynamics_from)
         return Video(make, sound, sound.frames, size, info, watch)
+
+    def _edits(
+        self,
+        pose_from: PathLike | None,
+        dynamics_from: PathLike | None,
+        frames: int,
+        latents: FaceLatents,
+        face_model: PathLike | None,
+        watch: Stopwatch,
+    ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "t d"] | None]:
+        """Pose and dynamics that take the place of generated ones; None where the speech gives them."""
+        pose = dynamics = whole = None
+        if editing.is_video(pose_from):
+            whole = watch.call("pose_from", self.motion_of, pose_from, frames, face_model)
+            pose = whole[:, :7]
+        elif pose_from is not None:
+            pose = editing.made_pose(str(pose_from), frames)
+        if editing.same_video(pose_from, dynamics_from):
+            dynamics = whole[:, 7:]
+        elif editing.is_video(dynamics_from):
+            dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model)[:, 7:]
+        elif dynamics_from is not None:
+            if str(dynamics_from) not in editing.DYNAMICS:
+                raise UsageError(f"dynamics_from={dynamics_from}: give a video, or {' or '.join(editing.DYNAMICS)}")
+            dynamics = np.asarray(latents.dynamics)
+        return pose, dynamics
 
     def motion_of(self, video: PathLike, frames: int, face_model: PathLike | None = None) -> Float[np.ndarray, "t m"]:
         """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip."""
@@ -249,12 +273,10 @@ class TalkingFace:
         if pose is None or dynamics is None:
             generated = self._generated(sound, wanted)
         for at in range(sound.frames):
-            vector = np.array(next(generated)) if generated is not None else np.empty_like(pose[0])
-            if pose is not None:
-                vector[:7] = pose[_forth_and_back(at, len(pose)), :7]
-            if dynamics is not None:
-                vector[7:] = dynamics[_forth_and_back(at, len(dynamics)), 7:]
-            yield vector
+            made = next(generated) if generated is not None else None
+            first = made[:7] if pose is None else pose[editing.forth_and_back(at, len(pose))]
+            rest = made[7:] if dynamics is None else dynamics[editing.forth_and_back(at, len(dynamics))]
+            yield np.concatenate([first, rest])
 
     def _generated(self, sound: media.AudioReader, wanted: Controls) -> Motion:
         windows = self.motion.windows(
@@ -275,7 +297,8 @@ class TalkingFace:
         hashed = hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest() if own else files.sha256(portrait)
         controls = dataclasses.asdict(wanted)
         drivers = {"pose_from": pose_from, "dynamics_from": dynamics_from}
-        drivers = {name: files.sha256(path) for name, path in drivers.items() if path is not None}
+        edits = {name: str(kind) for name, kind in drivers.items() if kind is not None and not editing.is_video(kind)}
+        drivers = {name: files.sha256(path) for name, path in drivers.items() if editing.is_video(path)}
         provenance = {
             "model_sha256": self.model_hash,
             "seed": wanted.seed,
@@ -283,6 +306,7 @@ class TalkingFace:
             "audio_sha256": files.sha256(sound.path),
             "version": version(),
             **{f"{name}_sha256": value for name, value in drivers.items()},
+            **edits,
         }
         return {
             "seed": wanted.seed,
@@ -295,31 +319,8 @@ class TalkingFace:
         }
 
 
-def from_home(motion: Float[np.ndarray, " m"], home: Float[np.ndarray, " 7"], turned: bool) -> Float[np.ndarray, " m"]:
-    """Motion whose head starts where the portrait has it.
-
-    Motion is made around a head that faces the viewer in the middle of the crop. The portrait's head lies near
-    that, and is measured with an error; adding its own pose lets the error cancel between source and output.
-    With `turned` the portrait's rotation is added too; a driving video's rotation is taken as it is.
-    """
-    placed = np.array(motion)
-    placed[3:6] += home[3:6]
-    placed[6] *= home[6]
-    if turned:
-        placed[:3] += home[:3]
-    return placed
-
-
 def _controls(given: dict[str, Any]) -> Controls:
     known = {field.name for field in dataclasses.fields(Controls)}
     if unknown := sorted(given.keys() - known):
         raise UsageError(f"{unknown[0]!r} is no control; there are {', '.join(sorted(known))}")
     return Controls(**given)
-
-
-def _forth_and_back(at: int, count: int) -> int:
-    """Index into a sequence that is played to its end, then backwards, and so on, without a jump."""
-    if count == 1:
-        return 0
-    at %= 2 * (count - 1)
-    return at if at < count else 2 * (count - 1) - at

@@ -1,11 +1,12 @@
 """What speech alone says of the mouth by linear regression: the bar for every model that is driven by speech."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
+from vasa_jax.metrics import ridge
+from vasa_jax.metrics.ridge import RidgeRegression
 from vasa_jax.models.audio import log_mel
 
 BANDS = 40
@@ -23,26 +24,8 @@ def speech_features(audio: Float[np.ndarray, " n"], reach: int = REACH) -> Float
     return np.concatenate([padded[k : k + frames] for k in range(2 * reach + 1)], -1)
 
 
-@dataclasses.dataclass(frozen=True)
-class RidgeRegression:
-    """Linear prediction of one value per frame from features."""
-
-    weights: Float[np.ndarray, " c"]
-    feature_mean: Float[np.ndarray, " c"]
-    target_mean: float
-
-    def __call__(self, features: Float[np.ndarray, "t c"]) -> Float[np.ndarray, " t"]:
-        return (features - self.feature_mean) @ self.weights + self.target_mean
-
-
 def fit_ridge(
     features: Sequence[Float[np.ndarray, "t c"]], targets: Sequence[Float[np.ndarray, " t"]], penalty: float = 0.1
 ) -> RidgeRegression:
-    """Least squares with `penalty` times the mean feature variance on the weights, over the frames of all clips."""
-    rows, values = np.concatenate(features).astype(np.float64), np.concatenate(targets).astype(np.float64)
-    feature_mean, target_mean = rows.mean(0), float(values.mean())
-    rows -= feature_mean
-    gram = rows.T @ rows / len(rows)
-    strength = penalty * np.trace(gram) / len(gram) + 1e-12
-    weights = np.linalg.solve(gram + strength * np.eye(len(gram)), rows.T @ (values - target_mean) / len(rows))
-    return RidgeRegression(weights, feature_mean, target_mean)
+    """`ridge.fit` over the frames of all clips."""
+    return ridge.fit(np.concatenate(features), np.concatenate(targets), penalty)

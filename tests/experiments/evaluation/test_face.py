@@ -5,6 +5,7 @@ import pytest
 
 from experiments.evaluation import face as suite
 from experiments.evaluation import tables
+from vasa_jax import landmarks
 
 
 def test_a_perfect_model(face, reader, split, capsys):
@@ -16,6 +17,8 @@ def test_a_perfect_model(face, reader, split, capsys):
     assert everyone["mouth_changes_of_ceiling"]["mean"] == pytest.approx(1.0)
     assert everyone["mouth_amplitude"]["mean"] == pytest.approx(1.0)
     assert everyone["blinks"] == {"real": 3, "made": 3, "kept": 3}
+    assert everyone["psnr"]["mean"] == 100.0 and everyone["psnr_copy"]["mean"] < 15
+    assert everyone["ssim"]["mean"] == pytest.approx(1.0) and report["code"] is None  # one speaker with two clips
     assert "identity" not in everyone and report["identity_of_strangers"] is None
     json.dumps(tables.plain(report), allow_nan=False)
     suite.show("test", report)
@@ -43,6 +46,9 @@ def test_identity_beside_that_of_real_frames_and_strangers(face, reader, split):
     report, _ = suite.FaceSuite(face, reader, Recogniser()).run(split, [0, 2])
     assert report["all"]["identity"]["mean"] == pytest.approx(1.0)
     assert report["all"]["identity_real"]["mean"] == pytest.approx(1.0)
+    assert report["all"]["identity_of_real"]["mean"] == pytest.approx(1.0)
+    # The fake model draws the source's own frames whoever drives: like the source, unlike the driver.
+    assert report["all"]["identity_cross"]["mean"] > 0.9 > report["all"]["identity_cross_driver"]["mean"]
     assert report["identity_of_strangers"]["mean"] < 0.2
 
 
@@ -60,3 +66,10 @@ def test_frames_without_a_face_do_not_count(face, reader, split):
     everyone = suite.FaceSuite(face, reader).run(split, [0])[0]["all"]
     assert everyone["found"]["mean"] == pytest.approx(0.9)
     assert everyone["mouth_changes"]["mean"] == pytest.approx(1.0)
+
+
+def test_points_follow_the_pose():
+    points = landmarks.template()
+    start, end = np.asarray([0.1, -0.2, 0.0, 0.1, 0, 0, 1.1]), np.asarray([0, 0.3, 0.1, 0, -0.1, 0, 0.9])
+    moved = suite.move_points(suite.move_points(points, np.asarray([0, 0, 0, 0, 0, 0, 1.0]), start), start, end)
+    np.testing.assert_allclose(landmarks.fit_pose(moved), end, atol=1e-5)

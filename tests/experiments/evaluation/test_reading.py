@@ -14,13 +14,13 @@ def track(t, valid):
 
 
 def test_lost_frames_are_filled_and_marked():
-    found = reading.read_track(track(6, np.arange(6) != 3))
+    found = reading.read_track(track(6, np.arange(6) != 3), 120)
     assert found.mouth == pytest.approx(np.full(6, landmarks.mouth(landmarks.template())[0]), rel=1e-4)
     assert found.valid.tolist() == [True] * 3 + [False] + [True] * 2
 
 
 def test_no_face_anywhere():
-    found = reading.read_track(track(4, np.zeros(4, bool)))
+    found = reading.read_track(track(4, np.zeros(4, bool)), 120)
     assert not found.valid.any() and found.mouth.shape == (4,) and found.lids.shape == (4, 2)
 
 
@@ -52,3 +52,30 @@ def test_tracks_of_real_pictures_are_kept_and_of_decoded_ones_not(monkeypatch, t
         reader.read(clips[0].pictures, real="s1_0")
         reader.read(clips[0].pictures)
     assert len(calls) == 3 and [path.name for path in (tmp_path / "tracks").iterdir()] == ["s1_0_at32.npz"]
+
+
+def test_a_track_tells_of_the_whole_head():
+    found = reading.read_track(track(3, np.ones(3, bool)), 120)
+    assert found.rotation == pytest.approx(np.zeros((3, 3)), abs=0.02) and found.eyes.shape == (3, 2)
+    assert found.points[0, :, :2] == pytest.approx(landmarks.template()[:, :2] * 2 / 3, abs=1e-4)
+    assert reading.landmark_error(found, found) == pytest.approx(np.zeros(3))
+
+
+def test_gradients_tell_of_what_they_learned():
+    """Bars that turn stand for heads that turn."""
+    rng = np.random.default_rng(0)
+    angles = rng.uniform(-0.5, 0.5, 80)
+    pictures = np.stack([bar(angle) for angle in angles])
+    rotation = np.stack([0 * angles, angles, 0 * angles], -1)
+    known = slice(0, 60)
+    eyes, mouth, lids = np.zeros((60, 2)), angles[known] + 1, np.zeros((60, 2))
+    reader = reading.HogReader(pictures[known], rotation[known], eyes, mouth, lids)
+    found = reader.read(pictures[60:])
+    assert np.abs(found.rotation[:, 1] - angles[60:]).mean() < 0.08
+    assert np.abs(found.mouth - angles[60:] - 1).mean() < 0.08 and found.valid.all()
+
+
+def bar(angle):
+    y, x = np.mgrid[-1:1:32j, -1:1:32j]
+    across = np.abs(np.cos(angle) * x + np.sin(angle) * y) < 0.3
+    return np.repeat(np.uint8(200 * across)[..., None], 3, -1)

@@ -1,0 +1,78 @@
+"""What a face model must reach before motion is trained on its codes, and whether it does."""
+
+import dataclasses
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.evaluation import tables
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A number of the report: where it stands, what it must be, and the number to see it beside."""
+
+    what: str
+    path: str
+    relation: str
+    bound: float
+    beside: str = ""
+    """Path of the same number for real pictures, for chance, or for another moment."""
+    floor: bool = False
+    """`beside` is what the reader sees in true pictures: where that misses the bound too, the reader cannot judge."""
+
+
+TARGETS = (
+    Target("head pose moved by dynamics alone, degrees", "heads/moves/pose_by_dynamics", "<", 2.0,
+           "heads/moves/pose_by_dynamics_drawn", floor=True),
+    Target("mouth moved by pose alone, share of its range", "heads/moves/mouth_by_pose", "<", 0.10,
+           "heads/moves/mouth_by_pose_drawn", floor=True),
+    Target("gaze moved by pose alone, share of its range", "heads/moves/gaze_by_pose", "<", 0.10,
+           "heads/moves/gaze_by_pose_drawn", floor=True),
+    Target("yaw explained by the dynamics code", "heads/code/yaw_explained", "<", 0.10,
+           "heads/code/yaw_explained_chance"),
+    Target("identity told by the dynamics code, times chance", "heads/code/identity_times_chance", "<=", 3.0),
+    Target("area under the spectrum of the dynamics code", "heads/code/spectrum_area", "<=", 0.82),
+    Target("dynamics re-encoded, cosine", "heads/re_encoding/self/cosine", ">=", 0.9,
+           "heads/re_encoding/another_moment/cosine"),
+    Target("likeness of unseen speakers, of the real video's", "splits/unseen/all/identity_of_real", ">=", 0.9),
+    Target("likeness when somebody else drives", "splits/unseen/all/identity_cross", ">=", 0.7,
+           "splits/unseen/all/identity_real"),
+)  # fmt: skip
+_RELATIONS = {"<": operator.lt, "<=": operator.le, ">=": operator.ge}
+
+
+def judge(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One entry a target whose number was measured: {"what", "value", "target", "beside", "verdict"}.
+
+    The verdict is "pass", "FAIL", or "undecided" where the reader sees too much in true pictures as well.
+    """
+    verdicts = []
+    for target in TARGETS:
+        value = _find(report, target.path)
+        if value is None:
+            continue
+        reached = _RELATIONS[target.relation]
+        beside = _find(report, target.beside) if target.beside else None
+        blind = target.floor and beside is not None and not reached(beside, target.bound)
+        verdict = "pass" if reached(value, target.bound) else "undecided" if blind else "FAIL"
+        bound = f"{target.relation} {target.bound:g}"
+        verdicts.append({"what": target.what, "value": value, "target": bound, "beside": beside, "verdict": verdict})
+    return verdicts
+
+
+def show(verdicts: list[dict[str, Any]]) -> None:
+    """Prints the table."""
+    lines = [
+        [v["what"], tables.cell(v["value"]), v["target"], tables.cell(v["beside"]), v["verdict"]] for v in verdicts
+    ]
+    tables.show("targets", ["", "measured", "target", "true pictures or chance", ""], lines)
+
+
+def _find(report: Any, path: str) -> float | None:
+    """The number, or the mean of the summary, at a path."""
+    for part in path.split("/"):
+        if not isinstance(report, Mapping) or part not in report:
+            return None
+        report = report[part]
+    return report.get("mean") if isinstance(report, Mapping) else report
