@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import quick
 from vasa_jax.models.appearance_encoder import AppearanceEncoder
 from vasa_jax.models.canonical_unet import CanonicalUNet
 from vasa_jax.models.discriminator import PatchDiscriminator
@@ -14,8 +15,6 @@ from vasa_jax.models.generator import Generator
 from vasa_jax.models.layers import ResBlock
 from vasa_jax.models.resnet import Residual
 from vasa_jax.models.warp_field import WarpField
-
-FAST = {"xla_backend_optimization_level": 0}
 
 
 def _normal(*shape: int) -> np.ndarray:
@@ -42,8 +41,7 @@ BLOCKS = {
 @functools.cache
 def _params(name: str):
     build, inputs = BLOCKS[name]
-    init = jax.jit(lambda *x: build().init(jax.random.key(0), *x)["params"])
-    params = init.lower(*inputs).compile(compiler_options=FAST)(*inputs)
+    params = quick.jit(lambda *x: build().init(jax.random.key(0), *x)["params"])(*inputs)
     # Away from the zeros that last layers start at, which would hide what lies before them.
     return jax.tree.map(lambda x: x + 0.05, params)
 
@@ -61,10 +59,10 @@ def _out(name: str, inputs, **block):
 def _gradient(name: str, remat: str):
     build, inputs = BLOCKS[name]
     params = _params(name)
-    run = jax.jit(
+    run = quick.jit(
         jax.grad(lambda p: _total(build(**({"remat": remat} if remat else {})).apply({"params": p}, *inputs)))
     )
-    return run.lower(params).compile(compiler_options=FAST)(params)
+    return run(params)
 
 
 def _images(out):

@@ -11,10 +11,10 @@ import pytest
 
 from experiments import dry_run
 from experiments.configs.face import vasa_512
+from tests import quick
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.models.resnet import DeepResNet
 
-FAST = {"xla_backend_optimization_level": 0}
 MILLIONS = {
     "appearance_encoder": 10.0, "canonical_unet": 72.8, "generator": 41.0, "identity_encoder": 24.5,
     "pose_encoder": 11.2, "dynamics_encoder": 11.2,
@@ -92,7 +92,7 @@ def _images(count: int, seed: int = 0) -> np.ndarray:
 
 
 def _compiled(fn, *args):
-    return jax.jit(fn).lower(*args).compile(compiler_options=FAST)(*args)
+    return quick.jit(fn)(*args)
 
 
 @functools.cache

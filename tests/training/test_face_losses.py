@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from experiments.configs.face import tiny_64_all
-from tests.training.test_face_task import FAST, _batch
+from tests import quick
+from tests.training.test_face_task import _batch
 from vasa_jax.losses.reconstruction import pyramid_l1
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.training.augment import StoredFrames, View, plain_view
@@ -63,8 +64,7 @@ def _sensitivity() -> dict[str, dict[str, float]]:
     """loss -> network -> largest gradient, at random parameters (where warps start at zero, nothing passes them)."""
     task = make_face_task(_config())
     batch = {name: value[:2] for name, value in _batch().items()}
-    init = jax.jit(lambda key: task.init(key, {})).lower(jax.random.key(0)).compile(compiler_options=FAST)
-    params = init(jax.random.key(0))
+    params = quick.jit(lambda key: task.init(key, {}))(jax.random.key(0))
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), params)
     names = sorted(set(_config().loss))
@@ -73,7 +73,7 @@ def _sensitivity() -> dict[str, dict[str, float]]:
         parts = task.losses["model"]({**params, "model": model}, batch, jax.random.key(1), jnp.int32(0), {})[1][0]
         return jnp.stack([parts[name] for name in names])
 
-    run = jax.jit(jax.jacrev(losses)).lower(params["model"]).compile(compiler_options=FAST)
+    run = quick.jit(jax.jacrev(losses))
     found = {name: {} for name in names}
     for path, leaf in jax.tree_util.tree_leaves_with_path(run(params["model"])):
         network = path_name(path).split("/")[0]
