@@ -130,7 +130,7 @@ def describe(config: Any, task: Task, batch: dict[str, np.ndarray], *, compile_s
         analysis = step.lower(state, batch, jax.random.key(config.seed)).compile().memory_analysis()
         memory["step_temporary"] = int(analysis.temp_size_in_bytes)
         memory["step_arguments"] = int(analysis.argument_size_in_bytes)
-    counted = operations(config.model, state.params["model"]) if config.task == "face" else {}
+    counted = operations(config.model, state.params["model"]) if "appearance" in config.model else {}
     width = max(len(name) for name in [*parameters, *batch])
     print("parameters")
     for name, count in parameters.items():

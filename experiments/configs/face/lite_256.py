@@ -5,7 +5,7 @@ Data     GRID and procedural heads stored at 320 px. GRID's own faces have about
 Speed    experiments/results/decode_benchmark.json
 
 The modules of vasa_512, small. What differs, and why:
-* 5.9 GFLOP a frame (`--dry_run` counts them), 0.8 of them for the warp generator, the rest for G2D; 4.8 to encode.
+* 5.9 GFLOP a frame (`--dry_run` counts them), 0.8 of them for the warp generator, the rest for G2D; 4.7 to encode.
 * The volume is 16x8x32x32 instead of 96x16x64x64: a gather costs a CPU about what a convolution of the same bytes does.
 * G2D works at 32x32, 64x64 and 128x128 cells; the last doubling is a shuffle of 2x2 pixels out of channels
   (`last_patch`), because full resolution alone would cost as much as all the rest.

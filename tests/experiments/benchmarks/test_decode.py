@@ -9,6 +9,7 @@ from experiments import dry_run
 from experiments.benchmarks import decode, forms, tpu
 from experiments.timing import Lap
 from vasa_jax.errors import InputError, UsageError
+from vasa_jax.ops import choice
 
 
 def test_a_row_tells_share_rate_and_latency():
@@ -83,6 +84,27 @@ def test_a_step_asks_for_the_same_whatever_is_computed_again():
     frame = dry_run.operations(config.model, dry_run.pure_step(config, 2)[1].params["model"])["decode"]
     # Two items: five decodes (one item serves the transfer losses) with their backward passes, beside the encoders.
     assert 15 * frame < asked < 150 * frame
+
+
+def test_forms_are_compared_each_under_its_own_choice(monkeypatch):
+    taken = []
+
+    class Model:
+        """Notes which forms are picked while its program is made."""
+
+        def __init__(self, name, dtype):
+            taken.append((choice.conv3d(4), choice.warp(3)))
+
+        def jobs(self, batches, repeat):
+            return {f"decode {batch}": lambda: Lap(10, 1.0, 1.0) for batch in batches}
+
+    monkeypatch.setattr(decode, "Model", Model)
+    with choice.as_on("cpu"):
+        report = forms.run({"configs": ["any"], "batches": [2], "dtype": None, "rounds": 3})["any"]["decode 2"]
+    assert report["warp corners"]["share_p50"] == 1.0 and report["picked"]["n"] == 3
+    assert taken == [("folded", "stacked"), ("native", "stacked"), ("depth_taps", "stacked")] + [
+        ("folded", "stacked"), ("folded", "stacked"), ("folded", "corners"),
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
