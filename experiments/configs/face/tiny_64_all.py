@@ -2,7 +2,7 @@
 
 Command  vasa-train --config=experiments/configs/face/tiny_64_all.py --workdir=runs/face_tiny_64_all
 Data     procedural heads stored at 80 px (python -m data_pipelines.synthetic --config=tiny_64)
-Result   experiments/results/stability.json
+Result   experiments/results/stability.json (300 of 2,000 steps so far; the critic stayed at chance)
 
 Weights as in the papers (configs/face_losses.py), our own features, spectral norm and R1 for the critic. Not a recipe
 for good faces at this size: the critic's weights are those of models a hundred times larger.
