@@ -99,9 +99,16 @@ def test_r1_of_a_linear_critic_is_the_square_of_its_weights():
     weight = np.random.default_rng(0).normal(size=(4, 4, 3))
     critic = lambda x: [jnp.einsum("bhwc,hwc->b", x, weight)[:, None, None, None]]  # noqa: E731
     found = adversarial.r1_penalty(critic, jnp.zeros((2, 4, 4, 3)))
-    np.testing.assert_allclose(found, 16 * np.square(weight).sum(), rtol=1e-5)
+    np.testing.assert_allclose(found, np.square(weight).sum(), rtol=1e-5)
     flat = adversarial.r1_penalty(lambda x: [jnp.ones((2, 3, 3, 1))], jnp.zeros((2, 4, 4, 3)))
     np.testing.assert_array_equal(flat, 0.0)
+
+
+def test_r1_of_patches_that_see_places_apart_is_the_mean_of_theirs():
+    weight = np.random.default_rng(0).normal(size=(2, 2, 3))
+    patches = lambda x: [jnp.einsum("biyjxc,yxc->bij", x.reshape(-1, 3, 2, 3, 2, 3), weight)[..., None]]  # noqa: E731
+    found = adversarial.r1_penalty(patches, jnp.zeros((2, 6, 6, 3)))
+    np.testing.assert_allclose(found, np.square(weight).sum(), rtol=1e-5)
 
 
 def test_feature_loss_weighs_maps_and_averages_over_scales():

@@ -26,14 +26,13 @@ def feature_matching(real: list[Array], fake: list[Array]) -> Array:
 def r1_penalty(critic: Callable[[Array], list[Array]], real: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
     """Squared gradient of the verdict with respect to real pictures, per item (Mescheder et al. 2018).
 
-    `critic` gives the logits of each scale; the verdict is their mean, over patches and then over scales. Its gradient
-    shrinks with the number of pixels it is spread over, so the square is multiplied by it: weights then carry over
-    between sizes.
+    `critic` gives the logits of each scale. A patch critic has many verdicts; were the places they see apart, this
+    would be the mean over patches of each one's squared gradient, so that weights known from critics of one verdict
+    carry over.
     """
 
     def verdict(pictures: Array) -> Array:
         logits = critic(pictures)
-        return sum(x.reshape(x.shape[0], -1).mean(-1).sum() for x in logits) / len(logits)
+        return sum(x.sum() / (x.size / x.shape[0]) ** 0.5 for x in logits) / len(logits)
 
-    gradient = jax.grad(verdict)(real)
-    return real.shape[1] * real.shape[2] * jnp.square(gradient).sum((1, 2, 3))
+    return jnp.square(jax.grad(verdict)(real)).sum((1, 2, 3))
