@@ -33,6 +33,8 @@ class ClipStream:
         NAME_gaze, NAME_lids, NAME_mouth [b, 2] and NAME_emotion [b, 8].
       "clips": `length` successive frames from a random start: frames uint8 [b, t, s, s, 3], audio [b, t * 640], and
         every label of `schema.PER_FRAME` [b, t, ...]. `start` fixes the first frame.
+      With `mattes`, pairs have NAME_matte [b, s, s, 1] and clips matte [b, t, s, s, 1], uint8: how much of the pixel is
+        the person, 255 everywhere in a clip that has none.
       "windows": `previous` + `window` frames of a latents cache (`data_pipelines.prepare.latents`, NAME.npz):
         audio [b, t * 640], motion [b, t, m] as encoded (not standardised), mouth [b, t, 2], valid [b, t]; and per
         item, averaged over the window's valid frames: gaze [b, 2], distance [b] standardised, emotion [b, 8].
@@ -52,6 +54,7 @@ class ClipStream:
       speaker_power: see `order.ClipOrder`; by default 0.5 for training pairs (GRID has one speaker with most of
         the clips, and appearance needs the others), else 1.
       length, start: of kind "clips".
+      mattes: of kinds "pairs" and "clips".
       previous, window: of kind "windows".
       cache_bytes: per data set, of undecoded examples kept in memory.
       threads: that prepare batches ahead.
@@ -81,6 +84,7 @@ class ClipStream:
         speaker_power: float | None = None,
         length: int = 25,
         start: int | None = None,
+        mattes: bool = False,
         previous: int = 10,
         window: int = 50,
         cache_bytes: int = 2 << 30,
@@ -92,6 +96,8 @@ class ClipStream:
     ):
         if kind not in _KINDS:
             raise UsageError(f"clip stream: unknown kind {kind!r}; it is pairs, clips or windows")
+        if mattes and kind == "windows":
+            raise UsageError("clip stream: windows hold no pictures, so no mattes; kinds pairs and clips have some")
         if batch_size % process_count or not 0 <= process_index < process_count:
             raise UsageError(f"clip stream: batch size {batch_size} does not divide among {process_count} hosts")
         if min(length, window, threads, reuse) < 1 or previous < 0:
@@ -105,6 +111,7 @@ class ClipStream:
         rows = [batch_size * i // process_count for i in (process_index, process_index + 1)]
         self._rows = range(*rows)
         self._length, self._start, self._previous, self._window = length, start, previous, window
+        self._mattes = mattes
         self._threads, self._engine = threads, engines.choose(engine)
         self._draws = order.Draws(seed, 2, items.DRAWS)
         self.decode: items.Decode = schema.decode_jpeg
@@ -154,9 +161,9 @@ class ClipStream:
         clip = domain.order.at(ordinal)
         draws = self._draws.at(position)
         if self.kind == "pairs":
-            item = items.pair(domain, clip, draws, ordinal)
+            item = items.pair(domain, clip, draws, ordinal, self._mattes)
         elif self.kind == "clips":
-            item = items.clip(domain, clip, draws, self._length, self._start)
+            item = items.clip(domain, clip, draws, self._length, self._start, self._mattes)
         else:
             item = items.window(domain, clip, draws, self._previous, self._window)
         item |= {"index": np.int32(row), "domain": np.int32(number)}

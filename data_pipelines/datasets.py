@@ -8,8 +8,11 @@ several of them can lie in one data folder and be mixed. TensorFlow is loaded fo
 """
 
 import functools
+import hashlib
 import importlib
 import os
+import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +23,17 @@ from vasa_jax.errors import UsageError
 NAMES = ("grid", "prepared_folder", "voxceleb2", "hdtf", "mead", "celebv_hq", "talkinghead_1kh", "crema_d")
 OWN = "folder_"
 _DRAWN = "procedural_heads"
+
+
+def own_name(folder: str | os.PathLike) -> str:
+    """What to call a data set of one's own that was given no name: "My Videos/", "my-videos.txt" -> folder_my_videos.
+
+    A name of which no letter or digit is left (they may be of another script) becomes a few hexadecimal digits.
+    """
+    path = pathlib.Path(os.path.abspath(os.path.expanduser(folder)))
+    plain = path.stem if path.is_file() else path.name
+    name = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_") or hashlib.sha256(plain.encode()).hexdigest()[:8]
+    return name if name.startswith(OWN) else OWN + name
 
 
 def get(name: str) -> DataSet:

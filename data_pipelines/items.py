@@ -32,16 +32,24 @@ class Pictures:
     frames: int | Sequence[int]
 
 
+@dataclasses.dataclass(frozen=True)
+class Mattes:
+    """Mattes of the pictures that the item has under the name `of`: [s, s, 1] each, all 255 where a clip has none."""
+
+    of: str
+
+
 PAIR_LABELS = ("landmarks", "pose", "eyes", "gaze", "lids", "mouth", "emotion")
 _CANDIDATES = 6
 DRAWS = 1 + _CANDIDATES + 3
 """Random numbers an item may use."""
 
 
-def pair(domain: Domain, index: int, draws: Draws, ordinal: int = 0) -> Item:
+def pair(domain: Domain, index: int, draws: Draws, ordinal: int = 0, mattes: bool = False) -> Item:
     """Source and driver, two frames of a clip, and other, a frame of a clip of another speaker; frames with faces only.
 
-    The driver is the one of `_CANDIDATES` frames that differs most from the source. `ordinal`: place in the order.
+    The driver is the one of `_CANDIDATES` frames that differs most from the source. `ordinal`: place in the order. With
+    `mattes`, NAME_matte of each.
     """
     index, clip = domain.read(index)
     source, *candidates = (_with_face(clip, number) for number in draws[: 1 + _CANDIDATES])
@@ -52,18 +60,22 @@ def pair(domain: Domain, index: int, draws: Draws, ordinal: int = 0) -> Item:
     item: Item = {"clip": np.int32(index)}
     for name, where, k in (("source", clip, source), ("driver", clip, driver), ("other", foreign, other)):
         item[name] = Pictures(where, k)
+        if mattes:
+            item[f"{name}_matte"] = Mattes(name)
         for label in PAIR_LABELS:
             item[f"{name}_{label}"] = where.labels[label][k]
     return item
 
 
-def clip(domain: Domain, index: int, draws: Draws, length: int, start: int | None = None) -> Item:
-    """`length` successive frames with sound and labels, from a random start or the given one."""
+def clip(domain: Domain, index: int, draws: Draws, length: int, start: int | None = None, mattes: bool = False) -> Item:
+    """`length` successive frames with sound and labels, from a random start or the given one; with `mattes`, matte."""
     index, whole = domain.read(index)
     begin = random_start(len(whole), length, draws[0]) if start is None else min(start, len(whole) - 1)
     end = min(begin + length, len(whole))
     at = np.minimum(np.arange(begin, begin + length), end - 1)
     item: Item = {"clip": np.int32(index), "frames": Pictures(whole, at.tolist())}
+    if mattes:
+        item["matte"] = Mattes("frames")
     item |= {name: value[at] for name, value in whole.labels.items()}
     item["valid"][end - begin :] = False
     item["audio"] = _sound(whole.audio, begin, end, length)
@@ -97,19 +109,40 @@ def difference(traits: Float[np.ndarray, "t n"], a: int, b: Sequence[int]) -> Fl
 
 
 def collate(items: Sequence[Item], decode: Decode = schema.decode_jpeg) -> dict[str, np.ndarray]:
-    """The batch of items: their values stacked, their pictures decoded."""
-    return {
-        name: _decoded([item[name] for item in items], decode)
-        if isinstance(first, Pictures)
-        else np.array([item[name] for item in items])  # of alike arrays: three times as fast as np.stack
-        for name, first in items[0].items()
-    }
+    """The batch of items: their values stacked, their pictures and mattes decoded."""
+    batch: dict[str, np.ndarray] = {}
+    for name, first in items[0].items():
+        if isinstance(first, Pictures):
+            batch[name] = _decoded([item[name] for item in items], decode)
+        elif isinstance(first, Mattes):  # the pictures that it is of stand before it
+            batch[name] = _mattes([item[first.of] for item in items], batch[first.of].shape[:-1])
+        else:
+            batch[name] = np.array([item[name] for item in items])  # alike arrays: three times as fast as np.stack
+    return batch
+
+
+def _mattes(pictures: Sequence[Pictures], shape: tuple[int, ...]) -> UInt8[np.ndarray, "b *t s s 1"]:
+    """The mattes of a batch of pictures of shape [b, s, s] or [b, t, s, s]."""
+    batch = np.full((*shape, 1), 255, np.uint8)
+    for row, wanted in zip(batch, pictures, strict=True):
+        if not wanted.clip.mattes:
+            continue
+        for place, k in zip(row[None] if isinstance(wanted.frames, int) else row, _frames(wanted), strict=True):
+            try:
+                place[..., 0] = schema.decode_matte(wanted.clip.mattes[k])
+            except ValueError as error:  # or a matte of another size than its picture
+                raise InputError(f"clip {wanted.clip.clip_id}: matte {k} {error}; make the data set again") from error
+    return batch
+
+
+def _frames(pictures: Pictures) -> Sequence[int]:
+    return [pictures.frames] if isinstance(pictures.frames, int) else pictures.frames
 
 
 def _decoded(pictures: Sequence[Pictures], decode: Decode) -> UInt8[np.ndarray, "b *t s s 3"]:
     batch = None
     for row, wanted in enumerate(pictures):
-        frames = [wanted.frames] if isinstance(wanted.frames, int) else wanted.frames
+        frames = _frames(wanted)
         for place, k in enumerate(frames):
             if place and k == frames[place - 1]:  # a short clip, filled up
                 batch[row, place] = batch[row, place - 1]

@@ -22,8 +22,9 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 MARGIN = landmarks.MARGIN
 JPEG_QUALITY = 95
 _JPEG_END = (0xFF, 0xD9)
+_PNG_END = b"IEND\xaeB`\x82"
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256}
+RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256, "vasa_512": 512}
 """Builder configuration -> model resolution. The stored size is `stored_size` of it."""
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 
@@ -35,7 +36,7 @@ PER_FRAME: dict[str, tuple[tuple[int, ...], Any]] = {
     "lids": ((2,), np.float32),  # closure 0..1, left and right of the image
     "mouth": ((2,), np.float32),  # opening / face height, rounding 0..1
     "distance": ((), np.float32),  # log scale of the head; + is nearer
-    "emotion": ((8,), np.float32),  # 0..1, order of EMOTIONS
+    "emotion": ((8,), np.float32),  # 0..1, order of EMOTIONS; neutral is what the others leave: they sum to 1
     "valid": ((), np.bool_),  # the tracker found the face in this frame
     "phonemes": ((), np.int32),  # -1 unknown
 }
@@ -59,13 +60,16 @@ def features() -> Any:
             "clip_id": tfds.features.Text(),
             "speaker": tfds.features.Text(),
             "frames": tfds.features.Sequence(tfds.features.Text()),  # JPEG bytes
+            "mattes": tfds.features.Sequence(tfds.features.Text()),  # PNG bytes; empty: none are known
             "audio": tfds.features.Tensor(shape=(None,), dtype=np.float32),
             **per_frame,
         }
     )
 
 
-def make_example(clip_id: str, speaker: str, frames: Any, audio: np.ndarray, **labels: np.ndarray) -> dict[str, Any]:
+def make_example(
+    clip_id: str, speaker: str, frames: Any, audio: np.ndarray, mattes: Any = (), **labels: np.ndarray
+) -> dict[str, Any]:
     """Puts an example together and checks its shapes; unknown `phonemes` may be left out.
 
     Args:
@@ -73,10 +77,12 @@ def make_example(clip_id: str, speaker: str, frames: Any, audio: np.ndarray, **l
       speaker: identity; no two people share one.
       frames: uint8 pictures [t, h, w, 3], or JPEG bytes of t pictures.
       audio: [t * 640] at 16 kHz, -1..1. One frame too long or short is cut or filled with silence.
+      mattes: uint8 [t, h, w] of the frames' size, 255 where only the person is seen, or PNG bytes of t mattes; empty
+        where none are known.
       **labels: one array [t, ...] for every name in PER_FRAME.
 
     Raises:
-      ValueError: a label is missing, unknown, of a wrong shape or not finite.
+      ValueError: a label is missing, unknown, of a wrong shape or not finite; or there are mattes for some frames only.
     """
     t = len(frames)
     labels.setdefault("phonemes", np.full(t, -1, np.int32))
@@ -84,6 +90,9 @@ def make_example(clip_id: str, speaker: str, frames: Any, audio: np.ndarray, **l
         raise ValueError(f"clip {clip_id}: labels missing or unknown: {sorted(missing)}")
     example: dict[str, Any] = {"clip_id": clip_id, "speaker": speaker}
     example["frames"] = [f if isinstance(f, bytes) else encode_jpeg(f) for f in frames]
+    example["mattes"] = [m if isinstance(m, bytes) else encode_matte(m) for m in mattes]
+    if len(example["mattes"]) not in (0, t):
+        raise ValueError(f"clip {clip_id}: {len(example['mattes'])} mattes for {t} frames")
     example["audio"] = fit_audio(audio, t)
     for name, (shape, dtype) in PER_FRAME.items():
         value = np.ascontiguousarray(labels[name], dtype)
@@ -123,6 +132,24 @@ def decode_jpeg(data: bytes | memoryview) -> np.ndarray:
     if picture is None:
         raise ValueError("is no whole JPEG picture")
     return picture
+
+
+def encode_matte(matte: np.ndarray) -> bytes:
+    """A uint8 matte [h, w] as PNG: without loss, so that 255 stays 255, and smaller than JPEG where edges are sharp."""
+    return cv2.imencode(".png", matte)[1].tobytes()
+
+
+def decode_matte(data: bytes | memoryview) -> np.ndarray:
+    """Inverse of `encode_matte`, uint8 [h, w].
+
+    Raises:
+      ValueError: it is no PNG, or one that breaks off.
+    """
+    whole = bytes(data[-len(_PNG_END) :]) == _PNG_END
+    matte = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
+    if matte is None:
+        raise ValueError("is no whole PNG picture")
+    return matte
 
 
 def gaze_direction(angles: np.ndarray) -> np.ndarray:

@@ -16,13 +16,17 @@ from data_pipelines import schema
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One example, read lazily: `labels` are arrays [t, ...], `jpeg[k]` the k-th picture, `audio` [t * 640]."""
+    """One example, read lazily: `labels` are arrays [t, ...], `jpeg[k]` the k-th picture, `audio` [t * 640].
+
+    `mattes[k]` is the k-th matte as PNG; there are none where nobody made any, as in all data sets before they existed.
+    """
 
     clip_id: str
     speaker: str
     jpeg: list[memoryview]
     audio: np.ndarray
     labels: dict[str, np.ndarray]
+    mattes: list[memoryview] = dataclasses.field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.jpeg)
@@ -69,7 +73,10 @@ def parse_example(data: bytes) -> Clip:
         raise ValueError(f"field {error} is missing or cut short") from error
     if len(audio) != t * schema.SAMPLES_PER_FRAME:
         raise ValueError(f"clip {text['clip_id']}: {len(audio)} samples for {t} frames")
-    return Clip(**text, jpeg=values["frames"], audio=audio, labels=labels)
+    mattes = list(values.get("mattes", ()))
+    if len(mattes) not in (0, t):
+        raise ValueError(f"clip {text['clip_id']}: {len(mattes)} mattes for {t} frames")
+    return Clip(**text, jpeg=values["frames"], audio=audio, labels=labels, mattes=mattes)
 
 
 def integers(packed: bytes | memoryview) -> Int64[np.ndarray, " n"]:

@@ -2,14 +2,23 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import ml_collections
 import numpy as np
 
-from vasa_jax.training.partition import make_partitioner
+from vasa_jax.training.partition import accumulation, make_partitioner
 from vasa_jax.training.task import Task
-from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step, parameter_table
+from vasa_jax.training.train_step import (
+    TrainState,
+    init_state,
+    make_optimizers,
+    make_train_step,
+    parameter_table,
+)
 
 MARGIN = 1.25  # stored pictures span -1.25..1.25 of the model's square
 SAMPLES = 640  # of audio a frame
@@ -55,26 +64,81 @@ def _windows(config: Any, size: int) -> dict[str, np.ndarray]:
     }
 
 
+def operations(model: Any, params: Any) -> dict[str, int]:
+    """Multiplications and additions of encoding one portrait and of decoding one frame, from shapes alone."""
+    from vasa_jax.models.face_latent import FaceLatentModel
+    from vasa_jax.training import flops
+
+    network = FaceLatentModel(ml_collections.FrozenConfigDict(model))
+
+    def method(name: str) -> Any:
+        return lambda params, *args: network.apply({"params": params}, *args, method=name)
+
+    image = jax.ShapeDtypeStruct((1, model.size, model.size, 3), jnp.float32)
+    latents = jax.eval_shape(method("encode"), params, image)
+    return {
+        "encode": flops.count(method("encode"), params, image),
+        "decode": flops.count(method("decode"), params, latents, latents.pose, latents.dynamics),
+    }
+
+
+def example_key() -> jax.ShapeDtypeStruct:
+    """Shape of the seed key that a step takes."""
+    return jax.eval_shape(lambda: jax.random.key(0))
+
+
+def pure_step(config: Any, batch_size: int) -> tuple[Callable[[str | None], Callable], TrainState, dict[str, Any]]:
+    """How to make a face configuration's step for an axis, and the shapes of its state and batch."""
+    from vasa_jax.training.face_task import make_face_task
+
+    config = config.copy_and_resolve_references()
+    config.batch_size = batch_size
+    task = make_face_task(config)
+    optimizers = make_optimizers(config, task)
+    batch = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in example_batch(config).items()}
+    state = jax.eval_shape(functools.partial(init_state, task, optimizers), example_key(), batch)
+    options = {"ema_decay": config.ema_decay, "accumulate": accumulation(config)}
+    return lambda axis=None: make_train_step(task, optimizers, axis_name=axis, **options), state, batch
+
+
+def step_operations(config: Any, batch_size: int) -> int:
+    """Multiplications and additions that a face step asks for, without what is computed again to save memory."""
+    from vasa_jax.training import flops
+
+    config = config.copy_and_resolve_references()
+    config.model.block = {**config.model.get("block", {}), "remat": ""}
+    make, state, batch = pure_step(config, batch_size)
+    return flops.count(make(None), state, batch, example_key())
+
+
 def _bytes(tree: Any) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def describe(config: Any, task: Task, batch: dict[str, np.ndarray], *, compile_step: bool = False) -> dict[str, Any]:
-    """Prints and returns parameters by part, shapes of the batch and bytes of the state (and of the compiled step)."""
+    """Prints and returns parameters by part, operations, shapes of the batch, bytes of the state (and of the step)."""
     optimizers = make_optimizers(config, task)
     state = jax.eval_shape(functools.partial(init_state, task, optimizers, jax.random.key(config.seed)), batch)
     parameters = parameter_table(state.params)
     memory = {"state": _bytes(state), "gradients": _bytes(state.params), "batch": _bytes(batch)}
     if compile_step:
         partitioner = make_partitioner(config)
-        step = partitioner.step(lambda axis: make_train_step(task, optimizers, axis_name=axis), state)
+        make = functools.partial(
+            make_train_step, task, optimizers, accumulate=accumulation(config, partitioner.batch_parts)
+        )
+        step = partitioner.step(lambda axis: make(axis_name=axis), state)
         analysis = step.lower(state, batch, jax.random.key(config.seed)).compile().memory_analysis()
         memory["step_temporary"] = int(analysis.temp_size_in_bytes)
         memory["step_arguments"] = int(analysis.argument_size_in_bytes)
+    counted = operations(config.model, state.params["model"]) if config.task == "face" else {}
     width = max(len(name) for name in [*parameters, *batch])
     print("parameters")
     for name, count in parameters.items():
         print(f"  {name:<{width}} {count:>14,}")
+    if counted:
+        print("operations (GFLOP a picture)")
+    for name, count in counted.items():
+        print(f"  {name:<{width}} {count / 1e9:>14,.3f}")
     print("batch")
     for name, value in batch.items():
         print(f"  {name:<{width}} {value.dtype}{list(value.shape)}")
@@ -82,4 +146,5 @@ def describe(config: Any, task: Task, batch: dict[str, np.ndarray], *, compile_s
     for name, count in memory.items():
         print(f"  {name:<{width}} {count / 2**20:>14,.1f}")
     shapes = {name: {"dtype": str(value.dtype), "shape": list(value.shape)} for name, value in batch.items()}
-    return {"parameters": parameters, "batch": shapes, "memory_bytes": memory}
+    report = {"parameters": parameters, "batch": shapes, "memory_bytes": memory}
+    return report | ({"operations": counted} if counted else {})

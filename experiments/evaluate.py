@@ -4,6 +4,7 @@
     python -m experiments.evaluate --suite=face --splits= --heads=8 --face_model=...   # needs no data set
     python -m experiments.evaluate --suite=motion --checkpoint=RELEASE --data=data --face_model=... --report=motion.json
     python -m experiments.evaluate --suite=synthetic --checkpoint=RELEASE --data=data
+    python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
 model elsewhere. With --report, the face suite leaves filmstrips beside the report.
@@ -20,7 +21,7 @@ from absl import flags
 from experiments import app
 from vasa_jax.errors import UsageError
 
-_SUITE = flags.DEFINE_enum("suite", None, ["face", "motion", "synthetic"], "What to score.")
+_SUITE = flags.DEFINE_enum("suite", None, ["face", "motion", "synthetic", "stability"], "What to score.")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
 _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
 _DATA = flags.DEFINE_string("data", "data", "Folder of the data sets.")
@@ -192,14 +193,25 @@ def synthetic_suite() -> dict[str, Any]:
     return {"model": face.source, "motion": note, **report}
 
 
+def stability_suite() -> dict[str, Any]:
+    """Report of how a run trained; --checkpoint is its workdir."""
+    from experiments.evaluation import stability
+
+    report = stability.report(_CHECKPOINT.value)
+    stability.show(report)
+    return report
+
+
+SUITES = {"face": face_suite, "motion": motion_suite, "synthetic": synthetic_suite, "stability": stability_suite}
+
+
 def main() -> dict[str, Any]:
     """Runs the suite; returns the report."""
     if _SUITE.value is None:
-        raise UsageError("--suite is missing: face, motion or synthetic")
+        raise UsageError(f"--suite is missing: {', '.join(SUITES)}")
     app.compile_cache()
     start = time.monotonic()
-    run = {"face": face_suite, "motion": motion_suite, "synthetic": synthetic_suite}[_SUITE.value]
-    report = run()
+    report = SUITES[_SUITE.value]()
     from experiments.evaluation import tables
     from vasa_jax.training import manifest
 

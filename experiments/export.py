@@ -12,6 +12,9 @@ from vasa_jax.training import checkpoint
 
 FACE = flags.DEFINE_string("face", None, "Workdir of the face model, or a release to take it from.")
 MOTION = flags.DEFINE_string("motion", None, "Workdir of the motion model, or a release to take it from (optional).")
+POSE = flags.DEFINE_string(
+    "pose", None, "Workdir of a pose encoder trained alone, or a release to take it from (optional)."
+)
 OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
 CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
 FLOAT32 = flags.DEFINE_bool("float32", False, "Store float32; otherwise float16, which halves the size.")
@@ -25,11 +28,11 @@ def read_part(path: str, task: str) -> dict[str, Any]:
     """{"config", "params", "stats", "source"} of one model from a workdir's averaged parameters or from a release."""
     if _is_release(path):
         release = weights.load_release(path)
-        config, params = (
-            (release.motion_config, release.motion_params)
-            if task == "motion"
-            else (release.face_config, release.face_params)
-        )
+        config, params = {
+            "face": (release.face_config, release.face_params),
+            "motion": (release.motion_config, release.motion_params),
+            "pose": (release.pose_config, release.pose_params),
+        }[task]
         if params is None:
             raise InputError(f"{path} holds no {task} model; name another release or workdir")
         return {
@@ -55,6 +58,7 @@ def main() -> dict[str, Any]:
         raise UsageError("--face and --output are needed; --motion adds the motion model")
     face = read_part(FACE.value, "face")
     motion = read_part(MOTION.value, "motion") if MOTION.value else None
+    pose = read_part(POSE.value, "pose") if POSE.value else None
     card = None
     if CARD.value:
         try:
@@ -68,7 +72,10 @@ def main() -> dict[str, Any]:
         motion_config=motion and motion["config"],
         motion_params=motion and motion["params"],
         motion_stats=motion and motion["stats"],
-        info={"face_run": face["source"], "motion_run": motion and motion["source"]},
+        pose_config=pose and pose["config"],
+        pose_params=pose and pose["params"],
+        info={"face_run": face["source"], "motion_run": motion and motion["source"]}
+        | ({"pose_run": pose["source"]} if pose else {}),
         model_card=card,
         half=not FLOAT32.value,
     )

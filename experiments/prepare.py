@@ -1,6 +1,6 @@
 """vasa-prepare: from raw video to a data set, and from a data set to the motion model's latents.
 
-    python -m experiments.prepare --input=FOLDER --output=data --name=folder_mine --face_model=face_landmarker.task
+    python -m experiments.prepare --input=FOLDER --output=data --face_model=face_landmarker.task
     python -m experiments.prepare --input=FOLDER --output=data --name=grid --landmarks=FOLDER_OF_TRACKS
     python -m experiments.prepare --stage=latents --input=data --name=grid --checkpoint=DIR --output=data/latents
 
@@ -23,7 +23,11 @@ _INPUT = flags.DEFINE_string(
     "input", None, "Folder of videos, or a text file that lists them; for --stage=latents the data folder."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Where the data set, or the latents, go.")
-_NAME = flags.DEFINE_string("name", "grid", "Data set; a name of your own begins with folder_.")
+_NAME = flags.DEFINE_string(
+    "name",
+    None,
+    "Data set; a name of your own begins with folder_. By default folder_ and the name of the input's folder.",
+)
 _STAGE = flags.DEFINE_enum("stage", "clips", ["clips", "latents"], "What to make.")
 _CONFIG = flags.DEFINE_enum(
     "size", "small_128", sorted(schema.RESOLUTIONS), "Size of the stored pictures: that of the model to train."
@@ -34,6 +38,11 @@ _LANDMARKS = flags.DEFINE_string(
 _FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file.")
 _BACKEND = flags.DEFINE_enum(
     "face_backend", "landmarks", ["landmarks", "boxes"], "boxes: needs no file; finds the head, labels nothing on it."
+)
+_GAZE_MODEL = flags.DEFINE_string("gaze_model", None, "L2CS-Net's file (L2CSNet_gaze360.pkl), for better gaze labels.")
+_EMOTION_MODEL = flags.DEFINE_string("emotion_model", None, "HSEmotion's file (.onnx), for better emotion labels.")
+_MATTE_MODEL = flags.DEFINE_string(
+    "matte_model", None, "MODNet's file (.onnx), for a foreground matte of every picture."
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Make a data set again that exists.")
 _MIN_SECONDS = flags.DEFINE_float(
@@ -56,15 +65,17 @@ _CUT_AS_PUBLISHED = ("grid", "crema_d", "mead")
 
 def prepare_clips() -> dict[str, Any]:
     """Builds the data set of the flags; returns the report."""
-    from data_pipelines.prepare import backends, pipeline, process
+    from data_pipelines import datasets
+    from data_pipelines.prepare import backends, networks, pipeline, process
 
+    name = _NAME.value or datasets.own_name(_INPUT.value)
     shortest = _MIN_SECONDS.value
     if shortest is None:
-        shortest = 0.0 if _NAME.value in _CUT_AS_PUBLISHED else 2.0
+        shortest = 0.0 if name in _CUT_AS_PUBLISHED else 2.0
     if shortest > _MAX_SECONDS.value:
         raise UsageError(f"--min_seconds={shortest:g} is more than --max_seconds={_MAX_SECONDS.value:g}")
     request = pipeline.Request(
-        name=_NAME.value,
+        name=name,
         config=_CONFIG.value,
         videos=_INPUT.value,
         output=pathlib.Path(_OUTPUT.value),
@@ -80,6 +91,7 @@ def prepare_clips() -> dict[str, Any]:
         runner_flags=_RUNNER_FLAGS.value,
         overwrite=_OVERWRITE.value,
         keep_staging=_KEEP_STAGING.value,
+        networks=networks.NetworkFiles(_GAZE_MODEL.value, _EMOTION_MODEL.value, _MATTE_MODEL.value),
     )
     report = pipeline.prepare(request)
     reasons = ", ".join(f"{kind} {count}" for kind, count in report["reasons"].items())
@@ -94,6 +106,8 @@ def prepare_latents() -> dict[str, Any]:
     """Encodes the data set of the flags; returns the report."""
     from data_pipelines.prepare import latents
 
+    if not _NAME.value:
+        raise UsageError("--name is missing: which data set of the folder to encode")
     path = pathlib.Path(_OUTPUT.value) / f"{_NAME.value}.npz"
     return latents.make_latents(_INPUT.value, _NAME.value, _CONFIG.value, _CHECKPOINT.value, path)
 

@@ -66,7 +66,11 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
         from vasa_jax.training.motion_task import make_motion_task
 
         return make_motion_task(config, stats)
-    raise UsageError(f"config.task is {config.task!r}; use 'face' or 'motion'")
+    if config.task == "pose":
+        from vasa_jax.training.pose_task import make_pose_task
+
+        return make_pose_task(config)
+    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion' or 'pose'")
 
 
 def _checked(config: Any) -> Any:
@@ -127,6 +131,7 @@ def main() -> tuple[int, dict[str, Any]]:
         "metrics": result.metrics,
         "parameters": result.parameters,
         "workdir": str(workdir),
+        "damaged": {"train": train_stream.damaged, "test": test_stream.damaged},
     }
     return (EXIT_PREEMPTED if result.preempted else EXIT_OK), report
 

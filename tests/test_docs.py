@@ -57,7 +57,8 @@ def test_links_and_named_files_exist(path):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
         if "://" not in target:
             assert (path.parent / target).exists(), target
-    for name in re.findall(r"\b(?:vasa_jax|data_pipelines|experiments|docs)/[\w/]+\.(?:py|md|json|jpg|flac)\b", text):
+    folders = "vasa_jax|data_pipelines|experiments|docs|tests"
+    for name in re.findall(rf"(?<![\w/])(?:{folders})/[\w/]+\.(?:py|md|json|jpg|flac)\b", text):
         assert (ROOT / name).exists(), name
 
 

@@ -23,7 +23,7 @@ SCHEMA = 1
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """A loaded release. Parameters are nested dicts of float32 numpy arrays; motion entries are None when absent."""
+    """A loaded release. Parameters are nested dicts of float32 numpy arrays; motion and pose are None when absent."""
 
     face_config: dict[str, Any]
     face_params: dict[str, Any]
@@ -32,6 +32,8 @@ class Release:
     motion_stats: dict[str, np.ndarray] | None
     info: dict[str, Any]
     directory: Path
+    pose_config: dict[str, Any] | None = None
+    pose_params: dict[str, Any] | None = None
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
@@ -89,20 +91,28 @@ def save_release(
     motion_config: dict[str, Any] | None = None,
     motion_params: dict[str, Any] | None = None,
     motion_stats: dict[str, Any] | None = None,
+    pose_config: dict[str, Any] | None = None,
+    pose_params: dict[str, Any] | None = None,
     info: dict[str, Any] | None = None,
     model_card: str | None = None,
     half: bool = True,
 ) -> Path:
-    """Writes a release directory. An existing MODEL_CARD.md is kept unless `model_card` is given."""
+    """Writes a release directory. An existing MODEL_CARD.md is kept unless `model_card` is given.
+
+    The pose encoder trained alone is for starting face runs from (`config.init_from=DIRECTORY/pose.safetensors`).
+    """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     save_params(directory / "face.safetensors", face_params, half=half)
-    if motion_params is not None:
-        save_params(directory / "motion.safetensors", motion_params, half=half)
-    else:
-        (directory / "motion.safetensors").unlink(missing_ok=True)
+    for name, params in (("motion", motion_params), ("pose", pose_params)):
+        path = directory / f"{name}.safetensors"
+        if params is not None:
+            save_params(path, params, half=half)
+        else:
+            path.unlink(missing_ok=True)
     stats = {key: np.asarray(value, np.float64).tolist() for key, value in (motion_stats or {}).items()} or None
-    config = {"schema": SCHEMA, "face": face_config, "motion": motion_config, "motion_stats": stats, **(info or {})}
+    config = {"schema": SCHEMA, "face": face_config, "motion": motion_config, "motion_stats": stats}
+    config |= ({"pose": pose_config} if pose_params is not None else {}) | (info or {})
     files.write_json(directory / "config.json", config)
     if model_card is not None:
         with files.replacing(directory / "MODEL_CARD.md") as temporary:
@@ -113,7 +123,7 @@ def save_release(
 def write_manifest(directory: str | Path) -> Path:
     """Writes manifest.json: size and SHA-256 of every file of the release."""
     directory = Path(directory)
-    names = ("config.json", "face.safetensors", "motion.safetensors", "MODEL_CARD.md")
+    names = ("config.json", "face.safetensors", "motion.safetensors", "pose.safetensors", "MODEL_CARD.md")
     entries = {
         name: {"bytes": (directory / name).stat().st_size, "sha256": files.sha256(directory / name)}
         for name in names
@@ -151,7 +161,7 @@ def load_release(path: str | Path = BUNDLED) -> Release:
     if config.get("schema") != SCHEMA:
         schema = config.get("schema")
         raise InputError(f"{directory}/config.json has schema {schema}, expected {SCHEMA}; update vasa_jax")
-    motion = config.get("motion")
+    motion, pose = config.get("motion"), config.get("pose")
     stats = config.get("motion_stats")
     return Release(
         face_config=config["face"],
@@ -159,6 +169,8 @@ def load_release(path: str | Path = BUNDLED) -> Release:
         motion_config=motion,
         motion_params=load_params(directory / "motion.safetensors") if motion is not None else None,
         motion_stats={key: np.asarray(value, np.float32) for key, value in stats.items()} if stats else None,
-        info={key: value for key, value in config.items() if key not in ("face", "motion", "motion_stats")},
+        pose_config=pose,
+        pose_params=load_params(directory / "pose.safetensors") if pose is not None else None,
+        info={key: value for key, value in config.items() if key not in ("face", "motion", "motion_stats", "pose")},
         directory=directory,
     )

@@ -23,8 +23,9 @@ from PIL import Image
 
 from data_pipelines import emotions, schema
 from data_pipelines.data_set import DataSet
-from data_pipelines.prepare import plain_shards, shard_manifest
+from data_pipelines.prepare import shard_manifest
 from data_pipelines.prepare.source import Processed, Source
+from data_pipelines.stable_writer import StableWriter
 from vasa_jax import files
 from vasa_jax.errors import InputError
 
@@ -117,6 +118,9 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 self.quality["kept"].append(example["clip_id"])
                 yield example["clip_id"], emotions.labelled(example, source.emotion, source.intensity)
 
+    def _example_writer(self) -> tfds.core.ExampleWriter:
+        return StableWriter(self.info.file_format)
+
     def _check_size(self, example: dict[str, Any]) -> None:
         wanted = schema.stored_size(self.builder_config.resolution)
         found = Image.open(io.BytesIO(example["frames"][0])).size
@@ -126,19 +130,25 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _note_files(self, source: Source) -> None:
         for path in filter(None, (source.path, source.audio)):
             if path not in self._files:
-                try:
-                    self._files[path] = {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
-                except OSError as error:
-                    self._files[path] = {"error": error.strerror}
+                self._files[path] = _describe(path)
 
     def _download_and_prepare(self, dl_manager: tfds.download.DownloadManager, download_config: Any) -> None:
         """Writes the shards, then what is known of them into the same folder, before TFDS moves it to its place."""
         super()._download_and_prepare(dl_manager=dl_manager, download_config=download_config)
         folder = pathlib.Path(self.data_dir)
-        plain_shards.store(folder)
         shard_manifest.write(folder, {name: split.num_examples for name, split in self.info.splits.items()})
         _write_sources(folder / SOURCES, self._files, download_config.manual_dir)
         files.write_json(folder / QUALITY, {name: sorted(entries, key=str) for name, entries in self.quality.items()})
+
+
+def _describe(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        size = path.stat().st_size
+        if not path.is_file():  # reading a pipe would wait for ever
+            return {"error": "Not a file"}
+        return {"bytes": size, "sha256": files.sha256(path)}
+    except OSError as error:
+        return {"error": error.strerror}
 
 
 def _place(split: str) -> tuple[int, str]:

@@ -75,8 +75,7 @@ class Video:
         """The upright picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
 
         By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
-        same array again. Equal to `video.resample_indices` of all pictures, with two of them in memory. Raises
-        InputError if there is none.
+        same array again, and two of them are in memory at most. Raises InputError if there is none.
         """
         self.count = 0
         slots = _Slots()
@@ -137,21 +136,17 @@ class Video:
         try:
             with _open(self.path) as container:
                 stream = container.streams.video[0]
-                stream.thread_type = "AUTO"
-                rate = float(stream.average_rate or schema.FRAME_RATE)
                 first = float((stream.start_time or 0) * stream.time_base)
                 start, end = first + self.start, np.inf if self.end is None else first + self.end
                 if self.start and video.INDEXED.intersection(container.format.name.split(",")):
                     container.seek(int(start / stream.time_base), stream=stream, backward=True)
-                last = first - 1 / rate
-                for frame in container.decode(stream):
-                    last = frame.time if frame.time is not None else last + 1 / rate
-                    if last >= end - 1e-6:
+                for time, frame in video.timed_frames(container):
+                    if time >= end - 1e-6:
                         return
-                    if last >= start - 1e-6:
+                    if time >= start - 1e-6:
                         check_size(self.path, frame.width, frame.height)
-                        self._first, self._reached = first, last - first
-                        yield last, frame
+                        self._first, self._reached = first, time - first
+                        yield time, frame
         except av.FFmpegError as error:
             if not self.count:
                 raise _undecodable(self.path, error) from error
@@ -212,7 +207,10 @@ def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None)
     """
     path = pathlib.Path(path)
     try:
-        if not path.stat().st_size:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise InputError(f"{path}: not a file, but a folder, a pipe or a device; leave it out")
+        if not size:
             raise InputError(f"{path}: empty (0 bytes); fetch it again")
         with _open(path) as container:
             if not container.streams.video:
@@ -222,7 +220,9 @@ def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None)
             if audio is None and not container.streams.audio:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
             seconds = container.duration / av.time_base if container.duration else None
-            return Header(stream.codec_context.width, stream.codec_context.height, stream.frames, seconds)
+            # AVI counts chunks, also the empty ones of a recorder that was too slow.
+            frames = 0 if container.format.name == "avi" else stream.frames
+            return Header(stream.codec_context.width, stream.codec_context.height, frames, seconds)
     except av.InvalidDataError as error:
         raise InputError(f"{path}: not a video, or cut short so that it cannot be opened; fetch it again") from error
     except (av.FFmpegError, OSError) as error:

@@ -7,7 +7,7 @@ shape of the face, good in their changes. Procedural heads have exact ones in th
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from data_pipelines import schema
+from data_pipelines import emotions, schema
 from vasa_jax import landmarks
 
 CLOSED_LID_RATIO = 0.12
@@ -100,8 +100,9 @@ def mouth_shape(points: np.ndarray) -> np.ndarray:
 
 
 def emotion(valid: np.ndarray, blendshapes: np.ndarray | None) -> np.ndarray:
-    """[t, 8]: happiness as the clip's median smile, all else 0; one value a clip, since speech stretches lips too."""
-    result = np.zeros((len(valid), len(schema.EMOTIONS)), np.float32)
-    if blendshapes is not None:
-        result[:, schema.EMOTIONS.index("happiness")] = np.median(blendshapes[valid][:, _SMILES])
-    return result
+    """[t, 8]: happiness as the clip's median smile, neutral for the rest, so that they sum to 1 as from any source.
+
+    One value a clip, since speech stretches lips too. Neutral alone where nobody measured smiles.
+    """
+    smile = 0.0 if blendshapes is None else float(np.clip(np.median(blendshapes[valid][:, _SMILES]), 0, 1))
+    return np.tile(emotions.coefficients("happiness", smile), (len(valid), 1))

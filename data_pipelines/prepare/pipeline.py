@@ -23,9 +23,10 @@ import tqdm
 
 from data_pipelines import datasets, records
 from data_pipelines.prepare import backends, local, results, shard_manifest, staging
+from data_pipelines.prepare.networks import NetworkFiles
 from data_pipelines.prepare.process import Options
 from data_pipelines.prepare.source import Source
-from data_pipelines.prepare.steps import Job, Outcome, disk_error, peak_memory
+from data_pipelines.prepare.steps import FULL, Job, Outcome, disk_error, peak_memory
 from vasa_jax import files
 from vasa_jax.errors import InputError
 
@@ -49,6 +50,7 @@ class Request:
       videos: its folder, or a list of videos.
       output: where the data set goes.
       tracker, options: see there.
+      networks: files of those whose labels replace those of the landmarks.
       runner: "local" or one of BEAM_RUNNERS.
       processes: of the local runner.
       runner_flags: for Beam.
@@ -67,6 +69,7 @@ class Request:
     runner_flags: Sequence[str] = ()
     overwrite: bool = False
     keep_staging: bool = False
+    networks: NetworkFiles = NetworkFiles()
 
 
 def prepare(request: Request) -> dict[str, Any]:
@@ -77,9 +80,11 @@ def prepare(request: Request) -> dict[str, Any]:
     """
     sources = datasets.find_sources(request.name, request.videos)  # complains before trackers are loaded
     request.tracker.make().close()
+    request.networks.open()  # wrong files are refused before the work begins; each worker opens its own
     run_beam = None if request.runner == "local" else _beam()
     folder = pathlib.Path(request.output, request.name, request.config)
-    job = Job(request.output / f".staging-{request.name}-{request.config}", request.tracker, request.options)
+    staged = request.output / f".staging-{request.name}-{request.config}"
+    job = Job(staged, request.tracker, request.options, request.networks)
     if list(folder.glob("[0-9]*")) and not request.overwrite and not (job.staging / _STORING).exists():
         raise InputError(f"{folder}: exists; use it, or give --overwrite to make it again")
     watch = _Watch(len(sources))
@@ -160,9 +165,18 @@ def _build(request: Request, found: results.Results) -> pathlib.Path:
     try:
         with bar, tempfile.TemporaryDirectory() as downloads:  # TFDS wants one; nothing is downloaded
             builder.download_and_prepare(download_dir=downloads, download_config=config)
-    except tf.errors.OpError as error:
-        raise InputError(f"{request.output}: cannot be written ({error.message}); make room and run again") from error
+    except (tf.errors.OpError, RuntimeError) as error:  # of TensorFlow's files, and of ArrayRecord's
+        if isinstance(error, RuntimeError) and not any(os.strerror(code) in str(error) for code in FULL):
+            raise
+        reason = f"{_why(error)}; make room and run the same command again: it goes on where it was"
+        raise InputError(f"{request.output}: {reason}") from error
     return pathlib.Path(builder.data_dir)
+
+
+def _why(error: Exception) -> str:
+    """Which of the reasons for which nothing can be written it was, else what it says."""
+    known = (text for code, text in FULL.items() if os.strerror(code) in str(error))
+    return next(known, f"cannot be written ({getattr(error, 'message', error)})")
 
 
 def _allow_open_files() -> None:

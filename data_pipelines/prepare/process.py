@@ -1,23 +1,21 @@
 """One stretch of a video to its clips: find shots and the face, cut the head out, label, judge.
 
 The video is read twice, once to look and once to cut, so that of its pictures only the crops are ever kept. What comes
-out depends on nothing but the file, the tracker and the options.
+out depends on nothing but the file, the tracker, the networks and the options. The second reading is `cutting`.
 """
 
 import dataclasses
-import io
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from data_pipelines import schema
 from data_pipelines.prepare import crops, filters, ingest, labels, measures, pieces, shots, tracking
+from data_pipelines.prepare.cutting import Candidate, Cutter, sound_of
+from data_pipelines.prepare.networks import FrameNetwork
 from data_pipelines.prepare.source import Dropped, Processed, Source
 from vasa_jax import landmarks
 from vasa_jax.errors import InputError
-
-_THUMBNAIL = 96  # pixels of the longer side
-_SHARPNESS_EVERY = 10  # pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,30 +36,22 @@ class Options:
     filters: bool = True
 
 
-@dataclasses.dataclass
-class _Candidate:
-    """A piece on its way to be a clip."""
-
-    clip_id: str
-    piece: pieces.Piece
-    reason: str | None
-    box: crops.CropBox | None = None
-    points: np.ndarray | None = None  # crop-normalised, gaps filled
-    curve: np.ndarray | None = None
-    measured: dict[str, float] = dataclasses.field(default_factory=dict)
-    sharpness: list[float] = dataclasses.field(default_factory=list)
-
-
-def process(source: Source, tracker: tracking.FaceTracker, options: Options) -> Processed:
+def process(
+    source: Source,
+    tracker: tracking.FaceTracker,
+    options: Options,
+    networks: Sequence[FrameNetwork] = (),
+) -> Processed:
     """All clips of a source. A bad file is a `Dropped` of the source's name; it never raises for one.
 
-    A source with one piece gives a clip of the source's name; others are numbered by their first picture.
+    A source with one piece gives a clip of the source's name; others are numbered by their first picture. What the
+    networks say of a clip replaces the labels that its landmarks give.
 
     Raises:
       OSError: something could not be written (a tracker that saves its tracks, on a full disk).
     """
     try:
-        return _process(source, tracker, options)
+        return _process(source, tracker, options, networks)
     except InputError as error:
         reason = str(error).removeprefix(f"{source.path}: ")
     except (OSError, MemoryError):
@@ -71,7 +61,12 @@ def process(source: Source, tracker: tracking.FaceTracker, options: Options) -> 
     return Processed(dropped=[Dropped(source.name, " ".join(reason.split()))])
 
 
-def _process(source: Source, tracker: tracking.FaceTracker, options: Options) -> Processed:
+def _process(
+    source: Source,
+    tracker: tracking.FaceTracker,
+    options: Options,
+    networks: Sequence[FrameNetwork],
+) -> Processed:
     video = ingest.Video(source.path, source.start, source.end, source.audio)
     watch = shots.Watch()
     # Trackers written before sources had boxes take two arguments.
@@ -79,7 +74,7 @@ def _process(source: Source, tracker: tracking.FaceTracker, options: Options) ->
     track = tracker.track(source.name, watch.over(video.pictures()), *boxed)
     points = landmarks.from_mediapipe(track.points)
     found = pieces.find(track.valid, points, watch.cuts(), options.min_seconds, options.max_seconds)
-    candidates = [_Candidate(_name(source, piece, len(found)), piece, piece.reason) for piece in found]
+    candidates = [Candidate(_name(source, piece, len(found)), piece, piece.reason) for piece in found]
     result = Processed()
     if (missing := video.shortfall()) is not None:
         result.dropped.append(Dropped(source.name if len(found) > 1 else f"{source.name}_rest", missing))
@@ -87,7 +82,9 @@ def _process(source: Source, tracker: tracking.FaceTracker, options: Options) ->
     for candidate in candidates:
         _measure(candidate, track, points, audio, video.size, options)
     _check_sync(candidates, options)
-    _cut(video, candidates, track, audio, source, options, result)
+    limits = options.limits if options.filters else None
+    cutter = Cutter(source.speaker, track, audio, options.size, limits, networks)
+    cutter.cut(video.pictures(), candidates, result)
     return result
 
 
@@ -96,7 +93,7 @@ def _name(source: Source, piece: pieces.Piece, count: int) -> str:
 
 
 def _measure(
-    candidate: _Candidate,
+    candidate: Candidate,
     track: tracking.Track,
     points: np.ndarray,
     audio: np.ndarray,
@@ -117,7 +114,7 @@ def _measure(
         return
     candidate.box = crops.find_crop(points[at][valid])
     candidate.points = labels.fill_gaps(candidate.box.normalise(points[at]), valid)
-    sound = _sound(audio, piece)
+    sound = sound_of(audio, piece)
     if track.faces is not None:
         numbers["people_share"] = float((track.faces[at] > 1).mean())
     numbers["half"] = candidate.box.half
@@ -129,7 +126,7 @@ def _measure(
         candidate.reason = filters.judge(numbers, options.limits)
 
 
-def _check_sync(candidates: list[_Candidate], options: Options) -> None:
+def _check_sync(candidates: list[Candidate], options: Options) -> None:
     """The sound of a file is late or early as a whole, so that all its clips are judged together."""
     judged = [c for c in candidates if c.reason is None and c.curve is not None and c.curve.any()]
     if not judged:
@@ -142,59 +139,3 @@ def _check_sync(candidates: list[_Candidate], options: Options) -> None:
         if wrong and options.filters:
             seconds = lag / schema.FRAME_RATE
             candidate.reason = f"sound out of step: it fits the mouth best when moved by {seconds:+.2f} s"
-
-
-def _cut(
-    video: ingest.Video,
-    candidates: list[_Candidate],
-    track: tracking.Track,
-    audio: np.ndarray,
-    source: Source,
-    options: Options,
-    result: Processed,
-) -> None:
-    """Reads the pictures again and cuts; examples, thumbnails and reasons go to `result`."""
-    pictures = video.pictures()
-    for candidate in candidates:
-        piece = candidate.piece
-        middle = (piece.start + piece.stop) // 2
-        frames: list[bytes] = []
-        last = None
-        for k in range(piece.start, piece.stop):
-            picture = next(pictures)
-            if k == middle and candidate.reason:
-                result.thumbnails[candidate.clip_id] = _thumbnail(picture)
-            if candidate.reason is None:
-                if picture is not last:  # else repeated: the video has fewer than 25 a second
-                    cut = crops.cut(picture, candidate.box, options.size)
-                    jpeg, last = schema.encode_jpeg(cut), picture
-                frames.append(jpeg)
-                if (k - piece.start) % _SHARPNESS_EVERY == 0:
-                    candidate.sharpness.append(measures.sharpness(cut))
-        if candidate.reason is None:
-            candidate.measured["sharpness"] = float(np.median(candidate.sharpness))
-            if options.filters:
-                candidate.reason = filters.judge(candidate.measured, options.limits)
-            if candidate.reason:
-                result.thumbnails[candidate.clip_id] = frames[len(frames) // 2]
-        result.measured[candidate.clip_id] = candidate.measured
-        if candidate.reason:
-            result.dropped.append(Dropped(candidate.clip_id, candidate.reason))
-            continue
-        at = slice(piece.start, piece.stop)
-        blendshapes = None if track.blendshapes is None else track.blendshapes[at]
-        frame_labels = labels.label_frames(candidate.points, track.valid[at], blendshapes)
-        sound = _sound(audio, piece)
-        result.examples.append(schema.make_example(candidate.clip_id, source.speaker, frames, sound, **frame_labels))
-
-
-def _sound(audio: np.ndarray, piece: pieces.Piece) -> np.ndarray:
-    return audio[piece.start * schema.SAMPLES_PER_FRAME : piece.stop * schema.SAMPLES_PER_FRAME]
-
-
-def _thumbnail(picture: np.ndarray) -> bytes:
-    image = Image.fromarray(picture)
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=80)
-    return stream.getvalue()

@@ -108,7 +108,7 @@ class Results:
             "reasons": dict(kinds.most_common()),
             "splits": dict(sorted(splits.items())),
             "speakers": dict(sorted(speakers.items())),
-            "labels": {"from": self._job.tracker.describe()} | self.labels(),
+            "labels": {"from": self._labels_from(), "networks": self._job.networks.state()} | self.labels(),
             "measured": {clip: numbers for _, s in self._each() for clip, numbers in sorted(s["measured"].items())},
         }
 
@@ -131,6 +131,10 @@ class Results:
                 blinked += len(blinks.find_blinks(label["lids"]))
         rate = blinks.blinks_per_minute(blinked, frames) if frames else None
         return {"frames": frames, "blinks": blinked, "blinks_per_minute": rate, "histograms": tally.as_dict()}
+
+    def _labels_from(self) -> str:
+        by = [f"{kind} by {entry['file']}" for kind, entry in self._job.networks.state().items()]
+        return ", ".join([self._job.tracker.describe(), *by])
 
     def _copy(self, clip_id: str) -> Dropped:
         return Dropped(clip_id, f"duplicate: the same recording as {self.copies[clip_id]}")

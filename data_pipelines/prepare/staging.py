@@ -19,8 +19,9 @@ from data_pipelines.prepare.source import Dropped, Processed, Source
 from vasa_jax import files
 from vasa_jax.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same source and options give another result."""
+_PICTURES = ("frames", "mattes")
 _BROKEN = (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile)
 
 
@@ -66,8 +67,9 @@ def write(folder: pathlib.Path, source: Source, processed: Processed, made_from:
     }
     arrays = {"summary": _as_bytes(json.dumps(summary, sort_keys=True).encode())}
     for k, example in enumerate(processed.examples):
-        arrays[f"{k}/frames"] = _as_bytes(b"".join(example["frames"]))
-        arrays[f"{k}/sizes"] = np.asarray([len(frame) for frame in example["frames"]], np.int64)
+        for name in _PICTURES:
+            arrays[f"{k}/{name}"] = _as_bytes(b"".join(example[name]))
+            arrays[f"{k}/{name}_sizes"] = np.asarray([len(picture) for picture in example[name]], np.int64)
         arrays |= {f"{k}/{name}": example[name] for name in ("audio", *schema.PER_FRAME)}
     for k, jpeg in enumerate(processed.thumbnails.values()):
         arrays[f"thumbnail/{k}"] = _as_bytes(jpeg)
@@ -126,11 +128,14 @@ def _summary(file: Any) -> dict[str, Any]:
 
 
 def _example(file: Any, k: int, clip_id: str, speaker: str) -> dict[str, Any]:
-    data, sizes = file[f"{k}/frames"].tobytes(), file[f"{k}/sizes"]
-    ends = np.cumsum(sizes)
-    frames = [data[end - size : end] for end, size in zip(ends.tolist(), sizes.tolist())]
+    frames, mattes = (_split(file[f"{k}/{name}"].tobytes(), file[f"{k}/{name}_sizes"]) for name in _PICTURES)
     arrays = {name: file[f"{k}/{name}"] for name in schema.PER_FRAME}
-    return schema.make_example(clip_id, speaker, frames, file[f"{k}/audio"], **arrays)
+    return schema.make_example(clip_id, speaker, frames, file[f"{k}/audio"], mattes, **arrays)
+
+
+def _split(data: bytes, sizes: np.ndarray) -> list[bytes]:
+    ends = np.cumsum(sizes)
+    return [data[end - size : end] for end, size in zip(ends.tolist(), sizes.tolist())]
 
 
 def _as_bytes(data: bytes) -> np.ndarray:

@@ -1,90 +1,55 @@
-"""Reads a video file into the clip contract: pictures at 25 fps and speech at 16 kHz, mono, with the same start."""
+"""The sound of a video file: speech at 16 kHz, mono, on the clock of the pictures (`ingest` reads those)."""
 
-import dataclasses
-import os
+from collections.abc import Iterator
 
 import av
 import numpy as np
 import soxr
 
 from data_pipelines import schema
-from vasa_jax.errors import InputError
+
+_Frames = Iterator[tuple[av.VideoFrame, float | None]]  # with the time in seconds, where there is one
 
 INDEXED = frozenset({"mov", "matroska", "webm"})
 """Containers in which a place in time is found by seeking; the others are decoded from their start."""
+_MAY_LACK = 0.5  # seconds of sound at a damaged end
 
 
-@dataclasses.dataclass(frozen=True)
-class RawClip:
-    """A decoded video.
+def timed_frames(container: av.container.InputContainer) -> Iterator[tuple[float, av.VideoFrame]]:
+    """The decoded frames from where the container stands, in the order of showing, with their times in seconds.
 
-    Attributes:
-      pictures: uint8 [h, w, 3] each, as they come from the file.
-      frame_indices: [t] which of them is on show at time k / 25 s, k = 0..t-1, counted from the first picture.
-      audio: [t * 640] at 16 kHz, starting with the first picture.
+    By presentation times; a frame without one follows the last at the stream's average rate.
     """
-
-    pictures: list[np.ndarray]
-    frame_indices: np.ndarray
-    audio: np.ndarray
-
-
-def read_clip(path: str | os.PathLike) -> RawClip:
-    """Decodes a video with sound.
-
-    Raises:
-      InputError: the file cannot be opened or decoded, or has no pictures or no sound.
-    """
-    try:
-        with av.open(os.fspath(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path}: no video stream; give a video of a talking person")
-            pictures, times = _read_pictures(container)
-        with av.open(os.fspath(path)) as container:
-            if not container.streams.audio:
-                raise InputError(f"{path}: no sound; speech is needed beside the pictures")
-            audio, audio_start = read_audio(container)
-    except (av.FFmpegError, OSError) as error:
-        what = error.strerror or error
-        raise InputError(f"{path}: cannot be decoded ({what}); leave it out or fetch it again") from error
-    if not pictures or not len(audio):
-        raise InputError(
-            f"{path}: no {'sound' if pictures else 'pictures'} could be decoded; leave it out or fetch it again"
-        )
-    indices = resample_indices(times)
-    offset = round((audio_start - times[0]) * schema.SAMPLE_RATE)
-    audio = np.pad(audio, (offset, 0)) if offset >= 0 else audio[-offset:]
-    return RawClip(pictures, indices, schema.fit_audio(audio, len(indices)))
-
-
-def resample_indices(times: np.ndarray) -> np.ndarray:
-    """Which picture to show at every 1/25 s: the one whose time is nearest.
-
-    Args:
-      times: [n] presentation times in seconds, ascending. By these, never by an average rate: rates vary within files.
-
-    Returns:
-      [t] indices; the last picture lasts as long as the median picture.
-    """
-    times = np.asarray(times, np.float64) - times[0]
-    duration = np.median(np.diff(times)) if len(times) > 1 else 1 / schema.FRAME_RATE
-    count = max(1, round((times[-1] + duration) * schema.FRAME_RATE))
-    wanted = np.arange(count) / schema.FRAME_RATE
-    after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
-    before = after - 1
-    after = np.minimum(after, len(times) - 1)
-    return np.where(wanted - times[before] <= times[after] - wanted, before, after)
-
-
-def _read_pictures(container: av.container.InputContainer) -> tuple[list[np.ndarray], np.ndarray]:
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    rate = float(stream.average_rate or schema.FRAME_RATE)
-    pictures, times = [], []
+    step = 1 / float(stream.average_rate or schema.FRAME_RATE)
+    last = float((stream.start_time or 0) * stream.time_base) - step
+    for frame, time in _ticking(container, stream) if container.format.name == "avi" else _timed(container, stream):
+        last = last + step if time is None else time
+        yield last, frame
+
+
+def _timed(container: av.container.InputContainer, stream: av.VideoStream) -> _Frames:
     for frame in container.decode(stream):
-        pictures.append(frame.to_ndarray(format="rgb24"))
-        times.append(frame.time if frame.time is not None else (times[-1] + 1 / rate if times else 0.0))
-    return pictures, np.asarray(times)
+        yield frame, frame.time
+
+
+def _ticking(container: av.container.InputContainer, stream: av.VideoStream) -> _Frames:
+    """AVI has no presentation times, only a chunk, perhaps an empty one, for every tick of a steady clock.
+
+    What FFmpeg makes up for them belongs to other pictures wherever there are B-frames. But frames leave the decoder in
+    the order of showing, each with the tick of the chunk that pushed it out: its own, later by the decoder's delay,
+    which is the same for all. The last ones are pushed out by no chunk, and have none.
+    """
+    begin = delay = None
+    for packet in container.demux(stream):
+        begin = packet.dts if begin is None else begin
+        for frame in packet.decode():
+            if frame.dts is None:
+                yield frame, None
+                continue
+            delay = frame.dts - (begin or 0) if delay is None else delay
+            yield frame, float((frame.dts - delay) * stream.time_base)
 
 
 def read_audio(
@@ -95,22 +60,31 @@ def read_audio(
     Args:
       container: with sound.
       start, end: times in seconds; a little more than that is read. None is all there is.
+
+    Raises:
+      av.FFmpegError: it cannot be decoded, unless all but the last half second before `end` was: files that break off
+        do so within a packet.
     """
     stream = container.streams.audio[0]
     rate = stream.rate
     resampler = av.AudioResampler(format="fltp", rate=rate)
     if start and INDEXED.intersection(container.format.name.split(",")):
         container.seek(int(max(start - 1, 0) / stream.time_base), stream=stream, backward=True)
-    parts, first = [], None
-    for frame in container.decode(stream):
-        if frame.time is not None and start is not None and frame.time + frame.samples / rate < start:
-            continue
-        if frame.time is not None and end is not None and frame.time > end:
-            break
-        if first is None:
-            first = frame.time or 0.0
-        # The mean of the channels: a downmix by FFmpeg to mono floats would be louder by 3 dB.
-        parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
+    parts, first, reached = [], None, -np.inf
+    try:
+        for frame in container.decode(stream):
+            if frame.time is not None and start is not None and frame.time + frame.samples / rate < start:
+                continue
+            if frame.time is not None and end is not None and frame.time > end:
+                break
+            if first is None:
+                first = frame.time or 0.0
+            # The mean of the channels: a downmix by FFmpeg to mono floats would be louder by 3 dB.
+            parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
+            reached = (frame.time or 0.0) + frame.samples / rate
+    except av.FFmpegError:
+        if end is None or reached < end - _MAY_LACK:
+            raise
     parts += [part.to_ndarray().mean(0) for part in resampler.resample(None)]
     if not parts:
         return np.zeros(0, np.float32), 0.0

@@ -2,7 +2,7 @@
 
 from absl import app, flags
 
-from data_pipelines.prepare import plain_shards, shard_manifest
+from data_pipelines.prepare import shard_manifest
 from data_pipelines.synthetic.procedural_heads import procedural_heads_dataset_builder as heads
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "data", "TFDS data folder to write to.")
@@ -28,7 +28,6 @@ def main(argv: list[str]) -> None:
         file_format="array_record",
     )
     builder.download_and_prepare()
-    plain_shards.store(builder.data_dir)
     shard_manifest.write(builder.data_dir, {name: split.num_examples for name, split in builder.info.splits.items()})
     print(builder.data_dir)
 

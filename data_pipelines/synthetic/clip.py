@@ -22,8 +22,9 @@ def make_clip(seed: int, identity: int, frames: int, size: int) -> dict[str, Any
     """One clip of `frames` pictures of `size` px (stored: spanning -MARGIN..MARGIN). A pure function of its integers.
 
     Returns:
-      the fields of `schema.PER_FRAME` and clip_id, speaker, frames (uint8 [t, size, size, 3]), audio (float32
-      [t * 640]), and beyond the schema rotation [t, 3] (the head's true Euler angles) and expression [t, e].
+      the fields of `schema.PER_FRAME` and clip_id, speaker, frames (uint8 [t, size, size, 3]), mattes (uint8
+      [t, size, size]), audio (float32 [t * 640]), and beyond the schema rotation [t, 3] (the head's true Euler angles)
+      and expression [t, e].
     """
     rng = np.random.default_rng([seed, identity, 7301])
     speaker = voice.sample_speaker(identity)
@@ -45,10 +46,11 @@ def render_speech(
     marks = np.stack([p.landmarks for p in posed])
     centre = np.median(landmarks.fit_pose(marks)[:, 3:6], axis=0)
     renderer = Renderer(person, sample_scene(int(rng.integers(2**31))), size)
-    pictures = []
+    drawn = []
     for p in posed:
         p.points = p.points - centre
-        pictures.append(renderer(p))
+        drawn.append(renderer.with_matte(p))
+    pictures, mattes = zip(*drawn, strict=True)
     marks = marks - centre
     pose = landmarks.fit_pose(marks)
     turn = Rotation.from_euler("xyz", performance.rotation).as_matrix()
@@ -70,6 +72,7 @@ def render_speech(
     labels = {name: np.ascontiguousarray(value, np.float32) for name, value in labels.items()}
     return {
         "frames": np.stack(pictures),
+        "mattes": np.stack(mattes),
         "audio": schema.fit_audio(speech.audio, frames),
         "valid": np.ones(frames, bool),
         "phonemes": voice.frame_phonemes(speech.segments, frames),

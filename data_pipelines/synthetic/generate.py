@@ -27,6 +27,7 @@ def make_example(task: tuple[int, int, int, int]) -> dict[str, Any]:
         clip["speaker"],
         clip["frames"],
         clip["audio"],
+        clip["mattes"],
         **{name: clip[name] for name in schema.PER_FRAME},
     )
 

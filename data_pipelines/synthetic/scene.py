@@ -117,6 +117,10 @@ class Renderer:
 
     def __call__(self, posed: Posed) -> UInt8[np.ndarray, "h w 3"]:
         """The stored picture, spanning -MARGIN..MARGIN."""
+        return self.with_matte(posed)[0]
+
+    def with_matte(self, posed: Posed) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+        """The stored picture, and its matte: 255 where only the person is seen. A soft lens blurs the picture alone."""
         n = self._inner
         pixels = posed.points.astype(np.float32)
         pixels[:, :2] = (pixels[:, :2] / MARGIN + 1) * (n / 2) - 0.5
@@ -132,7 +136,10 @@ class Renderer:
         image = self._background.reshape(-1, 3).copy()
         image[seen.pixel] = texture * light + values[:, 5:]
         picture = cv2.resize(image.reshape(n, n, 3), (self.size, self.size), interpolation=cv2.INTER_AREA)
-        return self._camera(picture)
+        covered = np.zeros(n * n, np.uint8)
+        covered[seen.pixel] = 255
+        matte = cv2.resize(covered.reshape(n, n), (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return self._camera(picture), matte
 
     def _camera(self, picture: np.ndarray) -> np.ndarray:
         scene, style = self.scene, self.head.traits.style

@@ -94,6 +94,15 @@ def test_pairs(data_dir):
         assert speaker[f"{prefix}{int(red['other'][i])}"] != clip.speaker
 
 
+def test_mattes_are_added_only_when_asked_for(data_dir):
+    plain, matted = (clips.ClipStream(str(data_dir), MIXTURE, batch_size=4, mattes=asked) for asked in (False, True))
+    batch = matted.batch(0)
+    added = {f"{name}_matte" for name in ("source", "driver", "other")}
+    assert added == batch.keys() - plain.batch(0).keys()
+    _same(plain.batch(0), {name: value for name, value in batch.items() if name not in added})
+    assert all((batch[name] == np.full((4, 80, 80, 1), 255)).all() for name in added)  # these data sets have none
+
+
 def test_clip_audio_belongs_to_its_frames(data_dir):
     stream = clips.ClipStream(str(data_dir), {"alpha": 1}, kind="clips", length=5, batch_size=8)
     for step in range(3):
@@ -144,7 +153,14 @@ def test_windows_longer_than_a_clip(latents_dir):
 
 
 def test_wrong_options_are_usage_errors(data_dir):
-    wrong = [{"kind": "films"}, {"engine": "x"}, {"batch_size": 3, "process_count": 2}, {"mixture": {}}, {"size": 81}]
+    wrong = [
+        {"kind": "films"},
+        {"kind": "windows", "mattes": True},
+        {"engine": "x"},
+        {"batch_size": 3, "process_count": 2},
+        {"mixture": {}},
+        {"size": 81},
+    ]
     for options in wrong:
         with pytest.raises(UsageError):
             clips.ClipStream(**({"data_dir": str(data_dir), "mixture": MIXTURE} | options))

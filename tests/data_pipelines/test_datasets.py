@@ -42,6 +42,19 @@ def test_a_folder_under_a_name_of_its_own(tmp_path):
     assert datasets.get("folder_interviews").name == "folder_interviews"
 
 
+def test_a_folder_without_a_name_is_called_after_itself(tmp_path, monkeypatch):
+    (tmp_path / "my-Videos.txt").write_text("anna/1.mp4")
+    (tmp_path / "Day 2").mkdir()
+    monkeypatch.chdir(tmp_path / "Day 2")
+    names = {"a/My Videos/": "folder_my_videos", "../my-Videos.txt": "folder_my_videos", ".": "folder_day_2"}
+    names |= {"/data/folder_x": "folder_x", "grid": "folder_grid"}
+    for folder, name in names.items():
+        assert datasets.own_name(folder) == name
+        assert datasets.get(name).name == name
+    other = datasets.own_name("/data/\u89c6\u9891")  # of another script
+    assert datasets.get(other) and other != datasets.own_name("/data/\u5f71\u50cf")
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [("films", "known: grid"), ("folder_A b", "unknown"), ("procedural_heads", "data_pipelines.synthetic")],

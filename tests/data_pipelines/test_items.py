@@ -1,5 +1,7 @@
 """Properties of single items, on clips made of numbers: sample s of a clip holds s, picture k is k."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -122,6 +124,33 @@ def test_traits_scale_a_clear_change_to_one():
 def test_a_picture_that_is_none_names_clip_and_frame():
     with pytest.raises(InputError, match="clip c3: frame 0 is no whole JPEG"):
         items.collate([items.clip(_domain(_clip(3)), 0, [0.0], 2)])
+
+
+def _matted(t, side=2, **fields):
+    """A clip whose k-th matte is k."""
+    mattes = [memoryview(schema.encode_matte(np.full((side, side), k, np.uint8))) for k in range(t)]
+    return dataclasses.replace(_clip(t, **fields), mattes=mattes)
+
+
+def test_mattes_are_those_of_the_pictures_and_full_where_there_are_none():
+    made = [items.clip(_domain(clip), 0, [0.9], 4, mattes=True) for clip in (_matted(9), _clip(9), _matted(2))]
+    batch = items.collate(made, _decode)
+    assert batch["matte"].shape == (3, 4, 2, 2, 1) and batch["matte"].dtype == np.uint8
+    np.testing.assert_array_equal(batch["matte"][::2], batch["frames"][::2, ..., :1])  # picture k is k
+    assert (batch["matte"][1] == 255).all()
+    draws = np.linspace(0.05, 0.95, items.DRAWS)
+    made = items.pair(_domain(_matted(9, speaker="a"), _clip(3, "b")), 0, draws, mattes=True)
+    batch = items.collate([made], _decode)
+    for name in ("source", "driver"):
+        np.testing.assert_array_equal(batch[f"{name}_matte"], batch[name][..., :1])
+    assert batch["other_matte"].shape == (1, 2, 2, 1) and (batch["other_matte"] == 255).all()
+
+
+def test_mattes_of_another_size_or_damaged_ones_name_clip_and_frame():
+    cut = dataclasses.replace(_clip(3), mattes=[memoryview(b"png")] * 3)
+    for clip, why in ((_matted(3, side=5), "could not broadcast"), (cut, "is no whole PNG")):
+        with pytest.raises(InputError, match=f"clip c3: matte 0 {why}.*make the data set again"):
+            items.collate([items.clip(_domain(clip), 0, [0.0], 2, mattes=True)], _decode)
 
 
 def test_pictures_of_two_sizes_are_refused():

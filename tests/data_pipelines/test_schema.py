@@ -36,6 +36,26 @@ def test_phonemes_may_be_left_out():
     assert (example["phonemes"] == -1).all()
 
 
+def test_mattes_survive_tfds_and_may_be_left_out():
+    rng = np.random.default_rng(0)
+    mattes = rng.integers(0, 256, (2, 16, 16), np.uint8)
+    features = schema.features()
+    for given, count in ((mattes, 2), ((), 0)):
+        example = schema.make_example("c", "s", [b"", b""], np.zeros(1280), given, **_labels(2))
+        back = features.deserialize_example_np(features.serialize_example(features.encode_example(example)))
+        assert len(back["mattes"]) == count
+        for stored, matte in zip(back["mattes"], given, strict=True):
+            np.testing.assert_array_equal(schema.decode_matte(stored), matte)
+    with pytest.raises(ValueError, match="clip c: 1 mattes for 2 frames"):
+        schema.make_example("c", "s", [b"", b""], np.zeros(1280), mattes[:1], **_labels(2))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30, -1])
+def test_a_matte_that_breaks_off_is_an_error(cut):
+    with pytest.raises(ValueError, match="no whole PNG"):
+        schema.decode_matte(schema.encode_matte(np.full((16, 16), 90, np.uint8))[:cut])
+
+
 @pytest.mark.parametrize("samples", [0, 1279, 1280, 5000])
 def test_audio_is_cut_or_filled_to_the_frames(samples):
     audio = schema.fit_audio(np.ones(samples), 2)

@@ -25,12 +25,34 @@ def test_integers(values):
     assert wire.integers(_packed(values)).tolist() == values
 
 
+def _example(**change):
+    frames, labels = np.zeros((3, 16, 16, 3), np.uint8), fake_labels(3, np.random.default_rng(0))
+    return schema.make_example("c", "s", frames, np.zeros(3 * 640), **labels) | change
+
+
 def _raw(**change):
-    example = schema.make_example(
-        "c", "s", np.zeros((3, 16, 16, 3), np.uint8), np.zeros(3 * 640), **fake_labels(3, np.random.default_rng(0))
-    )
     features = schema.features()
-    return features.serialize_example(features.encode_example(example | change))
+    return features.serialize_example(features.encode_example(_example(**change)))
+
+
+def test_a_data_set_made_before_there_were_mattes_reads():
+    import tensorflow_datasets as tfds
+
+    features = tfds.features.FeaturesDict({k: v for k, v in schema.features().items() if k != "mattes"})
+    example = {k: v for k, v in _example().items() if k != "mattes"}
+    old = wire.parse_example(features.serialize_example(features.encode_example(example)))
+    new = wire.parse_example(_raw())
+    assert old.mattes == new.mattes == [] and old.jpeg == new.jpeg
+    np.testing.assert_array_equal(old.labels["pose"], new.labels["pose"])
+
+
+def test_mattes_come_back_and_must_be_as_many_as_frames():
+    mattes = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((16, 16), np.uint8)
+    stored = [schema.encode_matte(matte) for matte in mattes]
+    clip = wire.parse_example(_raw(mattes=stored))
+    np.testing.assert_array_equal([schema.decode_matte(matte) for matte in clip.mattes], mattes)
+    with pytest.raises(ValueError, match="2 mattes for 3 frames"):
+        wire.parse_example(_raw(mattes=stored[:2]))
 
 
 def test_a_cut_message_is_a_value_error_or_a_smaller_clip():

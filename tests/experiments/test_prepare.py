@@ -44,9 +44,10 @@ def test_grid_folder_to_data_set(grid_folder, tmp_path):  # noqa: F811
         (["--input=absent", "--output=x", "--face_model=absent.task"], 3, "no such folder"),
         (["--stage=latents", "--input=absent", "--output=x", "--name=grid"], 3, "no data set"),
         (["--input=.", "--output=x", "--name=films"], 2, "films"),
+        (["--stage=latents", "--input=.", "--output=x"], 2, "--name"),
         (["--input=.", "--output=x", "--min_seconds=9", "--max_seconds=3"], 2, "--min_seconds"),
     ],
-    ids=["no input", "no video", "no folder", "no data set", "unknown name", "no length"],
+    ids=["no input", "no video", "no folder", "no data set", "unknown name", "no name", "no length"],
 )
 def test_one_line_that_says_what_is_wrong(tmp_path, flags, code, says):
     done = _run(*(flag.replace("=.", f"={tmp_path}").replace("=x", f"={tmp_path}/out") for flag in flags))

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -10,11 +11,15 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
+from data_pipelines import clips, records
+from data_pipelines.prepare import shard_manifest
 from experiments import app, dry_run, export, train
+from tests.data_pipelines.conftest import write_dataset
 from tests.training import toy
 from vasa_jax import weights
 from vasa_jax.training import checkpoint
 
+CLIPS = [(f"c{k}", f"s{k % 2}", 4) for k in range(8)]
 CONFIG = """
 from tests.training import toy
 def get_config():
@@ -26,6 +31,8 @@ def get_config():
 
 
 class Stream:
+    damaged: ClassVar[dict[str, list[int]]] = {}
+
     def iterate(self, start):
         return toy.stream(start)
 
@@ -61,6 +68,35 @@ def test_train_then_export(tmp_path, capsys):
     release = weights.load_release(tmp_path / "release")
     jax.tree.map(np.testing.assert_array_equal, release.face_params, checkpoint.read_ema(run)[1]["model"])
     assert release.face_config == {"size": 8} and release.info["face_run"]["step"] == 4
+
+
+def test_damaged_records_are_named_in_the_report(tmp_path, monkeypatch, capsys):
+    """Through the real clip stream: a flipped bit costs one record, a shard that was cut short ends the run."""
+    folder = write_dataset(tmp_path, "made", {"train": CLIPS, "test": CLIPS})
+    shard_manifest.write(folder, {"train": len(CLIPS), "test": len(CLIPS)})
+    records.RecordSplit(folder, "train")  # leaves the index
+    shard = folder / "made-train.array_record-00000-of-00002"
+    data = bytearray(shard.read_bytes())
+    data[4000] ^= 1
+    shard.write_bytes(data)
+
+    class Clips:
+        damaged = property(lambda self: self.clips.damaged)
+
+        def __init__(self, config, split):
+            self.clips = clips.ClipStream(str(tmp_path), {"made": 1.0}, split, "clips", 8, length=2, engine="threads")
+
+        def iterate(self, start):
+            return (batch for batch, _ in zip(toy.stream(start), self.clips.iterate(start)))
+
+    monkeypatch.setattr(train, "make_stream", Clips)
+    words = (f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / 'run'}", f"--report={tmp_path}/r.json")
+    assert _call(train, *words) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["step"] == 4 and report["damaged"] == {"train": {"made": [0]}, "test": {"made": []}}
+    shard.write_bytes(data[:-1000])
+    assert _call(train, *words) == 3
+    assert f"error: {shard}: " in capsys.readouterr().err
 
 
 def test_sigterm_saves_and_leaves_with_42(tmp_path, monkeypatch):

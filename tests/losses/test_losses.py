@@ -70,6 +70,57 @@ def test_cross_identity_pulls_the_output_only():
     np.testing.assert_array_equal(jax.grad(lambda s: transfer.cross_identity(s, driven).sum())(source), 0.0)
 
 
+def test_canonical_consistency_moves_the_source_only_and_is_a_share():
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=(2, 3, 4, 4, 5)) for _ in range(2))
+    np.testing.assert_allclose(transfer.canonical_consistency(a, a), 0.0, atol=1e-6)
+    share = transfer.canonical_consistency(a, b)
+    np.testing.assert_allclose(transfer.canonical_consistency(3 * a, 3 * b), share, rtol=1e-5)
+    loss = lambda x, y: transfer.canonical_consistency(x, y).sum()  # noqa: E731
+    into, target = jax.grad(loss, (0, 1))(jnp.asarray(a), jnp.asarray(b))
+    assert np.abs(into).min() > 0 and not np.any(target)
+
+
+def test_contrast_with_three_positives_is_their_mean():
+    """Each positive against all negatives, as the paper's sum of fractions."""
+    rng = np.random.default_rng(0)
+    a, b, c, d, e = (rng.normal(size=(3, 8)) for _ in range(5))
+    negatives = [(a, d), (b, e)]
+    together = contrastive.contrast([(a, b), (b, c), (c, a)], negatives)
+    alone = [contrastive.contrast([pair], negatives) for pair in ((a, b), (b, c), (c, a))]
+    np.testing.assert_allclose(together, np.mean(alone, 0), rtol=1e-5)
+    cosine = np.asarray(contrastive.cosine(a, b))
+    others = sum(np.exp(5.0 * np.asarray(contrastive.cosine(*pair))) for pair in negatives)
+    pulled = np.exp(5.0 * (cosine - 0.2))
+    np.testing.assert_allclose(alone[0], -np.log(pulled / (pulled + others)), rtol=1e-4)
+
+
+def test_r1_of_a_linear_critic_is_the_square_of_its_weights():
+    weight = np.random.default_rng(0).normal(size=(4, 4, 3))
+    critic = lambda x: [jnp.einsum("bhwc,hwc->b", x, weight)[:, None, None, None]]  # noqa: E731
+    found = adversarial.r1_penalty(critic, jnp.zeros((2, 4, 4, 3)))
+    np.testing.assert_allclose(found, 16 * np.square(weight).sum(), rtol=1e-5)
+    flat = adversarial.r1_penalty(lambda x: [jnp.ones((2, 3, 3, 1))], jnp.zeros((2, 4, 4, 3)))
+    np.testing.assert_array_equal(flat, 0.0)
+
+
+def test_feature_loss_weighs_maps_and_averages_over_scales():
+    a, b = (np.random.default_rng(n).random((1, 64, 64, 3)) for n in (0, 1))
+    weight = np.ones((1, 64, 64, 1))
+    network = perceptual.FeatureNetwork("twice", lambda x: [x, 2 * x[:, ::2, ::2]], weights=(1.0, 0.5), scales=4)
+    half = [x.reshape(1, 32, 2, 32, 2, 3).mean((2, 4)) for x in (a, b)]
+    # 64 px and 32 px; below, pictures are not halved
+    levels = [np.abs(x - y).mean() + np.abs((x - y)[:, ::2, ::2]).mean() for x, y in ((a, b), half)]
+    np.testing.assert_allclose(perceptual.feature_loss(a, b, weight, network), np.mean(levels), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(5, 5), (6, 9)])
+def test_feature_loss_fits_the_weight_to_maps_of_any_size(size):
+    network = perceptual.FeatureNetwork("cut", lambda x: [x[:, : size[0], : size[1]]], weights=(1.0,))
+    a, b = np.zeros((1, 40, 40, 3)), np.ones((1, 40, 40, 3))
+    np.testing.assert_allclose(perceptual.feature_loss(a, b, np.full((1, 40, 40, 1), 0.3), network), 1.0, rtol=1e-5)
+
+
 def test_point_error_is_a_distance():
     weight = jnp.asarray(geometry.point_weights())
     face = jnp.asarray(landmarks.template())[None]

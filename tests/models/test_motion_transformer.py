@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from tests import quick
+from vasa_jax import weights
 from vasa_jax.models.motion_transformer import (
     CONDITIONS,
     MotionConditions,
     MotionConfig,
     MotionTransformer,
+    fill_neutral,
     init_params,
 )
 
@@ -80,6 +82,39 @@ def test_a_condition_is_read_unless_it_is_null(model, name: str) -> None:
     mixed = run(one, **{name: jnp.asarray([True, False])})
     np.testing.assert_allclose(mixed[0], null[0][0], atol=1e-6)
     np.testing.assert_allclose(mixed[1], given[0][1], atol=1e-6)
+
+
+def test_neutral_is_what_the_other_emotions_leave() -> None:
+    given = np.zeros((4, 8), np.float32)
+    given[1:, 4] = 0.6, 1, -0.5
+    given[2, 0] = 0.5
+    given[:, 5] = 0, 0, 0.3, 0.9  # what is said of neutral itself does not count
+    filled = np.asarray(fill_neutral(jnp.asarray(given)))
+    np.testing.assert_allclose(filled[:, 5], [1, 0.4, 0, 1], atol=1e-6)
+    np.testing.assert_array_equal(np.delete(filled, 5, 1), np.delete(given, 5, 1))
+
+
+def _without_emotion() -> tuple[MotionConditions, MotionConditions]:
+    """Conditions with no emotion at all, and the same with neutral as the only one."""
+    nothing = _conditions().replace(emotion=jnp.zeros((B, 8)))
+    return nothing, nothing.replace(emotion=nothing.emotion.at[:, 5].set(1.0))
+
+
+def test_the_bundled_model_sees_emotions_as_they_are_given(model) -> None:
+    assert not weights.load_release(weights.BUNDLED).motion_config.get("neutral_is_rest", False)
+    run, _ = model
+    nothing, neutral = (run(conditions) for conditions in _without_emotion())
+    assert np.abs(nothing - neutral).max() > 1e-4
+
+
+def test_no_emotion_is_neutral_to_new_models() -> None:
+    config = _config("B", neutral_is_rest=True, width=8, depth=1, heads=2)
+    params = jax.tree.map(lambda x: x + 0.1, jax.jit(lambda key: init_params(config, key))(jax.random.key(0)))
+    noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.zeros(B, jnp.int32)
+    run = jax.jit(lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, time, conditions, {}))
+    nothing, neutral = _without_emotion()
+    np.testing.assert_array_equal(run(nothing), run(neutral))
+    assert np.abs(run(nothing) - run(nothing.replace(emotion=jnp.eye(8)[:B]))).max() > 1e-4
 
 
 def test_frames_that_do_not_exist_are_not_read(model) -> None:

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from vasa_jax.ops.conv3d import choose, conv3d, fold_depth, unfold_depth
+from vasa_jax.ops import choice
+from vasa_jax.ops.conv3d import conv3d, fold_depth, unfold_depth
 
 
 @pytest.mark.parametrize("implementation", ["depth_taps", "folded"])
@@ -36,7 +37,11 @@ def test_depth_folds_and_unfolds():
     np.testing.assert_array_equal(unfold_depth(fold_depth(x), 3), x)
 
 
-def test_choice_depends_on_backend_and_depth():
-    assert choose(4, "cpu") == "folded"
-    assert choose(16, "cpu") == "depth_taps"
-    assert choose(16, "tpu") == choose(16, "gpu") == "native"
+@pytest.mark.parametrize(
+    ("backend", "depth", "form"),
+    [("cpu", 4, "folded"), ("cpu", 16, "depth_taps")] + [(backend, 16, "native") for backend in ("gpu", "tpu")],
+)
+def test_choice_depends_on_backend_and_depth(backend, depth, form):
+    with choice.as_on(backend):
+        assert choice.conv3d(depth) == form
+    assert choice.backend() == jax.default_backend()

@@ -5,7 +5,6 @@ import zipfile
 import numpy as np
 import pytest
 
-
 from tests.data_pipelines.prepare.networks import stand_ins
 from vasa_jax.errors import InputError
 from vasa_jax.pretrained import torch_file

@@ -25,7 +25,7 @@ def _config():
     config.discriminator.enabled = True
     config.discriminator.scales = 1
     config.discriminator.widths = (8, 8)
-    config.loss_adversarial_start = 10
+    config.loss_start.adversarial = 10
     return config
 
 

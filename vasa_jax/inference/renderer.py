@@ -1,11 +1,14 @@
-"""The face model, compiled once for fixed batch shapes: portraits to latents, motion to pictures."""
+"""The face model, compiled once for fixed batch shapes: portraits to latents, motion to pictures.
+
+`encode` runs once a portrait and `decode` once a batch of frames; the canonical volume stays on the device between
+them, one for the whole batch. Nothing is donated: no result has the shape of an argument that is not needed again.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import cv2
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -34,8 +37,6 @@ class FaceRenderer:
             return model.apply({"params": params}, *args, method=name)
 
         def pictures(name: str, params: Any, latents: FaceLatents, motion: jax.Array) -> Any:
-            count = motion.shape[0]
-            latents = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape[1:])), latents)
             return method(name, params, latents, motion[:, :7], motion[:, 7:])
 
         self._encode = jax.jit(lambda params, image: method("encode", params, image))
@@ -47,6 +48,10 @@ class FaceRenderer:
     def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
         """Latents of one portrait crop of the model's size, batch of one."""
         return self._encode(self._params, _unit(picture)[None])
+
+    def decode(self, latents: FaceLatents, motion: Float[np.ndarray, "b m"]) -> Float[jax.Array, "b s s 3"]:
+        """One batch of pictures in 0..1, left on the device; returns before they are ready."""
+        return self._decode(self._params, latents, motion)
 
     def pose(self, picture: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " 7"]:
         """Head pose of one picture in 0..1."""
@@ -84,7 +89,7 @@ class FaceRenderer:
                 for i in range(count):
                     yield compose(portrait, parts["coords"][i], parts["keep"][i], parts["painted"][i], size)
                 continue
-            for image in np.asarray(self._decode(self._params, latents, group))[:count]:
+            for image in np.asarray(self.decode(latents, group))[:count]:
                 yield _bytes(
                     image if size == self.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
                 )

@@ -26,8 +26,9 @@ def feature_matching(real: list[Array], fake: list[Array]) -> Array:
 def r1_penalty(critic: Callable[[Array], list[Array]], real: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
     """Squared gradient of the verdict with respect to real pictures, per item (Mescheder et al. 2018).
 
-    The verdict of a patch critic is its mean logit, over patches and then over scales. Its gradient shrinks with the
-    number of pixels it is spread over, so the square is multiplied by it: weights then carry over between sizes. `critic` gives the logits of each scale.
+    `critic` gives the logits of each scale; the verdict is their mean, over patches and then over scales. Its gradient
+    shrinks with the number of pixels it is spread over, so the square is multiplied by it: weights then carry over
+    between sizes.
     """
 
     def verdict(pictures: Array) -> Array:

@@ -1,8 +1,8 @@
 """Gaze feature loss (spec 2.1): pictures must agree in the eyes, by features that know what eyes do.
 
 With a gaze network (pretrained.networks) its maps of the aligned face are compared under the boxes of the eyes.
-Without one, both eyes are cut out, enlarged and compared by the project's own features: not a reading of gaze, but where
-the iris lies is most of the structure in such a square.
+Without one, both eyes are cut out, enlarged and compared by pixels and the project's own features: not a reading of
+gaze, but where the iris lies is most of the structure in such a square.
 """
 
 import jax.numpy as jnp

@@ -32,9 +32,7 @@ def cross_identity(source: Float[Array, "b d"], driven: Float[Array, "b d"]) -> 
     return 1.0 - cosine(jax.lax.stop_gradient(source), driven)
 
 
-def canonical_consistency(
-    source: Float[Array, "b z y x c"], target: Float[Array, "b z y x c"]
-) -> Float[Array, " b"]:
+def canonical_consistency(source: Float[Array, "b z y x c"], target: Float[Array, "b z y x c"]) -> Float[Array, " b"]:
     """L1 between the canonical volumes of two frames of a video, as a share of the target's mean size.
 
     No gradient into the target (spec 2.1), nor through the share: shrinking the volumes does not help.

@@ -1,5 +1,7 @@
 """Patch discriminator over scales, with its intermediate features (spec 1.3, item 8)."""
 
+import functools
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -21,9 +23,11 @@ class PatchDiscriminator(nn.Module):
     patch: int = 1
     detail: float = 0.0
     norm: str = "instance"
+    spectral: bool = False
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w 3"]) -> tuple[Array, list[Array]]:
+        conv = functools.partial(Conv, use_bias=True, standardise=False, spectral=self.spectral)
         groups = {"instance": {"num_groups": None, "group_size": 1}, "layer": {"num_groups": 1}}[self.norm]
         x, features = image - 0.5, []
         if self.detail:
@@ -32,28 +36,35 @@ class PatchDiscriminator(nn.Module):
         x = space_to_depth(x, self.patch)
         for level, width in enumerate(self.widths):
             strides = 1 if level == len(self.widths) - 1 else 2
-            x = Conv(width, strides=strides, use_bias=True, standardise=False)(x)
+            x = conv(width, strides=strides)(x)
             if level:
                 x = nn.GroupNorm(**groups, use_bias=False, use_scale=False)(x)
             x = nn.leaky_relu(x, 0.2)
             features.append(x)
-        return Conv(1, size=1, use_bias=True, standardise=False)(x), features
+        return conv(1, size=1)(x), features
 
 
 class Discriminator(nn.Module):
-    """The same patch network, with its own weights, at each of `scales` halvings of the picture."""
+    """The same patch network, with its own weights, at each of `scales` halvings of the picture.
+
+    Computes in `dtype`; the logits come out in float32.
+    """
 
     widths: tuple[int, ...]
     scales: int = 2
     patch: int = 1
     detail: float = 0.0
     norm: str = "instance"
+    spectral: bool = False
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w 3"]) -> tuple[list[Array], list[Array]]:
         logits, features = [], []
+        image = image.astype(self.dtype)
+        network = (self.widths, self.patch, self.detail, self.norm, self.spectral)
         for _ in range(self.scales):
-            verdict, inner = PatchDiscriminator(self.widths, self.patch, self.detail, self.norm)(image)
+            verdict, inner = PatchDiscriminator(*network)(image)
             logits.append(verdict.astype(jnp.float32))
             features += inner
             image = average_pool(image, (2, 2))

@@ -4,11 +4,15 @@ Its input is not the raw picture but the face resampled by the in-plane part of 
 size and roll of the head cannot be told by the code: the first and free step of disentanglement (spec 1.3, item 4).
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vasa_jax.models.layers import ResNet
+from vasa_jax.models.layers import BLOCK, Conv, ResNet
+from vasa_jax.models.resnet import DeepResNet
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
@@ -33,16 +37,27 @@ def aligned_crop(
 
 
 class DynamicsEncoder(nn.Module):
-    """Residual tower over the aligned face; flattened at the end because a code of motion is a code of places."""
+    """Residual tower over the aligned face; flattened at the end because a code of motion is a code of places.
+
+    The tower is a small one of `widths`, or, as in the paper, ResNet-18 (`resnet` 18) with a 1x1 convolution and one
+    matrix after it.
+    """
 
     features: int
-    widths: tuple[int, ...]
+    widths: tuple[int, ...] = ()
     blocks: int = 1
     dropout: float = 0.0
+    resnet: int = 0
+    block: Mapping[str, Any] = BLOCK
 
     @nn.compact
     def __call__(self, face: Float[Array, "b s s 3"], deterministic: bool = True) -> Float[Array, "b d"]:
-        x = ResNet(self.widths, self.blocks)(face)
-        x = nn.Dropout(self.dropout)(x, deterministic=deterministic)
-        x = nn.relu(nn.Dense(4 * self.features)(x.reshape(x.shape[0], -1)))
+        if self.resnet:
+            x = DeepResNet(self.resnet, self.block.get("remat", ""))(face)
+            x = Conv(self.features, size=1, standardise=False, use_bias=True)(x)
+        else:
+            x = ResNet(self.widths, self.blocks, block=self.block)(face)
+        x = nn.Dropout(self.dropout)(x, deterministic=deterministic).reshape(x.shape[0], -1)
+        if not self.resnet:
+            x = nn.relu(nn.Dense(4 * self.features)(x))
         return nn.Dense(self.features, use_bias=False)(x)

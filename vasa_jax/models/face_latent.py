@@ -5,10 +5,14 @@ How the warps compose (spec 1.4), all in the single-resample form:
   out of it              V_out(p) = V(q + delta_d(q)),  q = theta_d^-1(p)
 The non-rigid offsets always act in canonical space. Volumes reach -1..1 in x and y and
 +-`depth_extent` in z, canonical units.
+
+Convolutions run in the configuration's `dtype`; parameters, poses, codes, norms' statistics, warp coordinates and
+pictures are float32. `block` are options of every residual block, among them what the backward pass computes again.
 """
 
 import flax
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array, Float
@@ -29,6 +33,7 @@ class FaceLatents:
     """What is kept of a portrait: the cacheable canonical volume, who, and how it was posed when taken."""
 
     appearance: Float[Array, "b z y x c"]
+    """Of one portrait ([1, z, y, x, c]) it serves any number of poses and codes at once."""
     identity: Float[Array, "b 4 4 c"]
     pose: Float[Array, "b 7"]
     dynamics: Float[Array, "b d"]
@@ -43,33 +48,36 @@ class FaceLatentModel(nn.Module):
 
     def setup(self):
         c = self.config
-        self.appearance_encoder = AppearanceEncoder(**c.appearance)
-        self.identity_encoder = IdentityEncoder(**c.identity)
-        self.pose_encoder = PoseEncoder(**c.pose)
-        self.dynamics_encoder = DynamicsEncoder(**c.dynamics)
-        self.warp_in = WarpField(**c.warp)
-        self.warp_out = WarpField(**c.warp)
-        self.canonical_unet = CanonicalUNet(**c.canonical)
-        self.generator = Generator(**c.generator)
+        self.dtype = jnp.dtype(c.get("dtype", "float32"))
+        block = flax.core.FrozenDict(c.get("block", {}))
+        self.sample = jax.checkpoint(grid_sample, static_argnums=2) if block.get("remat") else grid_sample
+        self.appearance_encoder = AppearanceEncoder(**c.appearance, block=block)
+        self.identity_encoder = IdentityEncoder(**c.identity, block=block)
+        self.pose_encoder = PoseEncoder(**c.pose, block=block)
+        self.dynamics_encoder = DynamicsEncoder(**c.dynamics, block=block)
+        self.warp_in = WarpField(**c.warp, block=block)
+        self.warp_out = WarpField(**c.warp, block=block)
+        self.canonical_unet = CanonicalUNet(**c.canonical, block=block)
+        self.generator = Generator(**c.generator, block=block)
         self.label_head = nn.Dense(6)
 
     # ---- encode -------------------------------------------------------------------------------------
 
     def encode_pose(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b 7"]:
         """z_pose of a picture."""
-        return self.pose_encoder(image)
+        return self.pose_encoder(image.astype(self.dtype))
 
     def encode_identity(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b 4 4 c"]:
         """z_id of a picture."""
-        return self.identity_encoder(image)
+        return self.identity_encoder(image.astype(self.dtype))
 
     def encode_face(self, face: Float[Array, "b s s 3"], deterministic: bool = True) -> Float[Array, "b d"]:
         """z_dyn of an aligned face (`aligned_crop`)."""
-        return self.dynamics_encoder(face, deterministic)
+        return self.dynamics_encoder(face.astype(self.dtype), deterministic)
 
     def encode_motion(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 7"], Float[Array, "b d"]]:
         """z_pose and z_dyn of a picture in 0..1."""
-        pose = self.pose_encoder(image)
+        pose = self.encode_pose(image)
         return pose, self.encode_face(aligned_crop(image, pose, self.config.face_size))
 
     def encode(
@@ -86,15 +94,15 @@ class FaceLatentModel(nn.Module):
     ) -> tuple[FaceLatents, Float[Array, "b z y x 3"]]:
         """`encode`, and the non-rigid offsets of the warp into canonical space for the geometry loss."""
         if pose is None:
-            pose = self.pose_encoder(image)
+            pose = self.encode_pose(image)
         if dynamics is None:
             dynamics = self.encode_face(aligned_crop(image, pose, self.config.face_size))
-        identity = self.identity_encoder(image)
-        posed = self.appearance_encoder(image)
+        identity = self.encode_identity(image)
+        posed = self.appearance_encoder(image.astype(self.dtype))
         grid = self._grid(posed.shape[1:4])
         offsets = self.warp_in(dynamics, identity)
         coords = self._posed(pose, grid + offsets * self._reach())
-        canonical = self.canonical_unet(grid_sample(posed, self._normalised(coords), self.config.padding))
+        canonical = self.canonical_unet(self.sample(posed, self._normalised(coords), self.config.padding))
         if self.config.generator.source_skip:
             # Where each canonical place came from in the picture, as an offset so that it extrapolates.
             canonical = jnp.concatenate([canonical, (coords - grid)[..., :2]], -1)
@@ -113,15 +121,26 @@ class FaceLatentModel(nn.Module):
         self, latents: FaceLatents, pose: Float[Array, "b 7"], dynamics: Float[Array, "b d"]
     ) -> dict[str, Array]:
         """`decode` with what the losses look at: "image", "offsets" and, with a skip, its parts."""
-        offsets = self.warp_out(dynamics, latents.identity)
+        identity, picture = jax.tree.map(
+            lambda x: jnp.broadcast_to(x, (pose.shape[0], *x.shape[1:])), (latents.identity, latents.picture)
+        )
+        offsets = self.warp_out(dynamics, identity)
         places = self.canonical_places(offsets, pose)
-        sampled = grid_sample(latents.appearance, self._normalised(places), "border")
+        sampled = self._sample_canonical(latents.appearance, places)
         flow = None
         if self.config.generator.source_skip:
             flow = places[..., :2] + sampled[..., -2:]
             sampled = sampled[..., :-2]
-        out = self.generator(sampled, dynamics, flow, latents.picture)
+        out = self.generator(sampled.astype(self.dtype), dynamics, flow, picture)
         return out | {"offsets": offsets}
+
+    def _sample_canonical(self, appearance: Array, places: Array) -> Array:
+        """The volume at `places`; one volume for all of them is read in place instead of being copied for each."""
+        coords, batch = self._normalised(places), places.shape[0]
+        if appearance.shape[0] == 1 < batch:
+            coords = coords.reshape(1, batch * coords.shape[1], *coords.shape[2:])
+        sampled = self.sample(appearance, coords, "border")
+        return sampled.reshape(*places.shape[:-1], sampled.shape[-1])
 
     def canonical_places(
         self, offsets: Float[Array, "b z y x 3"], pose: Float[Array, "b 7"]

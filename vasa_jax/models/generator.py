@@ -1,11 +1,14 @@
 """Projection and 2D generator G2D: the posed, warped volume to a picture (spec 1.3, item 7)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vasa_jax.models.layers import Conv, ResBlock, StyleNorm
+from vasa_jax.models.layers import BLOCK, Conv, ResBlock, StyleNorm
 from vasa_jax.ops.conv3d import fold_depth
 from vasa_jax.ops.resize import depth_to_space, nearest_upsample, space_to_depth
 from vasa_jax.ops.warp import grid_sample, identity_grid
@@ -34,6 +37,7 @@ class Generator(nn.Module):
     modulated: bool = False
     source_skip: bool = False
     refine: bool = False
+    block: Mapping[str, Any] = BLOCK
 
     @nn.compact
     def __call__(
@@ -46,18 +50,18 @@ class Generator(nn.Module):
         style = dynamics if self.modulated else None
         x = Conv(self.base, size=1, standardise=False, use_bias=True)(fold_depth(volume))
         for _ in range(self.blocks):
-            x = ResBlock(self.base)(x, style)
+            x = ResBlock(self.base, **self.block)(x, style)
         out = {}
         if self.source_skip:
             out |= self._move_source(x, flow, picture)
         for width in self.widths:
             x = nearest_upsample(x, (2, 2))
             if self.source_skip and width == self.widths[-1]:
-                seen = space_to_depth(out["moved"], picture.shape[1] // x.shape[1]) - 0.5
+                seen = (space_to_depth(out["moved"], picture.shape[1] // x.shape[1]) - 0.5).astype(x.dtype)
                 x = jnp.concatenate([x, Conv(width, standardise=False, use_bias=True)(seen)], -1)
-            x = ResBlock(width)(x, style)
+            x = ResBlock(width, **self.block)(x, style)
         if self.refine:
-            x = ResBlock(self.widths[-1], start_as_identity=True, name="detail")(x, style)
+            x = ResBlock(self.widths[-1], start_as_identity=True, name="detail", **self.block)(x, style)
             out |= self._refine_flow(x, out["coords"], picture)
         x = nn.relu(StyleNorm()(x))
         channels = 4 if self.source_skip else 3

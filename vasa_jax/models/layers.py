@@ -1,9 +1,13 @@
 """Building blocks shared by the networks of stage 1 (MegaPortraits supplement, figures 9 and 10)."""
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
+import flax
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -19,8 +23,37 @@ def group_count(channels: int, most: int = 32) -> int:
     return 1
 
 
+BLOCK: Mapping[str, Any] = flax.core.FrozenDict()
+"""Options that a network hands to all of its residual blocks (fields of `ResBlock`); none by default."""
+
+REMAT = {
+    "blocks": None,
+    "norms": lambda primitive, *_, **__: primitive.name in ("conv_general_dilated", "dot_general"),
+}
+"""What the backward pass computes again instead of keeping it: whole residual blocks, or all but their convolutions."""
+
+
+def spectral_scale(kernel: Float[Array, "*k c d"], steps: int = 8) -> Float[Array, ""]:
+    """Largest singular value of a convolution's weight as a matrix [k c, d] (Miyato et al. 2018).
+
+    Power iteration from a fixed start instead of from the last step's vector, so that there is no state to carry:
+    eight rounds cost less than a thousandth of the convolution itself.
+    """
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    right = jnp.asarray(np.random.default_rng(0).normal(size=kernel.shape[-1]), kernel.dtype)
+    fixed = lax.stop_gradient(matrix)
+    unit = lambda vector: vector * lax.rsqrt(jnp.square(vector).sum() + 1e-12)  # noqa: E731
+    for _ in range(steps):
+        left = unit(fixed @ right)
+        right = unit(left @ fixed)
+    return left @ matrix @ right
+
+
 class Conv(nn.Module):
-    """2D or 3D convolution ("same" padding) with optional weight standardisation (Qiao et al. 2019)."""
+    """2D or 3D convolution ("same" padding) in its input's type.
+
+    `standardise`: weight standardisation (Qiao et al. 2019); `spectral`: the weight divided by its spectral norm.
+    """
 
     features: int
     size: int = 3
@@ -28,6 +61,7 @@ class Conv(nn.Module):
     strides: int = 1
     use_bias: bool = False
     standardise: bool = True
+    spectral: bool = False
     init: Any = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
     gain_init: Any = nn.initializers.ones
 
@@ -41,6 +75,8 @@ class Conv(nn.Module):
             gain = self.param("gain", self.gain_init, (self.features,))
             fan_in = kernel.size / self.features
             kernel = gain * kernel * lax.rsqrt(fan_in / 2.0 * jnp.var(kernel, axes, keepdims=True) + 1e-6)
+        if self.spectral:
+            kernel = kernel / spectral_scale(kernel)
         kernel = kernel.astype(x.dtype)
         if self.dims == 3:
             y = conv3d(x, kernel)
@@ -76,21 +112,34 @@ class StyleNorm(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Norm, ReLU, conv, twice, plus skip; pre-activation; 1x1 skip where the channels change."""
+    """Norm, ReLU, conv, twice, plus skip where the channels change; pre-activation.
+
+    `skip_size` is the skip's kernel: 3 in the figure of the paper, 1 in the code of its first author. `remat` is ""
+    or a name of `REMAT`.
+    """
 
     features: int
     dims: int = 2
     start_as_identity: bool = False
+    skip_size: int = 1
+    standardise: bool = True
+    spectral: bool = False
+    remat: str = ""
 
     @nn.compact
     def __call__(self, x: Array, style: Array | None = None) -> Array:
+        body = nn.remat(ResBlock._body, policy=REMAT[self.remat]) if self.remat else ResBlock._body
+        return body(self, x, style)
+
+    def _body(self, x: Array, style: Array | None) -> Array:
+        conv = functools.partial(Conv, self.features, dims=self.dims, spectral=self.spectral)
         y = nn.relu(StyleNorm()(x, style))
-        y = Conv(self.features, dims=self.dims)(y)
+        y = conv(standardise=self.standardise)(y)
         y = nn.relu(StyleNorm()(y, style))
         gain = nn.initializers.zeros if self.start_as_identity else nn.initializers.ones
-        y = Conv(self.features, dims=self.dims, gain_init=gain)(y)
+        y = conv(standardise=self.standardise, gain_init=gain)(y)
         if x.shape[-1] != self.features:
-            x = Conv(self.features, size=1, dims=self.dims, standardise=False)(x)
+            x = conv(size=self.skip_size, standardise=False)(x)
         return x + y
 
 
@@ -100,6 +149,7 @@ class ResNet(nn.Module):
     widths: tuple[int, ...]
     blocks: int = 1
     patch: int = 2
+    block: Mapping[str, Any] = BLOCK
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w c"]) -> Float[Array, "b y x d"]:
@@ -108,5 +158,5 @@ class ResNet(nn.Module):
             if stage:
                 x = average_pool(x, (2, 2))
             for _ in range(self.blocks):
-                x = ResBlock(width)(x)
+                x = ResBlock(width, **self.block)(x)
         return nn.relu(StyleNorm()(x))

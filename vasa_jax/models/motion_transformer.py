@@ -23,12 +23,17 @@ from vasa_jax.models.audio.log_mel import LogMelEncoder
 CONDITIONS = ("audio", "gaze", "distance", "emotion", "previous")
 # Radians to about one: the eyes move within some 0.4 rad.
 _GAZE_GAIN = 5.0
+_NEUTRAL = 5  # of the eight emotions
 _SCALARS = ("time", "gaze", "distance", "emotion")
 
 
 @dataclasses.dataclass(frozen=True)
 class MotionConfig:
-    """Size of the motion model. `motion_dim` is 7 (pose) + the width of the dynamics code."""
+    """Size of the motion model. `motion_dim` is 7 (pose) + the width of the dynamics code.
+
+    `neutral_is_rest`: the model sees as neutral what the other emotions leave (`fill_neutral`), whatever it is given.
+    Without it, it sees what is given; the bundled weights learned so, from speakers whose neutral faces were all zeros.
+    """
 
     motion_dim: int
     width: int = 512
@@ -44,6 +49,7 @@ class MotionConfig:
     audio_kernel: int = 5
     diffusion_steps: int = 1000
     dtype: str = "float32"
+    neutral_is_rest: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in ("A", "B"):
@@ -205,13 +211,20 @@ class MotionTransformer(nn.Module):
         def given(name: str, value: Float[Array, "b d"]) -> Float[Array, "b d"]:
             return jnp.where(dropped[name][:, None], self._null(name), value)
 
+        emotion = fill_neutral(conditions.emotion) if self.config.neutral_is_rest else conditions.emotion
         tokens = [
             instant,
             given("gaze", self.gaze_in(conditions.gaze * _GAZE_GAIN)),
             given("distance", self.distance_in(conditions.distance[:, None])),
-            given("emotion", self.emotion_in(conditions.emotion)),
+            given("emotion", self.emotion_in(emotion)),
         ]
         return jnp.stack(tokens, 1) + self.types[: len(_SCALARS)]
+
+
+def fill_neutral(emotion: Float[Array, "b 8"]) -> Float[Array, "b 8"]:
+    """The emotions with neutral as what the others leave of 1, at least 0: asking for nothing is asking for it."""
+    others = emotion.at[:, _NEUTRAL].set(0.0)
+    return others.at[:, _NEUTRAL].set(jnp.clip(1.0 - others.sum(1), 0.0, 1.0))
 
 
 def init_params(config: MotionConfig, key: jax.Array) -> Any:

@@ -1,10 +1,9 @@
 """Backward warps: trilinear and bilinear sampling of volumes and pictures at normalised coordinates.
 
 Coordinates are float32, last axis (x, y, z) or (x, y), -1..1 at the centres of the end voxels
-("align corners"), see spec of the warp in MegaPortraits section 3.1. One file decides how sampling is
-done on every backend: one gather of the eight (four) neighbours'
-rows and a weighted sum. Of the forms that agree to rounding it is among the fastest inside a train step on CPU and
-by far the quickest to compile.
+("align corners"), see spec of the warp in MegaPortraits section 3.1. Two forms of one sum: "stacked" gathers the rows
+of all eight (four) neighbours at once and is by far the quicker to compile; "corners" gathers and adds one neighbour
+after the other, so that eight times the volume never stands in memory. `ops/choice.py` picks.
 """
 
 import itertools
@@ -13,9 +12,13 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from vasa_jax.ops import choice
+
 Padding = Literal["zeros", "border"]
+Form = Literal["stacked", "corners"]
 
 
 def identity_grid(shape: Sequence[int]) -> Float[Array, "*shape n"]:
@@ -24,13 +27,14 @@ def identity_grid(shape: Sequence[int]) -> Float[Array, "*shape n"]:
     return jnp.stack(jnp.meshgrid(*axes, indexing="ij")[::-1], -1)
 
 
-def grid_sample(grid: Array, coords: Array, padding: Padding = "zeros") -> Array:
+def grid_sample(grid: Array, coords: Array, padding: Padding = "zeros", form: Form | None = None) -> Array:
     """Samples each item of a batch linearly at its own coordinates.
 
     Args:
       grid: volumes [b, z, y, x, c] or pictures [b, h, w, c].
       coords: where to read, [b, ..., 3] or [b, ..., 2], (x, y[, z]) in -1..1 (values outside are allowed).
       padding: "zeros" outside the grid, or "border" for the nearest cell on its edge.
+      form: how; by default as picked for the backend.
 
     Returns:
       [b, ..., c] in the grid's type.
@@ -47,13 +51,23 @@ def grid_sample(grid: Array, coords: Array, padding: Padding = "zeros") -> Array
         place = jnp.clip(place, 0.0, limits)
     low = jnp.floor(place)
     fraction = place - low
-    corners = jnp.asarray(list(itertools.product((0.0, 1.0), repeat=len(sizes))))
-    cell = low[:, :, None] + corners
-    weight = jnp.prod(jnp.where(corners > 0, fraction[:, :, None], 1.0 - fraction[:, :, None]), -1)
-    if padding == "zeros":
-        weight *= jnp.all((cell >= 0) & (cell <= limits), -1)
-    values = _rows(flat, _flat_index(cell, sizes))
-    total = jnp.einsum("bnkc,bnk->bnc", values, weight.astype(grid.dtype))
+    corners = np.asarray(list(itertools.product((0.0, 1.0), repeat=len(sizes))), np.float32)
+
+    def read(corner: Array) -> tuple[Array, Array]:
+        """Rows [b, n, (k,) c] at a corner [(k,) axes] of each place's cell, and their weights [b, n, (k)]."""
+        at, part = (jnp.expand_dims(x, 2) if corner.ndim == 2 else x for x in (low, fraction))
+        cell = at + corner
+        weight = jnp.prod(jnp.where(corner > 0, part, 1.0 - part), -1)
+        if padding == "zeros":
+            weight *= jnp.all((cell >= 0) & (cell <= limits), -1)
+        return _rows(flat, _flat_index(cell, sizes)), weight
+
+    if (form or choice.warp(len(sizes))) == "stacked":
+        values, weight = read(corners)
+        total = jnp.einsum("bnkc,bnk->bnc", values, weight.astype(grid.dtype))
+    else:
+        # In float32 whatever the grid's type: the sum is fused, so that only its result is ever written.
+        total = sum(values * weight[..., None] for values, weight in map(read, corners)).astype(grid.dtype)
     return total.reshape(*coords.shape[:-1], channels)
 
 

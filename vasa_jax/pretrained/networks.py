@@ -3,21 +3,23 @@
     networks = open_networks({"vgg19": "vgg19-dcbb9e9d.pth", "vggface": "", "gaze": "", "arcface": "backbone.pth"})
 
 `RANDOM` instead of a path gives the network random weights: the right size and cost, to plan a run without its files.
+A release, or `weights.BUNDLED`, for "vggface" takes the dynamics encoder in it (`released`).
 Parameters become constants of the compiled step; all four together are 0.4 GB.
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vasa_jax import paths
+from vasa_jax import paths, weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.losses.perceptual import OWN, FeatureNetwork
-from vasa_jax.pretrained import iresnet, resnet, torch_file, vgg
+from vasa_jax.pretrained import iresnet, released, resnet, torch_file, vgg
 from vasa_jax.pretrained.layers import State
 
 RANDOM = "random"
@@ -49,11 +51,13 @@ class LossNetworks:
     identity: Callable[[Float[Array, "b 112 112 3"]], Float[Array, "b d"]] | None = None
 
 
-def open_networks(files: Mapping[str, str]) -> LossNetworks:
+def open_networks(files: Mapping[str, str], dtype: str = "float32") -> LossNetworks:
     """Opens what is named.
 
     Args:
-      files: "vgg19", "vggface", "gaze", "arcface" -> path, `RANDOM`, or "" for our own.
+      files: "vgg19", "vggface", "gaze", "arcface" -> path, `RANDOM`, a release, or "" for our own.
+      dtype: that the maps are computed in. Their differences are summed in float32, and identity codes, of which
+        cosines near 1 are told apart, are float32 throughout.
 
     Raises:
       InputError: a file is missing or is another network.
@@ -62,8 +66,15 @@ def open_networks(files: Mapping[str, str]) -> LossNetworks:
     if unknown := sorted(set(files) - set(WHAT)):
         raise UsageError(f"config.features names {', '.join(unknown)}; it knows {', '.join(WHAT)}")
     opened = {name: _OPEN[name](path) for name, path in files.items() if path}
+    for name, network in opened.items():
+        if isinstance(network, FeatureNetwork):
+            opened[name] = dataclasses.replace(network, maps=_in_dtype(network.maps, dtype))
     fields = {"vgg19": "picture", "vggface": "face", "gaze": "gaze", "arcface": "identity"}
     return LossNetworks(**{fields[name]: network for name, network in opened.items()})
+
+
+def _in_dtype(maps: Callable[[Array], list[Array]], dtype: str) -> Callable[[Array], list[Array]]:
+    return lambda image: maps(jnp.asarray(image, dtype))
 
 
 def _params(name: str, path: str, random: Callable[[], State], convert: Callable[[State], Any]) -> Any:
@@ -87,6 +98,8 @@ def _vgg19(path: str) -> FeatureNetwork:
 
 
 def _vggface(path: str) -> FeatureNetwork:
+    if path == weights.BUNDLED or Path(path).is_dir():
+        return released.dynamics_maps(path)
     names = vgg.face_names()
     params = _params("vggface", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))
     maps = functools.partial(vgg.maps, params, mean=vgg.FACE_MEAN, std=vgg.FACE_STD)
@@ -95,10 +108,12 @@ def _vggface(path: str) -> FeatureNetwork:
 
 def _gaze(path: str) -> FeatureNetwork:
     params = _params("gaze", path, resnet.random_state, resnet.from_torch)
-    mean, std = (jnp.asarray(x) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
-    return FeatureNetwork(
-        "gaze", lambda face: resnet.maps(params, (face - mean) / std), weights=(0.25,) * 4, side=FACE_SIDE
-    )
+
+    def maps(face: Array) -> list[Array]:
+        mean, std = (jnp.asarray(x, face.dtype) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
+        return resnet.maps(params, (face - mean) / std)
+
+    return FeatureNetwork("gaze", maps, weights=(0.25,) * 4, side=FACE_SIDE)
 
 
 def _arcface(path: str) -> Callable[[Array], Array]:

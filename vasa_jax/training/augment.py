@@ -27,6 +27,8 @@ class View:
     landmarks: Float[Array, "b k 3"]
     pose: Float[Array, "b 7"]
     labels: dict[str, Float[Array, "b 2"]]
+    matte: Float[Array, "b h w 1"] | None = None
+    """How much of each pixel is the person; None: not known, the whole picture counts."""
 
 
 @flax.struct.dataclass
@@ -37,13 +39,15 @@ class StoredFrames:
     landmarks: Float[Array, "b k 3"]
     pose: Float[Array, "b 7"]
     labels: dict[str, Float[Array, "b 2"]]
+    matte: Float[Array, "b h w 1"] | None = None
 
     @classmethod
     def gather(cls, batch: dict[str, Array], names: tuple[str, ...]) -> "StoredFrames":
         """The frames `names` of a batch of pairs, one batch after another."""
         pick = lambda suffix: jnp.concatenate([batch[f"{name}{suffix}"] for name in names])  # noqa: E731
         labels = {label: pick(f"_{label}") for label in ("mouth", "lids", "eyes")}
-        return cls(pick("").astype(jnp.float32) / 255.0, pick("_landmarks"), pick("_pose"), labels)
+        matte = pick("_matte").astype(jnp.float32) / 255.0 if f"{names[0]}_matte" in batch else None
+        return cls(pick("").astype(jnp.float32) / 255.0, pick("_landmarks"), pick("_pose"), labels, matte)
 
 
 def plain_view(stored: StoredFrames, size: int, face_size: int) -> View:
@@ -51,7 +55,8 @@ def plain_view(stored: StoredFrames, size: int, face_size: int) -> View:
     coords = jnp.broadcast_to(identity_grid((size, size)), (stored.frames.shape[0], size, size, 2)) / MARGIN
     image = grid_sample(stored.frames, coords, "border")
     face = aligned_crop(image, stored.pose, face_size)
-    return View(image, face, stored.landmarks, stored.pose, stored.labels)
+    matte = None if stored.matte is None else grid_sample(stored.matte, coords, "border")
+    return View(image, face, stored.landmarks, stored.pose, stored.labels, matte)
 
 
 def person_parameters(key: Array, config: ml_collections.ConfigDict) -> dict[str, Array]:
@@ -80,13 +85,13 @@ def augmented_view(
 ) -> View:
     """Stored frames under changes of person (stacked over the batch), each with a place of its own."""
     one = lambda item, who, key: _augment_one(item, who, key, size, config)  # noqa: E731
-    image, points, pose, labels = jax.vmap(one)(stored, person, keys)
+    image, points, pose, labels, matte = jax.vmap(one)(stored, person, keys)
     noise = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 1), (12 + face_size**2,)))(keys)
     noisy = jax.vmap(lambda p, n: _jitter_pose(p, config.crop_jitter * n))(pose, noise[:, :4])
     face = jax.vmap(lambda f, n: _disturb(f, config.face_noise * n))(
         aligned_crop(image, noisy, face_size), noise[:, 4:]
     )
-    return View(image, face, points, pose, labels)
+    return View(image, face, points, pose, labels, matte)
 
 
 def _augment_one(stored, who, key, size, config):
@@ -101,6 +106,9 @@ def _augment_one(stored, who, key, size, config):
     places = places + _displacement(who["control"], places)
     image = grid_sample(frame[None], places[None] / MARGIN, "border")[0]
     image = _recolour(image, who)
+    matte = (
+        stored.matte if stored.matte is None else grid_sample(stored.matte[None], places[None] / MARGIN, "border")[0]
+    )
     # Points go the other way; the smooth displacement is inverted by fixed-point steps.
     flat = points[:, :2]
     origin = flat
@@ -110,8 +118,8 @@ def _augment_one(stored, who, key, size, config):
     points = jnp.concatenate([moved, points[:, 2:] / zoom], -1)
     translation = jnp.concatenate([(pose[3:5] - shift) @ rotation / zoom, pose[5:6] / zoom])
     pose = jnp.concatenate([pose[:2], pose[2:3] - roll, translation, pose[6:] / zoom])
-    mirrored = _mirror(image, points, pose, labels)
-    return jax.tree.map(lambda a, b: jnp.where(who["flip"], a, b), mirrored, (image, points, pose, labels))
+    mirrored = _mirror(image, points, pose, labels, matte)
+    return jax.tree.map(lambda a, b: jnp.where(who["flip"], a, b), mirrored, (image, points, pose, labels, matte))
 
 
 def _displacement(control: Array, places: Array) -> Array:
@@ -126,7 +134,7 @@ def _recolour(image: Array, who: dict[str, Array]) -> Array:
     return jnp.clip(image, 1e-4, 1.0) ** who["gamma"]
 
 
-def _mirror(image, points, pose, labels):
+def _mirror(image, points, pose, labels, matte):
     order = np.asarray(landmarks.flip_permutation())
     points = points[order] * jnp.asarray([-1.0, 1.0, 1.0])
     pose = pose * jnp.asarray([1.0, -1.0, -1.0, -1.0, 1.0, 1.0, 1.0])
@@ -135,7 +143,7 @@ def _mirror(image, points, pose, labels):
         "lids": labels["lids"][::-1],
         "eyes": labels["eyes"] * jnp.asarray([-1.0, 1.0]),
     }
-    return image[:, ::-1], points, pose, labels
+    return image[:, ::-1], points, pose, labels, None if matte is None else matte[:, ::-1]
 
 
 def _jitter_pose(pose: Array, noise: Array) -> Array:

@@ -68,7 +68,9 @@ def read_ema(workdir: Path) -> tuple[int, dict[str, Any]]:
 
 
 def read_start(path: str, task_name: str, players: tuple[str, ...]) -> dict[str, Any]:
-    """Parameters {player: tree} to start from: a workdir's averages, or a release's model as the first player."""
+    """Parameters {player: tree} to start from: a workdir's averages, or the first player's of a release or file."""
+    if str(path).endswith(".safetensors"):
+        return {players[0]: weights.load_params(Path(path))}
     if path == weights.BUNDLED or (Path(path) / "config.json").is_file():
         release = weights.load_release(path)
         params = release.motion_params if task_name == "motion" else release.face_params

@@ -1,7 +1,8 @@
 """Stage 1 as a value: how the face latent model starts, what it is trained on, how it is watched.
 
 One step per item (spec 2.3): self-reenactment of a driver frame from a source frame of the same clip, and, on
-every n-th item, the losses that need more decodes: l_consist, l_cross_id and the contrast of codes.
+every n-th item, the pictures that need more decodes: for l_consist, l_cross_id and the contrast of codes. The losses
+themselves are in `face_losses`.
 """
 
 import jax
@@ -9,21 +10,14 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array
 
-from vasa_jax import landmarks
-from vasa_jax.losses import adversarial, geometry, transfer
-from vasa_jax.losses.contrastive import contrast, cosine
-from vasa_jax.losses.perceptual import feature_loss
-from vasa_jax.losses.reconstruction import masked_l1, pyramid_l1, region_boxes, region_mask, region_weight
+from vasa_jax.errors import UsageError
+from vasa_jax.losses.contrastive import cosine
+from vasa_jax.losses.reconstruction import masked_l1, region_boxes, region_mask
 from vasa_jax.models.discriminator import Discriminator
-from vasa_jax.models.dynamics_encoder import aligned_crop
 from vasa_jax.models.face_latent import FaceLatentModel
-from vasa_jax.models.identity_encoder import embedding
-from vasa_jax.ops.rotations import inverse_transform
-from vasa_jax.ops.warp import grid_sample
 from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
-from vasa_jax.training.task import Task, example_keys
-
-Metrics = dict[str, Array]
+from vasa_jax.training.face_losses import POSITIVES, FaceLosses, Pass, Transferred, join
+from vasa_jax.training.task import Metrics, Task, example_keys
 
 
 def make_face_task(config: ml_collections.ConfigDict) -> Task:
@@ -33,11 +27,6 @@ def make_face_task(config: ml_collections.ConfigDict) -> Task:
     if config.discriminator.enabled:
         losses["discriminator"] = stage.discriminator_loss
     return Task(name="face", init=stage.init, losses=losses, evaluate=stage.evaluate, pictures=stage.pictures)
-
-
-def join(*arrays: Array) -> Array:
-    """Batches one after another."""
-    return jnp.concatenate(arrays)
 
 
 def _part(view: View, number: int, parts: int) -> View:
@@ -54,10 +43,9 @@ class _FaceStage:
         self.use_critic = critic.pop("enabled")
         self.critic = Discriminator(**critic)
         self.size, self.face_size = config.model.size, config.model.face_size
-        self.template = jnp.asarray(landmarks.template())
-        self.point_weight = jnp.asarray(geometry.point_weights())
-        flow_weight = geometry.point_weights(oval=0.0)
-        self.flow_weight = jnp.asarray(flow_weight)
+        self.losses = FaceLosses(config, self.model, self.critic if self.use_critic else None)
+        if self.losses.contrast["pairs"] not in POSITIVES:
+            raise UsageError(f"config.contrast.pairs is {self.losses.contrast['pairs']!r}; use 'cross' or 'all'")
 
     def init(self, rng: Array, batch: dict[str, Array]) -> dict[str, dict]:
         """Parameters of each player."""
@@ -90,9 +78,14 @@ class _FaceStage:
     def model_loss(
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
-        """Everything the encoders, warps and generator are trained on.
+        """Everything the encoders, warps and generator are trained on."""
+        made = self._pass(params, batch, rng)
+        total, parts = self.losses(params, made, step)
+        real, fake = self.losses.shown(made)
+        return total, (parts | {"loss": total}, {"real": real, "fake": jax.lax.stop_gradient(fake)})
 
-        Each network runs once over everything that needs it (self-reenactment for the whole batch, the transfer
+    def _pass(self, params: dict, batch: dict, rng: Array) -> Pass:
+        """Each network runs once over everything that needs it (self-reenactment for the whole batch, the transfer
         pictures for every n-th): one pass keeps the step small to compile and its convolutions large.
         """
         source, driver, other = self._views(batch, rng)
@@ -108,120 +101,38 @@ class _FaceStage:
         # As sources: all i, and j again for l_consist.
         encoded = join(source.image, some_driver.image), join(source.pose, some_driver.pose), join(code_i, pick(code_j))
         latents, offsets = self._apply(params, *encoded, method="encode_with_offsets")
-        # Pictures: i -> j; j -> (pose i, code j); i -> (pose i, code j); i -> stranger k.
-        used = jnp.concatenate([jnp.arange(b), b + jnp.arange(few), chosen, chosen])
-        pose = join(driver.pose, some_source.pose, some_source.pose, some_other.pose)
-        code = join(code_j, pick(code_j), pick(code_j), jax.lax.stop_gradient(code_k))
+        stranger = jax.lax.stop_gradient(code_k)
+        pictures = [  # which of the sources, in which pose, with which code
+            (jnp.arange(b), driver.pose, code_j),
+            (b + jnp.arange(few), some_source.pose, pick(code_j)),
+            (chosen, some_source.pose, pick(code_j)),
+            (chosen, some_other.pose, stranger),
+        ]
+        turned_pose = None
+        if POSITIVES[self.losses.contrast["pairs"]] > 1:
+            turned_pose = self._turned(some_source, rng, jnp.asarray(batch["index"])[chosen])
+            pictures.append((chosen, turned_pose, stranger))
+        used, pose, code = (join(*parts) for parts in zip(*pictures, strict=True))
         out = self._apply(params, jax.tree.map(lambda x: x[used], latents), pose, code, method="render")
         drawn = jax.tree.map(lambda x: x[:b], out)
-        parts = self._label_losses(params, join(code_i, code_j), poses, source, driver)
-        parts |= self._geometry_losses(drawn, offsets[:b], source, driver)
-        parts |= self._picture_losses(drawn, driver)
-        transferred = [out["image"][b + n * few : b + (n + 1) * few] for n in range(3)]
-        identities = latents.identity[chosen], latents.identity[b:]
-        parts |= self._transfer_losses(params, transferred, identities, pick(code_i), code_k, some_source, some_other)
-        if self.use_critic:
-            parts |= self._adversarial_losses(params, drawn["image"], driver.image, step)
-        total = sum(self.config.loss[name] * value for name, value in parts.items())
-        carry = {"real": driver.image, "fake": jax.lax.stop_gradient(drawn["image"])}
-        return total, (parts | {"loss": total}, carry)
+        more = [out["image"][b + n * few : b + (n + 1) * few] for n in range(len(pictures) - 1)]
+        transferred = Transferred(*more[:3], turned=more[3] if more[3:] else None, turned_pose=turned_pose)
+        codes = code_i, code_j, code_k
+        return Pass(source, driver, other, chosen, codes, poses, latents, offsets, drawn, transferred)
 
-    def _picture_losses(self, out: dict, driver: View) -> Metrics:
-        focus = self._focus(driver)
-        parts = {
-            "pixel": pyramid_l1(out["image"], driver.image, focus).mean(),
-            "feature": feature_loss(out["image"], driver.image, focus).mean(),
-        }
-        if "painted" in out:
-            parts["painted"] = masked_l1(out["painted"], driver.image, focus).mean()
-        return parts
-
-    def _focus(self, view: View) -> Array:
-        """Weight of each pixel; the eyes' grows with their closure, which is rare and has to be painted."""
-        focus = self.config.loss_focus
-        mask = region_mask(region_boxes(view.landmarks), (self.size, self.size))
-        closure = jnp.clip(view.labels["lids"].mean(-1), 0.0, 1.0)[:, None, None, None]
-        eyes = mask[..., 1:] * (1.0 + focus.closed * closure)
-        return region_weight(jnp.concatenate([mask[..., :1], eyes], -1), focus.mouth, focus.eyes)
-
-    def _label_losses(self, params: dict, codes: Array, poses: Array, source: View, driver: View) -> Metrics:
-        """The code must tell mouth, lids and eyes by a linear reading; the pose encoder must tell the pose."""
-        both = jax.tree.map(join, source, driver)
-        read = self._apply(params, codes, method="read_labels")
-        spread = {"mouth": jnp.asarray([0.03, 0.2]), "lids": 0.3, "eyes": 0.15}
-        errors = [jnp.abs((read[name] - both.labels[name]) / spread[name]).mean() for name in spread]
-        pose_spread = jnp.asarray([0.1, 0.1, 0.1, 0.06, 0.06, 0.2, 0.08])
-        # Depth translation is not visible in a picture; it is learned with little weight.
-        return {"labels": sum(errors), "pose": jnp.abs((poses - both.pose) / pose_spread).mean()}
-
-    def _geometry_losses(self, out: dict, offsets: Array, source: View, driver: View) -> Metrics:
-        """Known points: source -> canonical, driver -> canonical, and driver -> source through both warps."""
-        b = offsets.shape[0]
-        face = jnp.broadcast_to(self.template, (b, *self.template.shape))
-        sample = lambda field, points: self.model.apply({}, field, points, method="sample_offsets")  # noqa: E731
-        seen = inverse_transform(source.pose, source.landmarks)
-        into = geometry.point_error(face + sample(offsets, face), seen, self.point_weight)
-        place = inverse_transform(driver.pose, driver.landmarks)
-        out_of = geometry.point_error(place + sample(out["offsets"], place), face, self.point_weight)
-        smooth = sum(
-            jnp.square(jnp.diff(field, axis=axis)).mean() for field in (offsets, out["offsets"]) for axis in (1, 2, 3)
-        )
-        parts = {"warp_in": into.mean(), "warp_out": out_of.mean(), "smooth": smooth}
-        if "coords" in out:
-            parts["flow"] = self._flow_loss(out["coords"], source, driver)
-        return parts
-
-    def _flow_loss(self, coords: Array, source: View, driver: View) -> Array:
-        read = grid_sample(coords, driver.landmarks[..., :2], "border")
-        error = geometry.point_error(read, source.landmarks[..., :2], self.flow_weight)
-        # Points of a face turned far away are hidden; their picture coordinates say little.
-        facing = (jnp.abs(driver.pose[:, 1]) < 0.5) & (jnp.abs(source.pose[:, 1]) < 0.5)
-        return (error * facing).mean()
-
-    def _transfer_losses(
-        self,
-        params: dict,
-        drawn: list[Array],
-        identities: tuple[Array, Array],
-        code_i: Array,
-        code_k: Array,
-        source: View,
-        other: View,
-    ) -> Metrics:
-        """l_consist, l_cross_id and the contrasts, on pictures nobody has seen."""
-        from_j, from_i, crossed = drawn
-        few = crossed.shape[0]
-        parts = {"consist": transfer.consistency(from_j, from_i, self._focus(source)).mean()}
-        maps = self._apply(params, join(crossed, other.image), method="encode_identity")
-        source_id, same_id = (embedding(identity) for identity in identities)
-        crossed_id, stranger_id = embedding(maps[:few]), embedding(maps[few:])
-        parts["cross_id"] = transfer.cross_identity(source_id, crossed_id).mean()
-        # The person is what two frames of a clip share and a stranger does not.
-        parts["identity"] = contrast([(source_id, same_id)], [(same_id, stranger_id)]).mean()
-        again = self._apply(params, aligned_crop(crossed, other.pose, self.face_size), method="encode_face")
-        parts["contrast"] = contrast([(again, code_k)], [(again, code_i)]).mean()
-        return parts
-
-    def _adversarial_losses(self, params: dict, fake: Array, real: Array, step: Array) -> Metrics:
-        frozen = jax.lax.stop_gradient(params["discriminator"])
-        logits, inner = self.critic.apply({"params": frozen}, fake)
-        _, wanted = self.critic.apply({"params": frozen}, real)
-        on = (step >= self.config.loss_adversarial_start).astype(jnp.float32)
-        return {
-            "adversarial": on * adversarial.generator_hinge(logits),
-            "matching": on * adversarial.feature_matching(wanted, inner),
-        }
+    def _turned(self, view: View, rng: Array, index: Array) -> Array:
+        """The view's poses with random rotations, deviation `contrast.turn` (radians about x, y, z)."""
+        turn = jnp.asarray(self.config.get("contrast", {}).get("turn", (0.15, 0.3, 0.1)))
+        keys = jax.vmap(lambda k: jax.random.fold_in(k, 5))(example_keys(rng, index))
+        draw = jnp.clip(jax.vmap(lambda k: jax.random.normal(k, (3,)))(keys), -2.0, 2.0)
+        return jnp.concatenate([turn * draw, view.pose[:, 3:]], -1)
 
     def discriminator_loss(
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
-        """Hinge on the pictures of this very step."""
-        b = carry["real"].shape[0]
-        logits, _ = self.critic.apply(
-            {"params": params["discriminator"]}, jnp.concatenate([carry["real"], carry["fake"]])
-        )
-        loss = adversarial.discriminator_hinge([x[:b] for x in logits], [x[b:] for x in logits])
-        return loss, ({"discriminator": loss}, carry)
+        """What the critic learns from the pictures of this very step."""
+        loss, parts = self.losses.critic_loss(params, carry["real"], carry["fake"], step)
+        return loss, (parts, carry)
 
     # ---- watching -----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from vasa_jax.training import checkpoint, manifest
 from vasa_jax.training.monitor import MetricsWriter, Progress
-from vasa_jax.training.partition import MeshPartitioner, make_partitioner
+from vasa_jax.training.partition import MeshPartitioner, accumulation, make_partitioner
 from vasa_jax.training.task import Task
 from vasa_jax.training.train_step import TrainState, init_state, make_optimizers, make_train_step, parameter_table
 
@@ -196,7 +196,13 @@ class _Run:
     def __call__(self, state, abstract, batch, batches, eval_stream_fn, start) -> tuple[int, dict[str, float]]:
         config = self.config
         optimizers = make_optimizers(config, self.task)
-        make = functools.partial(make_train_step, self.task, optimizers, ema_decay=config.get("ema_decay", 0.999))
+        make = functools.partial(
+            make_train_step,
+            self.task,
+            optimizers,
+            ema_decay=config.get("ema_decay", 0.999),
+            accumulate=accumulation(config, self.partitioner.batch_parts),
+        )
         train_step = self.partitioner.step(lambda axis: make(axis_name=axis), abstract)
         key = jax.random.key(config.seed)
         eval_batches = config.get("data", {}).get("eval_batches", 4)

@@ -39,6 +39,16 @@ def _check_batch(batch: Batch, parts: int) -> None:
         raise UsageError(f"batch_size {sorted(sizes)} does not divide by {parts} device(s); change config.batch_size")
 
 
+def accumulation(config: ml_collections.ConfigDict, devices: int = 1) -> int:
+    """config.accumulate, the parts that a batch is worked off in; each has to split over the devices."""
+    parts = config.get("accumulate", 1)
+    if parts < 1 or config.batch_size % (parts * devices):
+        raise UsageError(
+            f"config.accumulate is {parts}: batch_size {config.batch_size} must divide by it times {devices} device(s)"
+        )
+    return parts
+
+
 class MeshPartitioner:
     """jit over a mesh with axes (data, fsdp, tensor). Batches are split over data and fsdp.
 

@@ -134,24 +134,46 @@ def _gradients(
     return grads, metrics
 
 
+def _accumulated(
+    task: Task, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, parts: int
+) -> tuple[dict[str, Any], Metrics]:
+    """`_gradients` as the mean over `parts` of the batch, one after the other, so that only one part needs memory.
+
+    Every parts-th item goes together: a batch that is split over devices stays where it is.
+    """
+    if parts == 1:
+        return _gradients(task, params, batch, rng, step)
+    rows = jax.tree.map(lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), batch)
+
+    def gradients(part: Batch) -> tuple[dict[str, Any], Metrics]:
+        return _gradients(task, params, part, rng, step)
+
+    shapes = jax.eval_shape(gradients, jax.tree.map(lambda x: x[0], rows))
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    total, _ = jax.lax.scan(lambda sums, part: (jax.tree.map(jnp.add, sums, gradients(part)), None), zeros, rows)
+    return jax.tree.map(lambda x: x / parts, total)
+
+
 def make_train_step(
     task: Task,
     optimizers: Mapping[str, optax.GradientTransformation],
     *,
     ema_decay: float = 0.999,
+    accumulate: int = 1,
     axis_name: str | None = None,
 ) -> StepFn:
     """The pure step (state, batch, seed key) -> (state, metrics).
 
     Randomness is fold_in(seed key, step), so resuming needs the step alone. A step whose gradients are not finite
     changes nothing but `step` and `skipped`. The average of the parameters warms up as min(decay, (1 + n) / (10 + n)).
+    `accumulate` splits the batch into as many parts and averages their gradients.
     With `axis_name` the step runs per device and averages gradients and metrics over that axis (pmap).
     """
     optimizers = _with_frozen(optimizers, task)
 
     def train_step(state: TrainState, batch: Batch, seed_key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
         rng = jax.random.fold_in(seed_key, state.step)
-        grads, metrics = _gradients(task, state.params, batch, rng, state.step)
+        grads, metrics = _accumulated(task, state.params, batch, rng, state.step, accumulate)
         if axis_name is not None:
             grads, metrics = jax.lax.pmean((grads, metrics), axis_name)
         norms = {player: optax.tree.norm(grads[player]) for player in task.players}

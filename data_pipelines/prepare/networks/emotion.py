@@ -23,9 +23,10 @@ _COUNT = len(schema.EMOTIONS)
 
 
 class EmotionNetwork:
-    """Labels "emotion" [t, 8]: the clip's mean probabilities, the same in every frame.
+    """Labels "emotion" [t, 8]: the mean of the frames' probabilities, the same in every frame.
 
-    One value a clip, as VASA-1 averages them: speech stretches lips too, and a stretched lip alone is no emotion.
+    One value for all, as VASA-1 averages them over a clip: speech stretches lips too, and a stretched lip alone is no
+    emotion.
 
     Args:
       path: an ONNX file of HSEmotion with eight emotions.
@@ -37,9 +38,11 @@ class EmotionNetwork:
     def __init__(self, path: str | os.PathLike, every: int = 5):
         self._path, self._every = os.fspath(path), every
         self._network = onnx_file.OnnxNetwork(path, WHAT)
-        outputs = self._network.output_shape[-1] if self._network.output_shape else None
-        if outputs not in (_COUNT, _COUNT + 2, None):
-            raise self._network.wrong(f"it tells {outputs} classes apart, not {_COUNT}")
+        shape = self._network.output_shape
+        if shape and len(shape) != 2:
+            raise self._network.wrong(f"its output has {len(shape)} axes")
+        if shape and shape[-1] not in (_COUNT, _COUNT + 2, None):
+            raise self._network.wrong(f"it tells {shape[-1]} classes apart, not {_COUNT}")
         self._side = self._network.input_shape[-1] or SIDE
 
     def __call__(self, frames: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:

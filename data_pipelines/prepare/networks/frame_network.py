@@ -13,7 +13,7 @@ IMAGENET_STD = np.asarray([0.229, 0.224, 0.225], np.float32)
 
 
 class FrameNetwork(Protocol):
-    """Labels the frames of one clip.
+    """Labels successive frames of one clip: all of them, or a part of a long one.
 
     Attributes:
       labels: the names that a call returns.
@@ -22,7 +22,7 @@ class FrameNetwork(Protocol):
     labels: tuple[str, ...]
 
     def __call__(self, frames: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
-        """Labels a clip; its memory does not grow with the clip beyond the labels themselves.
+        """Labels frames; its memory does not grow with the clip beyond the labels themselves.
 
         Args:
           frames: t RGB pictures uint8 [h, w, 3], all of one size: an array [t, h, w, 3], or a list. The more pixels

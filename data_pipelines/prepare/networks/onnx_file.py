@@ -41,6 +41,7 @@ class OnnxNetwork:
             raise InputError(f"{path} needs the package onnxruntime ({error}); pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
+        options.intra_op_num_threads = 1  # a process a core works beside this one; and sums are the same everywhere
         providers = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
         try:
             self._session = onnxruntime.InferenceSession(self.path, options, providers)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from data_pipelines import schema
+from data_pipelines.stable_writer import StableWriter
 from data_pipelines.synthetic import generate
 
 
@@ -54,6 +55,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self, description=__doc__, features=schema.features(), license="Apache-2.0"
         )
+
+    def _example_writer(self) -> tfds.core.ExampleWriter:
+        return StableWriter(self.info.file_format)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         del dl_manager  # nothing to download

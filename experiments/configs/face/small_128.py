@@ -24,6 +24,9 @@ What small compute needed, and what was learned on the way:
 
 import ml_collections
 
+STARTS = ("consist", "cross_id", "identity", "contrast", "canonical", "adversarial", "discriminator")
+"""Losses that may wait until faces have formed."""
+
 
 def get_model() -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(
@@ -58,6 +61,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.seed = 0
     config.steps = 5000
     config.batch_size = 8
+    config.accumulate = 1
     config.checkpoint_every = 500
     config.keep = 3
     config.log_every = 20
@@ -93,7 +97,13 @@ def get_config() -> ml_collections.ConfigDict:
         "face_noise": 0.15,
     }
     config.loss_focus = {"mouth": 8.0, "eyes": 8.0, "closed": 0.0}
-    config.loss_adversarial_start = 0
+    # Published networks to compare pictures by (docs/training.md); "" is our own, which needs no file.
+    config.features = {"vgg19": "", "vggface": "", "gaze": "", "arcface": ""}
+    config.contrast = {"pairs": "cross", "scale": 5.0, "margin": 0.2, "turn": (0.15, 0.3, 0.1)}
+    config.r1 = {"weight": 0.0, "every": 16}
+    # Steps before which a loss counts nothing, and over which it then rises.
+    config.loss_start = {name: 0 for name in STARTS}
+    config.loss_ramp = {name: 0 for name in STARTS}
     config.loss = {
         "pixel": 4.0,
         "feature": 4.0,

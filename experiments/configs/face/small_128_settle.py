@@ -24,7 +24,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.init_from = "runs/face_small_128_sharp"
     config.data.mixture = ml_collections.ConfigDict({"grid": 0.7, "procedural_heads": 0.3})
     config.loss_focus.mouth = 20.0
-    config.loss_adversarial_start = 0
+    config.loss_start.adversarial = 0
     config.loss.adversarial = 0.04
     config.loss.pixel = 8.0
     config.augment.contrast = 0.2

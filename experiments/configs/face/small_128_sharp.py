@@ -33,7 +33,7 @@ def get_config() -> ml_collections.ConfigDict:
         "norm": "layer",
     }
     config.optimizer_discriminator.lr = 5e-4
-    config.loss_adversarial_start = 150
+    config.loss_start.adversarial = 150
     config.loss.adversarial = 0.1
     config.optimizer.lr = 5e-4
     config.optimizer.warmup_steps = 50

@@ -48,6 +48,7 @@ def get_config() -> ml_collections.ConfigDict:
         "audio_kernel": 5,
         "diffusion_steps": 1000,
         "dtype": "bfloat16",
+        "neutral_is_rest": True,
     }
     config.loss = {"previous_noise": 0.1}
     config.optimizer = {

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from data_pipelines.grid import grid
-from data_pipelines.prepare import example, tracking
+from data_pipelines.prepare import process, tracking
+from data_pipelines.prepare.source import Source
 from tests.data_pipelines.files import touch
 from vasa_jax.errors import InputError
 
@@ -44,11 +45,13 @@ def test_a_real_clip():
     class EveryTenth:
         """Tracks few frames and lets the face rest between: the test is of the path, not of the tracker."""
 
-        def track(self, clip_id, pictures):
+        def track(self, clip_id, pictures, box=None):
+            pictures = list(pictures)
             found = tracking.MediaPipeTracker(models[0]).track(clip_id, pictures[::25])
             return found.take(np.arange(len(pictures)) // 25)
 
-    made = example.make_example(clips[0], "s1_x", "s1", EveryTenth(), 160)
+    options = process.Options(size=160, min_seconds=0.0, filters=False)
+    (made,) = process.process(Source(clips[0], "s1_x", "s1"), EveryTenth(), options).examples
     assert len(made["frames"]) == 75 and made["audio"].shape == (48_000,)
     pose = np.median(made["pose"], 0)
     np.testing.assert_allclose(pose[3:], [0, 0, 0, 1], atol=1e-4)

@@ -3,6 +3,7 @@
 import fractions
 import gc
 import itertools
+import os
 import weakref
 
 import av
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import schema
-from data_pipelines.prepare import ingest, stretches, video
+from data_pipelines.prepare import ingest, stretches
 from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
@@ -32,6 +33,14 @@ def number(picture: np.ndarray) -> int:
 def numbers(path, *args) -> np.ndarray:
     """Which of `numbered` the pictures of a video are."""
     return np.asarray([number(picture) for picture in ingest.Video(path, *args).pictures()])
+
+
+def nearest(times: np.ndarray) -> np.ndarray:
+    """[t] which of the pictures at these times [n] (seconds) is nearest to every 1/25 s, of all of them at once."""
+    times = np.asarray(times, np.float64) - times[0]
+    duration = np.median(np.diff(times)) if len(times) > 1 else 1 / schema.FRAME_RATE
+    wanted = np.arange(max(1, round((times[-1] + duration) * schema.FRAME_RATE))) / schema.FRAME_RATE
+    return np.abs(times - wanted[:, None]).argmin(1)
 
 
 def write_silence(container, stream, seconds: float) -> None:
@@ -64,7 +73,7 @@ def test_nearest_in_time_with_two_pictures_in_memory(seed):
         gc.collect()
         most = max(most, len(alive))
     got += [int(p[0, 0, 0]) for p in slots.finish()]
-    np.testing.assert_array_equal(got, video.resample_indices(times))
+    np.testing.assert_array_equal(got, nearest(times))
     assert most <= 2
 
 
@@ -75,25 +84,65 @@ def test_containers(tmp_path, video_writer, ending):
     np.testing.assert_array_equal(numbers(path), np.arange(30))
 
 
-@pytest.mark.parametrize(
-    ("ending", "codec", "sound"),
-    [("webm", "libvpx", "libopus"), ("mpg", "mpeg1video", "mp2"), ("avi", "mpeg4", "pcm_s16le")],
-)
-def test_other_codecs(tmp_path, ending, codec, sound):
-    path = tmp_path / f"clip.{ending}"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
+def write_with(path, codec: str, sound: str, options: dict, ticks: np.ndarray, tone: np.ndarray, **muxer: str) -> None:
+    """`numbered` pictures on these ticks of 1/25 s, with sound [n] at 48 kHz."""
+    with av.open(str(path), "w", options=muxer) as container:
+        stream = container.add_stream(codec, rate=25, options=options)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
-        tone = container.add_stream(sound, rate=48_000, layout="mono")
-        for picture in numbered(30):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-        write_silence(container, tone, 1.2)
-    np.testing.assert_array_equal(numbers(path), np.arange(30))
+        heard = container.add_stream(sound, rate=48_000, layout="mono")
+        packets = []
+        for tick, picture in zip(ticks, numbered(len(ticks)), strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = int(tick), fractions.Fraction(1, 25)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        for at in range(0, len(tone), 960):
+            frame = av.AudioFrame.from_ndarray(tone[None, at : at + 960], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, at
+            packets += heard.encode(frame)
+        packets += heard.encode(None)
+        for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
+            container.mux(packet)
+
+
+CODECS = {
+    "webm": ("webm", "libvpx", "libopus", {}),
+    "mpg": ("mpg", "mpeg1video", "mp2", {}),
+    "avi, MPEG-4": ("avi", "mpeg4", "pcm_s16le", {}),
+    "avi, MPEG-4 with B-frames": ("avi", "mpeg4", "pcm_s16le", {"bf": "2", "b": "2000000"}),
+    "avi, H.264": ("avi", "libx264", "pcm_s16le", {"bf": "0"}),
+    "avi, H.264 with B-frames": ("avi", "libx264", "pcm_s16le", {"bf": "3"}),
+    "avi, H.264 with B-frames that lean on each other": (
+        "avi", "libx264", "pcm_s16le", {"bf": "7", "b-pyramid": "normal", "b_strategy": "0"},
+    ),
+    "mp4, H.264 with B-frames": ("mp4", "libx264", "aac", {"bf": "3"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_other_codecs(tmp_path, kind):
+    """Every picture once, in its order, and the sound in step with it: silence until picture 20."""
+    ending, codec, sound, options = CODECS[kind]
+    path, tone = tmp_path / f"clip.{ending}", np.zeros(48_000 * 40 // 25, np.int16)
+    tone[38_400:] = 8000 * np.sin(np.arange(len(tone) - 38_400) / 20)
+    write_with(path, codec, sound, options, np.arange(40), tone)
+    np.testing.assert_array_equal(numbers(path), np.arange(40))
     read = ingest.Video(path)
-    count = sum(1 for _ in read.pictures())
-    assert read.audio(count).shape == (count * schema.SAMPLES_PER_FRAME,)
+    loud = np.abs(read.audio(sum(1 for _ in read.pictures())))
+    assert len(loud) == 40 * schema.SAMPLES_PER_FRAME
+    assert abs(np.argmax(loud > 0.05) - 20 * schema.SAMPLES_PER_FRAME) < schema.SAMPLES_PER_FRAME / 2
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+def test_ticks_without_a_picture_in_avi(tmp_path, bf):
+    """A recorder that was too slow leaves empty chunks: the pictures after them must not come early."""
+    ticks = np.asarray([*range(10), *range(14, 30), *range(31, 40)])
+    path = tmp_path / "clip.avi"
+    write_with(path, "libx264", "pcm_s16le", {"bf": bf}, ticks, np.zeros(48_000 * 40 // 25, np.int16))
+    np.testing.assert_array_equal(numbers(path), nearest(ticks / 25))
+    read = ingest.Video(path)
+    assert sum(1 for _ in read.pictures()) == 40 and read.shortfall() is None
 
 
 @pytest.mark.parametrize(("ending", "slack"), [("mp4", 0), ("mkv", 16)])  # Matroska's clock ticks in milliseconds
@@ -137,7 +186,7 @@ def test_variable_rate_goes_by_time(tmp_path):
             frame.pts, frame.time_base = int(pts), fractions.Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    np.testing.assert_array_equal(numbers(path), video.resample_indices(times / 1000))
+    np.testing.assert_array_equal(numbers(path), nearest(times / 1000))
 
 
 def test_rotated_pictures_stand_upright(tmp_path, video_writer):
@@ -185,6 +234,22 @@ def test_a_header_that_lies_is_found_by_counting(tmp_path, video_writer):
     assert "of the 100 pictures" in half.shortfall()
 
 
+def test_sound_up_to_where_the_file_breaks_off(tmp_path):
+    """Within a packet of sound: it cannot be decoded, those before it can."""
+    path, noise = tmp_path / "clip.mp4", np.random.default_rng(0).integers(-5000, 5000, 48_000 * 90 // 25)
+    write_with(path, "libx264", "aac", {}, np.arange(90), noise.astype(np.int16), movflags="faststart")
+    whole = ingest.Video(path)
+    sound = whole.audio(sum(1 for _ in whole.pictures()))
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.size]
+    path.write_bytes(path.read_bytes()[: packets[len(packets) // 2].pos + packets[len(packets) // 2].size // 2])
+    half = ingest.Video(path)
+    count = sum(1 for _ in half.pictures())
+    read = half.audio(count)
+    assert 30 < count < 60 and read.shape == (count * schema.SAMPLES_PER_FRAME,)
+    np.testing.assert_array_equal(read[: 25 * schema.SAMPLES_PER_FRAME], sound[: 25 * schema.SAMPLES_PER_FRAME])
+
+
 def test_a_frame_bomb_is_refused_before_decoding(tmp_path, monkeypatch):
     path = tmp_path / "bomb.mp4"
     with av.open(str(path), "w") as container:
@@ -211,8 +276,10 @@ def test_what_cannot_be_opened(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         ingest.Video(tmp_path / "absent.mp4")
     (tmp_path / "folder.mp4").mkdir()
-    with pytest.raises(InputError, match="folder.mp4"):
-        ingest.Video(tmp_path / "folder.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for name in ("folder.mp4", "pipe.mp4"):
+        with pytest.raises(InputError, match=f"{name}: not a file"):
+            ingest.Video(tmp_path / name)
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:10,\nhttp://localhost/a.ts\n")
     with pytest.raises(InputError, match="list.mp4"):
         ingest.Video(tmp_path / "list.mp4")

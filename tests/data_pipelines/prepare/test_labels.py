@@ -91,8 +91,9 @@ def test_all_labels_have_the_shapes_of_the_schema():
     for name, value in found.items():
         shape, dtype = schema.PER_FRAME[name]
         assert value.shape == (4, *shape) and value.dtype == dtype
-    np.testing.assert_allclose(found["emotion"].sum(1), 0.6)
-    np.testing.assert_allclose(found["emotion"][:, 4], 0.6)
+    for labelled, smile in ((found, 0.6), (labels.label_frames(points, np.ones(4, bool)), 0.0)):
+        np.testing.assert_allclose(labelled["emotion"].sum(1), 1)
+        np.testing.assert_allclose(labelled["emotion"][:, [4, 5]], np.tile([smile, 1 - smile], (4, 1)), atol=1e-6)
     np.testing.assert_allclose(found["distance"], 0, atol=1e-6)
 
 

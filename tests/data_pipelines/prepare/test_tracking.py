@@ -1,3 +1,4 @@
+import itertools
 import os
 import pathlib
 import sys
@@ -79,10 +80,10 @@ def test_finds_a_real_face():
     if not models or not clips:
         pytest.skip(f"no face model or no GRID clip under {SHARED}")
     pytest.importorskip("mediapipe", reason="mediapipe is not installed")
-    from data_pipelines.prepare import crops, video
+    from data_pipelines.prepare import crops, ingest
     from vasa_jax import landmarks
 
-    pictures = video.read_clip(clips[0]).pictures[:3]
+    pictures = itertools.islice(ingest.Video(clips[0]).pictures(), 3)
     track = tracking.MediaPipeTracker(models[0]).track("a", pictures)
     assert track.valid.all() and track.points.shape == (3, 478, 3) and track.blendshapes.shape == (3, 52)
     box = crops.find_crop(landmarks.from_mediapipe(track.points))

@@ -27,6 +27,17 @@ def test_fields_have_the_shapes_of_the_schema(clip):
     )
 
 
+def test_mattes_hold_the_face_and_end_at_the_person(clip):
+    mattes = clip["mattes"]
+    assert mattes.shape == (_FRAMES, 80, 80) and mattes.dtype == np.uint8
+    at = np.floor((clip["landmarks"][..., :2] / schema.MARGIN + 1) * 40).astype(int)
+    covered = mattes[np.arange(_FRAMES)[:, None], at[..., 1], at[..., 0]]
+    assert (covered == 255).mean() > 0.9  # but for those on the outline
+    assert (mattes[:, 0, [0, -1]] == 0).all() and 0.2 < (mattes > 127).mean() < 0.9
+    behind = clip["frames"][:, (mattes == 0).all(0)].astype(float)
+    assert np.median(behind.std(0)) < 6  # what is behind a person stands still, but for noise
+
+
 def test_same_integers_same_clip_other_integers_another(clip):
     again = make_clip(seed=2, identity=3, frames=_FRAMES, size=80)
     for name, value in clip.items():

@@ -149,3 +149,43 @@ def write_onnx(
     graph += b"".join(_field(12, _value_info(*entry)) for entry in outputs.items())
     path.write_bytes(_field(1, 6) + _field(7, graph) + _field(8, _field(2, 11)))
     return path
+
+
+def write_emotion(path: Path, side: int = 224, count: int = 8, channels: int = 3) -> tuple[Path, dict[str, np.ndarray]]:
+    """A network of the emotion network's signature, and its weights: the picture's mean colour, then a linear layer."""
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(channels, count)), "b": rng.normal(size=count)}
+    nodes = [
+        ("GlobalAveragePool", ["input"], "pooled"),
+        ("Flatten", ["pooled"], "flat"),
+        ("Gemm", ["flat", "w", "b"], "output"),
+    ]
+    shapes = {"input": ("batch_size", channels, side, side)}, {"output": ("batch_size", count)}
+    return write_onnx(path, nodes, weights, *shapes), weights
+
+
+def write_matte(path: Path, height: int | str = "height", width: int | str = "width", outputs: int = 1) -> Path:
+    """A network of the matte network's signature. Foreground is what is red: ten times the red of -1..1, a sigmoid."""
+    nodes = [("Conv", ["input", "w", "b"], "logits"), ("Sigmoid", ["logits"], "output")]
+    kernel = np.zeros((outputs, 3, 1, 1))
+    kernel[:, 0] = 10
+    shapes = {"input": ("batch_size", 3, height, width)}, {"output": ("batch_size", outputs, height, width)}
+    return write_onnx(path, nodes, {"w": kernel, "b": np.zeros(outputs)}, *shapes)
+
+
+def write_gaze(path: Path, yaw: float, pitch: float) -> Path:
+    """A gaze network that always answers with these angles of its own, in degrees."""
+    state = resnet_state(np.random.default_rng(0))
+    for head, degrees in (("fc_yaw_gaze", yaw), ("fc_pitch_gaze", pitch)):
+        state[f"{head}.weight"] *= 0
+        state[f"{head}.bias"] = gaze_peak(degrees)
+    return write_torch(path, state)
+
+
+def gaze_peak(degrees: float) -> np.ndarray:
+    """Logits [90] of a distribution whose mean is that angle: two neighbouring bins share it."""
+    place = (degrees + 180) / 4
+    low = int(np.floor(place))
+    share = np.full(90, 1e-12)
+    share[[low, low + 1]] += [low + 1 - place, place - low]
+    return np.log(share).astype(np.float32)

@@ -19,19 +19,6 @@ def runtime():
     return pytest.importorskip("onnxruntime", reason="needs the package onnxruntime, which runs ONNX files")
 
 
-def _write(path, side=224, count=8, channels=3):
-    """A network of the published signature: the mean colour of the picture, then a linear layer."""
-    rng = np.random.default_rng(0)
-    weights = {"w": rng.normal(size=(channels, count)), "b": rng.normal(size=count)}
-    nodes = [
-        ("GlobalAveragePool", ["input"], "pooled"),
-        ("Flatten", ["pooled"], "flat"),
-        ("Gemm", ["flat", "w", "b"], "output"),
-    ]
-    shapes = {"input": ("batch_size", channels, side, side)}, {"output": ("batch_size", count)}
-    return stand_ins.write_onnx(path, nodes, weights, *shapes), weights
-
-
 def _frames(colours):
     """Pictures whose face has the colour [t, 3] and whose background is something else every time."""
     frames = np.random.default_rng(1).integers(0, 255, (len(colours), 120, 128, 3), np.uint8)
@@ -53,7 +40,7 @@ def test_the_order_is_that_of_the_published_network():
 
 @pytest.mark.parametrize("side, count", [(224, 8), (260, 8), (224, 10)])
 def test_probabilities_of_the_faces_averaged_over_the_clip(side, count, runtime, tmp_path):
-    path, weights = _write(tmp_path / "emotion.onnx", side, count)
+    path, weights = stand_ins.write_emotion(tmp_path / "emotion.onnx", side, count)
     colours = np.random.default_rng(2).integers(0, 255, (7, 3))
     network = emotion.EmotionNetwork(path, every=3)
     assert network._side == side
@@ -68,11 +55,13 @@ def test_probabilities_of_the_faces_averaged_over_the_clip(side, count, runtime,
 
 def test_wrong_files_say_which_to_get(runtime, tmp_path):
     (tmp_path / "text.onnx").write_text("no network")
-    _write(tmp_path / "seven.onnx", count=7)
-    _write(tmp_path / "grey.onnx", channels=1)
-    whole = _write(tmp_path / "whole.onnx")[0].read_bytes()
+    stand_ins.write_emotion(tmp_path / "seven.onnx", count=7)
+    stand_ins.write_emotion(tmp_path / "grey.onnx", channels=1)
+    whole = stand_ins.write_emotion(tmp_path / "whole.onnx")[0].read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
+    stand_ins.write_matte(tmp_path / "matte.onnx")
     for name, why in (
+        ("matte.onnx", "its output has 4 axes"),
         ("absent.onnx", "does not exist"),
         ("text.onnx", "not a readable ONNX file"),
         ("cut.onnx", "not a readable ONNX file"),
@@ -86,6 +75,6 @@ def test_wrong_files_say_which_to_get(runtime, tmp_path):
 
 def test_without_the_package_the_message_names_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    path, _ = _write(tmp_path / "emotion.onnx")
+    path, _ = stand_ins.write_emotion(tmp_path / "emotion.onnx")
     with pytest.raises(InputError, match="emotion.onnx needs the package onnxruntime.*pip install"):
         emotion.EmotionNetwork(path)

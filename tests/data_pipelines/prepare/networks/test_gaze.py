@@ -11,38 +11,20 @@ from vasa_jax import landmarks
 from vasa_jax.errors import InputError
 
 
-def _peak(degrees):
-    """Logits of a distribution whose mean is that angle: two neighbouring bins share it."""
-    place = (degrees + 180) / 4
-    low = int(np.floor(place))
-    share = np.full(90, 1e-12)
-    share[[low, low + 1]] += [low + 1 - place, place - low]
-    return np.log(share).astype(np.float32)
-
-
 @pytest.mark.parametrize("degrees", [-60.0, -5.5, 0.0, 1.0, 37.0])
 def test_the_expectation_of_the_bins_is_the_angle(degrees):
-    assert np.degrees(gaze.expected_angles(_peak(degrees))) == pytest.approx(degrees, abs=1e-3)
+    assert np.degrees(gaze.expected_angles(stand_ins.gaze_peak(degrees))) == pytest.approx(degrees, abs=1e-3)
 
 
 @pytest.mark.parametrize("yaw, pitch", [(20.0, 0.0), (-35.0, 0.0), (0.0, 15.0), (0.0, -25.0), (30.0, -20.0)])
 def test_signs_are_those_of_the_picture(yaw, pitch):
     """The network's authors draw gaze as an arrow (-sin yaw cos pitch, -sin pitch), x right, y down; so do we."""
-    angles = np.asarray(gaze.schema_gaze(_peak(yaw), _peak(pitch)))
+    angles = np.asarray(gaze.schema_gaze(stand_ins.gaze_peak(yaw), stand_ins.gaze_peak(pitch)))
     across, down, away = schema.gaze_direction(angles)
     yaw, pitch = np.radians([yaw, pitch])
     np.testing.assert_allclose([across, down], [-np.sin(yaw) * np.cos(pitch), -np.sin(pitch)], atol=1e-4)
     assert away < 0  # towards the camera
     np.testing.assert_allclose(angles, [-yaw, pitch], atol=1e-4)
-
-
-def _state(yaw, pitch):
-    """A network that always answers with these angles."""
-    state = stand_ins.resnet_state(np.random.default_rng(0))
-    for head, degrees in (("fc_yaw_gaze", yaw), ("fc_pitch_gaze", pitch)):
-        state[f"{head}.weight"] *= 0
-        state[f"{head}.bias"] = _peak(degrees)
-    return state
 
 
 def _points(rotations, centre=(60.0, 55.0), scale=35.0):
@@ -52,7 +34,7 @@ def _points(rotations, centre=(60.0, 55.0), scale=35.0):
 
 
 def test_eyes_are_what_the_head_does_not_explain(tmp_path):
-    network = gaze.GazeNetwork(stand_ins.write_torch(tmp_path / "net.pkl", _state(20.0, -10.0)), batch=2)
+    network = gaze.GazeNetwork(stand_ins.write_gaze(tmp_path / "net.pkl", 20.0, -10.0), batch=2)
     ahead = np.radians([-20.0, -10.0])  # theta, phi
     # A head looks along -z; this rotation carries -z onto the gaze.
     along = Rotation.align_vectors(schema.gaze_direction(ahead)[None], [[0, 0, -1]])[0].as_euler("xyz")
@@ -84,7 +66,7 @@ def test_frames_are_labelled_by_themselves_and_by_their_faces(tmp_path):
 
 
 def test_faces_half_outside_the_picture(tmp_path):
-    network = gaze.GazeNetwork(stand_ins.write_torch(tmp_path / "net.pkl", _state(0.0, 0.0)))
+    network = gaze.GazeNetwork(stand_ins.write_gaze(tmp_path / "net.pkl", 0.0, 0.0))
     points = _points(np.zeros((2, 3)), centre=(0.0, 0.0)) + np.asarray([[[0, 0, 0]], [[-500, 900, 0]]])
     labels = network(np.zeros((2, 60, 60, 3), np.uint8), points)
     assert labels["gaze"].shape == (2, 2) and np.isfinite(labels["gaze"]).all()
@@ -92,7 +74,7 @@ def test_faces_half_outside_the_picture(tmp_path):
 
 def test_wrong_files_say_which_to_get(tmp_path):
     (tmp_path / "text.pkl").write_text("no network")
-    state = _state(0.0, 0.0)
+    state = stand_ins.resnet_state(np.random.default_rng(0))
     stand_ins.write_torch(tmp_path / "resnet.pkl", {k: v for k, v in state.items() if "pitch" not in k})
     stand_ins.write_torch(tmp_path / "mpii.pkl", stand_ins.resnet_state(np.random.default_rng(0), bins=28))
     for name, why in (
@@ -106,7 +88,7 @@ def test_wrong_files_say_which_to_get(tmp_path):
 
 
 def test_misuse_is_an_error(tmp_path):
-    network = gaze.GazeNetwork(stand_ins.write_torch(tmp_path / "net.pkl", _state(0.0, 0.0)))
+    network = gaze.GazeNetwork(stand_ins.write_gaze(tmp_path / "net.pkl", 0.0, 0.0))
     points = _points(np.zeros((2, 3)))
     for frames, bad in (
         (np.zeros((1, 60, 60, 3), np.uint8), points),

@@ -13,15 +13,6 @@ def runtime():
     return pytest.importorskip("onnxruntime", reason="needs the package onnxruntime, which runs ONNX files")
 
 
-def _write(path, height="height", width="width", outputs=1):
-    """Foreground is what is red: the sigmoid of ten times the red channel of -1..1."""
-    nodes = [("Conv", ["input", "w", "b"], "logits"), ("Sigmoid", ["logits"], "output")]
-    kernel = np.zeros((outputs, 3, 1, 1))
-    kernel[:, 0] = 10
-    shapes = {"input": ("batch_size", 3, height, width)}, {"output": ("batch_size", outputs, height, width)}
-    return stand_ins.write_onnx(path, nodes, {"w": kernel, "b": np.zeros(outputs)}, *shapes)
-
-
 @pytest.mark.parametrize(
     "picture, seen",
     [((80, 80), (512, 512)), ((512, 512), (512, 512)), ((640, 480), (640, 480)), ((1920, 1080), (896, 512)),
@@ -35,7 +26,7 @@ def test_sizes_are_those_of_the_published_code(picture, seen):
 @pytest.mark.parametrize("size", [(80, 80), (72, 90), (64, 48)])
 @pytest.mark.parametrize("fixed", [False, True])
 def test_mattes_have_the_size_and_place_of_their_pictures(size, fixed, runtime, tmp_path):
-    path = _write(tmp_path / "matte.onnx", *((64, 96) if fixed else ()))
+    path = stand_ins.write_matte(tmp_path / "matte.onnx", *((64, 96) if fixed else ()))
     height, width = size
     frames = np.zeros((3, height, width, 3), np.uint8)
     frames[:, :, : width // 2, 0] = 255
@@ -52,7 +43,7 @@ def test_mattes_have_the_size_and_place_of_their_pictures(size, fixed, runtime, 
 
 
 def test_wrong_files_say_which_to_get(runtime, tmp_path):
-    _write(tmp_path / "colours.onnx", outputs=3)
+    stand_ins.write_matte(tmp_path / "colours.onnx", outputs=3)
     for name, why in (("absent.onnx", "does not exist"), ("colours.onnx", "its output has 3 channels")):
         with pytest.raises(InputError, match=rf"{name}.*{why}.*give modnet_photographic_portrait_matting.onnx"):
             matte.MatteNetwork(tmp_path / name)

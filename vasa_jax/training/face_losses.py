@@ -1,0 +1,292 @@
+"""What the face latent model is trained on, given one pass through it; each loss under the name of its weight.
+
+docs/training.md has the table: symbol, weight, from when, which networks each reaches.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array, Float
+
+from vasa_jax import landmarks
+from vasa_jax.losses import adversarial, geometry, transfer
+from vasa_jax.losses.alignment import recognition_crop
+from vasa_jax.losses.contrastive import contrast
+from vasa_jax.losses.gaze import gaze_loss
+from vasa_jax.losses.perceptual import FeatureNetwork, feature_loss
+from vasa_jax.losses.reconstruction import masked_l1, pyramid_l1, region_boxes, region_mask, region_weight
+from vasa_jax.models.discriminator import Discriminator
+from vasa_jax.models.dynamics_encoder import aligned_crop
+from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
+from vasa_jax.models.identity_encoder import embedding
+from vasa_jax.ops.rotations import inverse_transform
+from vasa_jax.ops.warp import grid_sample
+from vasa_jax.pretrained.networks import open_networks
+from vasa_jax.training.augment import View
+from vasa_jax.training.task import Metrics
+
+POSITIVES = {"cross": 1, "all": 3}
+"""What `contrast.pairs` may be, and how many pairs are pulled together."""
+
+_STARTS_WITH = {"matching": "adversarial"}
+
+
+def join(*arrays: Array) -> Array:
+    """Batches one after another."""
+    return jnp.concatenate(arrays)
+
+
+@dataclasses.dataclass(frozen=True)
+class Transferred:
+    """Pictures nobody has seen, of the items chosen for them: frames i and j of one video, k of another.
+
+    Attributes:
+      from_j, from_i: D(V_j, id_j, pose_i, dyn_j) and D(V_i, id_i, pose_i, dyn_j).
+      crossed: D(V_i, id_i, pose_k, dyn_k), the code without gradient.
+      turned: crossed again in a random pose, `turned_pose`; both None unless all positives are asked for.
+    """
+
+    from_j: Float[Array, "f h w 3"]
+    from_i: Float[Array, "f h w 3"]
+    crossed: Float[Array, "f h w 3"]
+    turned: Float[Array, "f h w 3"] | None
+    turned_pose: Float[Array, "f 7"] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """One pass through the networks: what they saw and what they made. i is the source, j the driver, k the stranger.
+
+    Attributes:
+      chosen: which of the b items also serve the transfer losses [f].
+      codes: of the sources [b, d], of the drivers [b, d], of the chosen items' strangers [f, d].
+      poses: as encoded, sources then drivers [2 b, 7].
+      latents, offsets: of the sources, then of the chosen items' drivers [b + f].
+      drawn: the model's outputs for i driven by j, of all items.
+    """
+
+    source: View
+    driver: View
+    other: View
+    chosen: Array
+    codes: tuple[Array, Array, Array]
+    poses: Array
+    latents: FaceLatents
+    offsets: Array
+    drawn: dict[str, Array]
+    transferred: Transferred
+
+    def pick(self, tree):
+        """The chosen items of a batch."""
+        return jax.tree.map(lambda x: x[self.chosen], tree)
+
+
+class FaceLosses:
+    """The losses of a run's configuration; every method is a pure function of its arguments."""
+
+    def __init__(self, config: ml_collections.ConfigDict, model: FaceLatentModel, critic: Discriminator | None):
+        self.config, self.model, self.critic = config, model, critic
+        self.size, self.face_size = config.model.size, config.model.face_size
+        self.networks = open_networks(config.get("features", {}), config.model.get("dtype", "float32"))
+        self.contrast = {"pairs": "cross", "scale": 5.0, "margin": 0.2} | dict(config.get("contrast", {}))
+        self.template = jnp.asarray(landmarks.template())
+        self.point_weight = jnp.asarray(geometry.point_weights())
+        self.flow_weight = jnp.asarray(geometry.point_weights(oval=0.0))
+
+    def __call__(self, params: dict, made: Pass, step: Array) -> tuple[Array, Metrics]:
+        """(weighted sum, every loss by name). A loss that has not started yet is reported as 0."""
+        parts = self.labels(params, made) | self.geometry(made) | self.pictures(made) | self.transfer(params, made)
+        if self.critic is not None:
+            parts |= self.adversarial(params, *self.shown(made))
+        parts = {name: self.started(name, value, step) for name, value in parts.items()}
+        return sum(self.config.loss[name] * value for name, value in parts.items()), parts
+
+    def started(self, name: str, value: Array, step: Array) -> Array:
+        """0 before config.loss_start[name], rising over config.loss_ramp[name] steps, then the value."""
+        name = _STARTS_WITH.get(name, name)
+        start = self.config.get("loss_start", {}).get(name, 0)
+        ramp = self.config.get("loss_ramp", {}).get(name, 0)
+        if start <= 0 and ramp <= 1:
+            return value
+        return jnp.clip((step - start + 1) / max(ramp, 1), 0.0, 1.0) * value
+
+    def wants(self, name: str) -> bool:
+        """Whether a loss has a weight; what has none is not computed."""
+        return self.config.loss.get(name, 0.0) != 0.0
+
+    # ---- where pictures count -----------------------------------------------------------------------
+
+    def focus(self, view: View) -> Float[Array, "b h w 1"]:
+        """Weight of each pixel; the eyes' grows with their closure, which is rare and has to be painted."""
+        focus = self.config.loss_focus
+        mask = region_mask(region_boxes(view.landmarks), (self.size, self.size))
+        closure = jnp.clip(view.labels["lids"].mean(-1), 0.0, 1.0)[:, None, None, None]
+        eyes = mask[..., 1:] * (1.0 + focus.closed * closure)
+        weight = region_weight(jnp.concatenate([mask[..., :1], eyes], -1), focus.mouth, focus.eyes)
+        return weight if view.matte is None else weight * self.foreground(view)
+
+    def foreground(self, view: View) -> Float[Array, "b h w 1"]:
+        """1 on the person, `loss_focus.background` (0 by default) behind; 1 everywhere without a matte."""
+        if view.matte is None:
+            return jnp.ones((*view.image.shape[:-1], 1))
+        behind = self.config.loss_focus.get("background", 0.0)
+        return behind + (1.0 - behind) * view.matte
+
+    def shown(self, made: Pass) -> tuple[Array, Array]:
+        """(real, generated) pictures for the critic: behind the person both are the real one."""
+        real, fake = made.driver.image, made.drawn["image"]
+        if made.driver.matte is None:
+            return real, fake
+        inside = self.foreground(made.driver)
+        return real, inside * fake + (1.0 - inside) * real
+
+    # ---- self-reenactment ---------------------------------------------------------------------------
+
+    def pictures(self, made: Pass) -> Metrics:
+        """i driven by j must be j: pixels, features of the picture, of the aligned face and of the eyes."""
+        out, driver, networks = made.drawn, made.driver, self.networks
+        focus = self.focus(driver)
+        parts = {
+            "pixel": pyramid_l1(out["image"], driver.image, focus).mean(),
+            "feature": feature_loss(out["image"], driver.image, focus, networks.picture).mean(),
+        }
+        if "painted" in out:
+            parts["painted"] = masked_l1(out["painted"], driver.image, focus).mean()
+        if self.wants("face"):
+            parts["face"] = self.face(out["image"], driver, networks.face).mean()
+        if self.wants("gaze"):
+            seen = (driver.image, driver.landmarks, driver.pose, self.foreground(driver))
+            parts["gaze"] = gaze_loss(out["image"], *seen, networks.gaze).mean()
+        return parts
+
+    def face(self, image: Array, view: View, network: FeatureNetwork) -> Float[Array, " b"]:
+        """Feature loss of the faces, cut out as the dynamics encoder sees them (spec 2.1: VGGFace)."""
+        side = network.side or self.face_size
+        crops = (aligned_crop(x, view.pose, side) for x in (image, view.image, self.foreground(view)))
+        return feature_loss(*crops, network)
+
+    def labels(self, params: dict, made: Pass) -> Metrics:
+        """The code must tell mouth, lids and eyes by a linear reading; the pose encoder must tell the pose."""
+        both = jax.tree.map(join, made.source, made.driver)
+        codes = join(*made.codes[:2])
+        read = self.model.apply({"params": params["model"]}, codes, method="read_labels")
+        spread = {"mouth": jnp.asarray([0.03, 0.2]), "lids": 0.3, "eyes": 0.15}
+        errors = [jnp.abs((read[name] - both.labels[name]) / spread[name]).mean() for name in spread]
+        return {"labels": sum(errors), "pose": geometry.pose_error(made.poses, both.pose).mean()}
+
+    def geometry(self, made: Pass) -> Metrics:
+        """Known points: source -> canonical, driver -> canonical, and driver -> source through both warps."""
+        source, driver, out = made.source, made.driver, made.drawn
+        b = source.pose.shape[0]
+        offsets = made.offsets[:b]
+        face = jnp.broadcast_to(self.template, (b, *self.template.shape))
+        sample = lambda field, points: self.model.apply({}, field, points, method="sample_offsets")  # noqa: E731
+        seen = inverse_transform(source.pose, source.landmarks)
+        into = geometry.point_error(face + sample(offsets, face), seen, self.point_weight)
+        place = inverse_transform(driver.pose, driver.landmarks)
+        out_of = geometry.point_error(place + sample(out["offsets"], place), face, self.point_weight)
+        smooth = sum(
+            jnp.square(jnp.diff(field, axis=axis)).mean() for field in (offsets, out["offsets"]) for axis in (1, 2, 3)
+        )
+        parts = {"warp_in": into.mean(), "warp_out": out_of.mean(), "smooth": smooth}
+        if "coords" in out:
+            parts["flow"] = self.flow(out["coords"], source, driver)
+        return parts
+
+    def flow(self, coords: Array, source: View, driver: View) -> Array:
+        """The driver's points must be read from where the source's are."""
+        read = grid_sample(coords, driver.landmarks[..., :2], "border")
+        error = geometry.point_error(read, source.landmarks[..., :2], self.flow_weight)
+        # Points of a face turned far away are hidden; their picture coordinates say little.
+        facing = (jnp.abs(driver.pose[:, 1]) < 0.5) & (jnp.abs(source.pose[:, 1]) < 0.5)
+        return (error * facing).mean()
+
+    # ---- transfer -----------------------------------------------------------------------------------
+
+    def transfer(self, params: dict, made: Pass) -> Metrics:
+        """l_consist, l_cross_id, the contrasts and the canonical volumes', on pictures nobody has seen."""
+        out, b = made.transferred, made.source.pose.shape[0]
+        source, driver = made.pick(made.source), made.pick(made.driver)
+        focus = self.focus(source)
+        if driver.matte is not None:
+            focus *= self.foreground(driver)  # what is the person in both frames
+        parts = {"consist": transfer.consistency(out.from_j, out.from_i, focus, self.networks.picture).mean()}
+        parts |= self.identities(params, made)
+        parts["contrast"] = self.motions(params, made).mean()
+        if self.wants("canonical"):
+            volumes = made.latents.appearance
+            if self.config.model.generator.source_skip:
+                volumes = volumes[
+                    ..., :-2
+                ]  # the last two say where in its picture a place was, which is the frame's own
+            parts["canonical"] = transfer.canonical_consistency(volumes[made.chosen], volumes[b:]).mean()
+        return parts
+
+    def identities(self, params: dict, made: Pass) -> Metrics:
+        """The driven stranger stays himself; and, for our own encoder, what a person is at all."""
+        source, other, crossed = made.pick(made.source), made.pick(made.other), made.transferred.crossed
+        few, b = crossed.shape[0], made.source.pose.shape[0]
+        maps = self.model.apply({"params": params["model"]}, join(crossed, other.image), method="encode_identity")
+        source_id, same_id = (
+            embedding(identity) for identity in (made.latents.identity[made.chosen], made.latents.identity[b:])
+        )
+        crossed_id, stranger_id = embedding(maps[:few]), embedding(maps[few:])
+        # The person is what two frames of a clip share and a stranger does not.
+        same = contrast([(source_id, same_id)], [(same_id, stranger_id)]).mean()
+        pair = source_id, crossed_id
+        if self.networks.identity is not None:
+            faces = recognition_crop(join(source.image, crossed), join(source.pose, other.pose))
+            pair = jnp.split(self.networks.identity(faces), 2)
+        return {"cross_id": transfer.cross_identity(*pair).mean(), "identity": same}
+
+    def motions(self, params: dict, made: Pass) -> Float[Array, " f"]:
+        """L_cos: the codes of generated pictures are those of their drivers, whoever and however posed they show.
+
+        "cross" has the one positive (crossed, k) and the negative (crossed, i). "all" has three positives, (drawn, j),
+        (crossed, k) and (turned, k), which is crossed in another pose (EMOPortraits); negatives are the other drivers.
+        """
+        out, other = made.transferred, made.pick(made.other)
+        code_i, code_j, code_k = made.pick(made.codes[0]), made.pick(made.codes[1]), made.codes[2]
+        pictures, poses = [out.crossed], [other.pose]
+        if self.contrast["pairs"] == "all":
+            pictures += [made.pick(made.drawn["image"]), out.turned]
+            poses += [made.pick(made.driver.pose), out.turned_pose]
+        faces = aligned_crop(join(*pictures), join(*poses), self.face_size)
+        again = self.model.apply({"params": params["model"]}, faces, method="encode_face")
+        crossed, *more = jnp.split(again, len(pictures))
+        positives, negatives = [(crossed, code_k)], [(crossed, code_i)]
+        if more:
+            drawn, turned = more
+            positives += [(drawn, code_j), (turned, code_k)]
+            negatives = [(crossed, code_j), (drawn, code_k), (turned, code_j)]
+        return contrast(positives, negatives, self.contrast["scale"], self.contrast["margin"])
+
+    # ---- the critic ---------------------------------------------------------------------------------
+
+    def adversarial(self, params: dict, real: Array, fake: Array) -> Metrics:
+        """What the critic says of generated pictures, and its features of them beside those of the real ones."""
+        frozen = jax.lax.stop_gradient(params["discriminator"])
+        logits, inner = self.critic.apply({"params": frozen}, fake)
+        _, wanted = self.critic.apply({"params": frozen}, real)
+        return {
+            "adversarial": adversarial.generator_hinge(logits),
+            "matching": adversarial.feature_matching(wanted, inner),
+        }
+
+    def critic_loss(self, params: dict, real: Array, fake: Array, step: Array) -> tuple[Array, Metrics]:
+        """(loss of the critic, its parts): hinge, and R1 at every config.r1.every-th step where it has a weight."""
+        judge = lambda pictures: self.critic.apply({"params": params["discriminator"]}, pictures)[0]  # noqa: E731
+        b = real.shape[0]
+        logits = judge(join(real, fake))
+        hinge = adversarial.discriminator_hinge([x[:b] for x in logits], [x[b:] for x in logits])
+        hinge = self.started("discriminator", hinge, step)
+        r1 = self.config.get("r1", {"weight": 0.0})
+        if not r1["weight"]:
+            return hinge, {"discriminator": hinge}
+        due = step % r1["every"] == 0
+        penalty = jax.lax.cond(due, lambda: adversarial.r1_penalty(judge, real).mean(), lambda: 0.0)
+        penalty = self.started("discriminator", penalty, step)
+        # Paid for the steps in between as well (Karras et al. 2020).
+        return hinge + 0.5 * r1["weight"] * r1["every"] * penalty, {"discriminator": hinge, "r1": penalty}
