@@ -54,7 +54,7 @@ def _identity() -> tuple[Any, str]:
 
     if not _IDENTITY.value:
         return None, "not run: give --identity_model"
-    return identity.FaceRecogniser(_IDENTITY.value), _IDENTITY.value
+    return identity.FaceRecogniser(_IDENTITY.value), Path(_IDENTITY.value).name
 
 
 def _lpips() -> tuple[Any, str]:

@@ -16,9 +16,10 @@ ROOT = pathlib.Path(__file__).parents[2]
         ([], 2, "--suite"),
         (["--suite=beauty"], 2, "suite"),
         (["--suite=face", "--identity_model=absent.onnx"], 3, "absent.onnx"),
+        (["--suite=face", "--lpips_linear=alex.pth"], 2, "give both"),
         (["--suite=motion", "--checkpoint=absent"], 3, "--checkpoint"),
     ],
-    ids=["no suite", "unknown suite", "no identity model", "no checkpoint"],
+    ids=["no suite", "unknown suite", "no identity model", "half of LPIPS", "no checkpoint"],
 )
 def test_one_line_that_says_what_is_wrong(tmp_path, flags, code, says):
     command = [sys.executable, "-m", "experiments.evaluate", *flags, f"--report={tmp_path}/report.json"]

@@ -19,7 +19,7 @@ def explained_variance(
     1 is all, 0 is what the mean of the fitting rows would give, below 0 is worse than that mean.
     The penalty is the one of four that serves the second half of the fitting rows best after a fit on the first.
     """
-    codes, values = np.asarray(codes, np.float64), np.asarray(values, np.float64)
+    codes, values = _standardised(codes, fit), np.asarray(values, np.float64)
     model = _fit(codes[fit], values[fit])
     return _score(model(codes[~fit]), values[~fit], float(values[fit].mean()))
 
@@ -27,7 +27,8 @@ def explained_variance(
 def accuracy(codes: Float[np.ndarray, "n c"], classes: Int[np.ndarray, " n"], fit: Bool[np.ndarray, " n"]) -> float:
     """Share of the rows not for `fit` whose class a linear probe tells; chance is 1 / number of classes."""
     kinds, index = np.unique(classes, return_inverse=True)
-    scores = _fit(np.asarray(codes, np.float64)[fit], np.eye(len(kinds))[index[fit]])(codes[~fit])
+    codes = _standardised(codes, fit)
+    scores = _fit(codes[fit], np.eye(len(kinds))[index[fit]])(codes[~fit])
     return float((scores.argmax(-1) == index[~fit]).mean())
 
 
@@ -40,6 +41,12 @@ def spectrum_area(codes: Float[np.ndarray, "n c"]) -> float:
     spectrum = np.pad(spectrum, (0, max(0, codes.shape[1] - len(spectrum))))[: codes.shape[1]]
     share = np.concatenate([[0.0], np.cumsum(spectrum) / max(spectrum.sum(), 1e-12)])
     return float((share[1:] + share[:-1]).mean() / 2)
+
+
+def _standardised(codes: np.ndarray, fit: np.ndarray) -> np.ndarray:
+    """The penalty is to weigh on all values of a code alike."""
+    codes = np.asarray(codes, np.float64)
+    return (codes - codes[fit].mean(0)) / np.maximum(codes[fit].std(0), 1e-9)
 
 
 def _fit(codes: np.ndarray, values: np.ndarray) -> ridge.RidgeRegression:
