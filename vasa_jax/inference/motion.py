@@ -31,6 +31,7 @@ def sample_window(
     *,
     config: MotionConfig,
     steps: int,
+    method: str = "ddim",
     eta: float = 0.0,
 ) -> Float[Array, "b w m"]:
     """One window of standardised motion from noise; `conditions.audio` is normalised log-mel. Pure, to be jitted."""
@@ -41,7 +42,7 @@ def sample_window(
 
     audio = model.apply({"params": params}, conditions.audio, conditions.audio_valid, method="encode_audio")
     denoise = guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS, drop)
-    return sampler.ddim(denoise, start, key, count=steps, eta=eta, steps=config.diffusion_steps)
+    return sampler.sample(denoise, start, key, method=method, count=steps, eta=eta, steps=config.diffusion_steps)
 
 
 class MotionGenerator:
