@@ -34,9 +34,9 @@ def _spread_by_hand(count: int) -> float:
 @pytest.mark.parametrize("count", [1, 5, 10, 50, 1000])
 def test_deterministic_steps_are_the_linear_map(count: int) -> None:
     start = jax.random.normal(jax.random.key(0), (3, 4, 5))
-    made = jax.jit(lambda x: sampler.sample(_perfect, x, jax.random.key(1), count=count))(start)
+    made = jax.jit(lambda x: sampler.sample(_perfect, x, jax.random.key(1), method="ddim", count=count))(start)
     # The start is taken as pure noise although 1e-3 of the signal is left at the last time, hence the offset.
-    centre = sampler.sample(_perfect, jnp.zeros_like(start), jax.random.key(1), count=count)
+    centre = sampler.sample(_perfect, jnp.zeros_like(start), jax.random.key(1), method="ddim", count=count)
     np.testing.assert_allclose(centre, MEAN, atol=5e-3)
     np.testing.assert_allclose(made - centre, _spread_by_hand(count) * start, atol=2e-4)
     if count == 1000:
@@ -46,7 +46,7 @@ def test_deterministic_steps_are_the_linear_map(count: int) -> None:
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_every_eta_makes_the_same_distribution(eta: float) -> None:
     start = jax.random.normal(jax.random.key(2), (100, 20, 10))
-    made = jax.jit(lambda x: sampler.sample(_perfect, x, jax.random.key(3), count=200, eta=eta))(start)
+    made = jax.jit(lambda x: sampler.sample(_perfect, x, jax.random.key(3), method="ddim", count=200, eta=eta))(start)
     # 20,000 draws: 0.3 % for the mean in units of the spread, 0.5 % for the spread; the rest is the step size.
     np.testing.assert_allclose(made.mean(), MEAN, atol=0.01)
     np.testing.assert_allclose(made.std(), SPREAD, rtol=0.05)
@@ -55,7 +55,9 @@ def test_every_eta_makes_the_same_distribution(eta: float) -> None:
 def test_deterministic_ignores_the_key_and_ancestral_does_not() -> None:
     start = jnp.ones((1, 2, 3))
     for eta, same in ((0.0, True), (1.0, False)):
-        one, other = (sampler.sample(_perfect, start, jax.random.key(k), count=10, eta=eta) for k in (0, 1))
+        one, other = (
+            sampler.sample(_perfect, start, jax.random.key(k), method="ddim", count=10, eta=eta) for k in (0, 1)
+        )
         assert bool(jnp.array_equal(one, other)) is same
 
 
