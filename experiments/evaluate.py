@@ -169,7 +169,12 @@ def motion_suite() -> dict[str, Any]:
     if _SPLITS.value:
         report |= _sentences(face, generator, how)
     if _HEADS.value:
-        report["heads"] = _talking_heads(face, generator, how | {"seed": _SEED.value})
+        from experiments.evaluation import latent_suites
+
+        how |= {"seed": _SEED.value}
+        report["heads"] = latent_suites.heads(
+            face, generator, how, _DATA.value, _HEADS.value, _progress("motion, heads")
+        )
     return report
 
 
@@ -190,24 +195,6 @@ def _sentences(face: Any, generator: Any, how: dict[str, Any]) -> dict[str, Any]
     read_by = reader.name if reader else "the latents, without decoding (--nodecode)"
     print(f"\nread by: {read_by}")
     return {"read_by": read_by, **report}
-
-
-def _talking_heads(face: Any, generator: Any, how: dict[str, Any]) -> dict[str, Any]:
-    from experiments.evaluation import data, synthetic, talking_heads, talking_heads_tables
-
-    name = "procedural_heads"
-    test, train = (data.HeldOut(_DATA.value, name, split, face.size) for split in ("test", "train"))
-    suite = talking_heads.HeadsSuite(
-        face=face,
-        motion=generator,
-        distance=synthetic.DistanceScale.find(_DATA.value, name, train),
-        feelings=talking_heads.learn_feelings(train, face),
-        mouth=talking_heads.learn_mouth(train),
-        how=how,
-    )
-    report = suite.run(test, test.choose(_HEADS.value), _progress("motion, procedural heads"))
-    talking_heads_tables.show(report)
-    return report
 
 
 def synthetic_suite() -> dict[str, Any]:

@@ -79,3 +79,23 @@ def long_form(options: Options, show_progress: Any = iter) -> dict[str, Any]:
     report = long_form.run(generator, sound, options.seconds, show_progress, **how)
     long_form.show(report)
     return {"speech": f"{source}, a minute of it in a loop", "controls": how, **report}
+
+
+def heads(
+    face: Any, generator: Any, how: dict[str, Any], data_dir: str, count: int, show_progress: Any = iter
+) -> dict[str, Any]:
+    """The procedural part of the motion suite."""
+    from experiments.evaluation import data, synthetic, talking_heads, talking_heads_tables
+
+    test, train = (data.HeldOut(data_dir, HEADS, split, face.size) for split in ("test", "train"))
+    suite = talking_heads.HeadsSuite(
+        face=face,
+        motion=generator,
+        distance=synthetic.DistanceScale.find(data_dir, HEADS, train),
+        feelings=talking_heads.learn_feelings(train, face),
+        mouth=talking_heads.learn_mouth(train),
+        how=how,
+    )
+    report = suite.run(test, test.choose(count), show_progress)
+    talking_heads_tables.show(report)
+    return report

@@ -24,7 +24,7 @@ SAMPLERS = ("ddpm", "ddim", "dpm++")
 
 
 DEFAULT = "dpm++"
-"""On held-out windows nearer to the solution of 200 steps than ddim, by 4 to 13 % with 4 to 20 steps, and level with it
+"""On held-out windows nearer to the solution of 200 steps than ddim, by 2 to 13 % with 4 to 20 steps, and the same
 with 2 (experiments/results/motion_solvers.json)."""
 
 
