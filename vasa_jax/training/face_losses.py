@@ -254,7 +254,7 @@ class FaceLosses:
             pictures += [made.pick(made.drawn["image"]), out.turned]
             poses += [made.pick(made.driver.pose), out.turned_pose]
         faces = aligned_crop(join(*pictures), join(*poses), self.face_size)
-        again = self.model.apply({"params": params["model"]}, faces, method="encode_face")
+        again = self.model.apply({"params": params["model"]}, faces, join(*poses), method="encode_face")
         crossed, *more = jnp.split(again, len(pictures))
         positives, negatives = [(crossed, code_k)], [(crossed, code_i)]
         if more:
