@@ -1,6 +1,6 @@
 """tiny_64 with the transfer losses turned up: one arm of the ablation; the other has them at 0.
 
-Command  vasa-train --config=experiments/configs/face/tiny_64_transfer.py --config.seed=SEED --workdir=runs/transfer_SEED
+Command  vasa-train --config=experiments/configs/face/tiny_64_transfer.py --config.seed=N --workdir=runs/transfer_N
          and the same with --config.loss.consist=0 --config.loss.cross_id=0 --config.loss.contrast=0
 Data     procedural heads stored at 80 px (python -m data_pipelines.synthetic --config=tiny_64)
 """
