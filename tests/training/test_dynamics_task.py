@@ -40,9 +40,9 @@ def test_the_target_is_the_code_of_the_twin_or_ones_own(stage):
     view = dynamics_task.plain_view(
         dynamics_task.StoredFrames.gather(batch, dynamics_task.FRAMES), stage.size, stage.face_size
     )
-    codes, wanted, twins = quick.jit(stage._codes)(params, view, batch)
+    codes, wanted, twins = map(np.asarray, quick.jit(stage._codes)(params, view, batch))
     np.testing.assert_array_equal(twins, np.tile([True, True, False, True], 3))
-    source, driver, other = np.split(np.asarray(codes), 3)  # the student is still the teacher
+    source, driver, other = np.split(codes, 3)  # the student is still the teacher
     rows = np.asarray([0, 1, 3])
     np.testing.assert_allclose(wanted[rows], driver[rows], atol=1e-5)
     np.testing.assert_allclose(wanted[4 + rows], source[rows], atol=1e-5)
@@ -60,7 +60,7 @@ def test_whitened_codes_vary_alike_in_all_directions():
 def test_codes_of_twins_grow_alike_and_nothing_else_moves(stage):
     stage, params = stage
     batch, task = _mixed_batch(), dynamics_task
-    optimizer = optax.adam(2e-3)
+    optimizer = optax.adam(1e-3)
 
     @quick.jit
     def step(params, state):
@@ -69,10 +69,10 @@ def test_codes_of_twins_grow_alike_and_nothing_else_moves(stage):
         return optax.apply_updates(params, updates), state, metrics, grads
 
     state, errors = optimizer.init(params), []
-    for _ in range(25):
+    for _ in range(80):
         params, state, metrics, grads = step(params, state)
         errors.append(float(metrics["twin"]))
-    assert errors[-1] < 0.6 * errors[0]
+    assert errors[-1] < 0.6 * errors[0], errors
     moved = {name for name, tree in grads["model"].items() if any(jnp.abs(x).max() > 0 for x in jax.tree.leaves(tree))}
     assert moved == {"dynamics_encoder", "label_head"}
     held_out = quick.jit(stage.evaluate)(params, batch, jax.random.key(0))
