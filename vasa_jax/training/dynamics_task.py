@@ -86,7 +86,8 @@ class _DynamicsStage:
 
     def evaluate(self, params: dict, batch: dict, rng: Array) -> Metrics:
         """Held-out frames as they are. `apart`: squared distance of twins' codes as a share of that of any two faces,
-        whitened; `apart_teacher`: the teacher's. `label_NAME`: mean error of what is read from the code.
+        where the teacher's codes are white; `apart_teacher`: the teacher's own. `label_NAME`: error of the label read
+        from it.
         """
         view = plain_view(StoredFrames.gather(batch, FRAMES), self.size, self.face_size)
         codes, wanted, twins = self._codes(params, view, batch)
@@ -95,7 +96,7 @@ class _DynamicsStage:
         own = jnp.where(twins[:, None], jnp.concatenate([second, first, third]), wanted)
         metrics = {}
         for name, found in (("apart", codes), ("apart_teacher", own)):
-            white = found @ _whitening(found)
+            white = found @ _whitening(wanted)
             source, driver, other = jnp.split(white, len(FRAMES))
             near, far = (jnp.square(source - x).mean(-1) for x in (driver, other))
             metrics[name] = (near * rows).sum() / jnp.maximum((far * rows).sum(), 1e-9)
