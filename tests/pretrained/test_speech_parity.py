@@ -40,7 +40,8 @@ def _transformers():
     torch = pytest.importorskip("torch", reason="PyTorch, which the original models run on, is not installed")
     try:
         import transformers
-        from transformers import HubertModel, Wav2Vec2Model, WavLMModel  # noqa: F401: they import on first use
+
+        _ = transformers.HubertModel, transformers.Wav2Vec2Model, transformers.WavLMModel  # imported on first use
     except Exception as error:  # a transformers that does not fit its torch fails in its own ways
         pytest.skip(f"transformers, which holds the original models, cannot be imported: {error}")
     return torch, transformers

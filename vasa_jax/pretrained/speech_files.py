@@ -116,6 +116,8 @@ def _check_config(config: Wav2Vec2Config, path: str | Path) -> None:
         raise InputError(f"{path}: feat_extract_norm is {config.conv_norm!r}, neither 'group' nor 'layer'; {_GIVE}")
     if len({len(config.conv_widths), len(config.conv_kernels), len(config.conv_strides)}) > 1:
         raise InputError(f"{path}: conv_dim, conv_kernel and conv_stride differ in length; fetch it again")
+    if config.width % config.heads or config.width % config.position_groups:
+        raise InputError(f"{path}: {config.heads} heads do not divide a width of {config.width}; fetch it again")
 
 
 def _read_state(folder: Path) -> State:
