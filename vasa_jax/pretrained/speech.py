@@ -13,11 +13,11 @@ those of what has been heard so far.
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,9 +64,9 @@ def normalised(audio: Float[Array, "b n"], heard: Bool[Array, "b n"] | None = No
     return apart / jnp.sqrt(jnp.square(apart).sum(1, keepdims=True) / count + _EPSILON)
 
 
-@dataclasses.dataclass(frozen=True)
+@flax.struct.dataclass(eq=False)
 class SpeechModel:
-    """A frozen speech model.
+    """A frozen speech model; a pytree, so that `jax.jit(SpeechModel.__call__)(model, audio)` has no constants in it.
 
     Attributes:
       config, params: of `Wav2Vec2`.
@@ -75,11 +75,11 @@ class SpeechModel:
       name: for messages.
     """
 
-    config: Wav2Vec2Config
-    params: Mapping[str, Any] = dataclasses.field(repr=False)
-    normalise: bool = True
-    layer: int = MIX
-    name: str = RANDOM
+    config: Wav2Vec2Config = flax.struct.field(pytree_node=False)
+    params: Mapping[str, Any] = flax.struct.field(repr=False)
+    normalise: bool = flax.struct.field(pytree_node=False, default=True)
+    layer: int = flax.struct.field(pytree_node=False, default=MIX)
+    name: str = flax.struct.field(pytree_node=False, default=RANDOM)
 
     def __post_init__(self) -> None:
         if not MIX <= self.layer <= self.config.layers:
@@ -172,12 +172,14 @@ class SpeechModel:
         return self._chosen(hidden)[0, kept]
 
 
+_piece = jax.jit(SpeechModel.piece, static_argnames="pieces")
+
+
 class SpeechStream:
     """Features of sound as it comes in, `pieces.ahead` frames behind it, in constant memory."""
 
     def __init__(self, model: SpeechModel, pieces: Pieces = Pieces()) -> None:
         self._model, self._pieces = model, pieces
-        self._piece = jax.jit(functools.partial(model.piece, pieces=pieces))
         # Sound from where the next piece's window begins; what lies before the recording is silence.
         self._kept = np.zeros(pieces.before * SAMPLES_PER_FRAME + model.edge, np.float32)
         self._number = 0
@@ -211,7 +213,7 @@ class SpeechStream:
         window = np.pad(self._kept, (0, max(length - len(self._kept), 0)))[:length]
         self._count(end)
         mean, square = np.float32(self._sums / (end * SAMPLES_PER_FRAME))
-        made = np.asarray(self._piece(window, self._number, end, ended, mean, square))
+        made = np.asarray(_piece(self._model, window, self._number, end, ended, mean, square, self._pieces))
         self._kept = self._kept[self._pieces.chunk * SAMPLES_PER_FRAME :]
         self._number += 1
         return made

@@ -23,6 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.mesh = {"data": -1, "fsdp": 1, "tensor": 1}
     config.ema_decay = 0.9999
     config.init_from = ""
+    config.speech_model = ""
     config.data = {
         "dir": "data",
         "mixture": {"clips": 1.0},
