@@ -7,7 +7,7 @@ import pytest
 
 from tests import quick
 from tests.pretrained.speech_folder import write_folder
-from tests.training.test_motion_task import K, STATS, W, batch, config
+from tests.training.test_motion_task import STATS, K, W, batch, config
 from vasa_jax.errors import UsageError
 from vasa_jax.training import motion_task
 from vasa_jax.training.task import example_keys

@@ -1,11 +1,14 @@
 """The front end against scipy and plain numpy, and what it promises about loudness, silence and pieces."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
 
+from tests.models.audio import make_log_mel_golden
 from vasa_jax.models.audio import log_mel
 
 BANDS = 40
@@ -43,6 +46,14 @@ def test_power_agrees_with_scipy() -> None:
     assert got.shape == want.shape == (240, BANDS)
     # float32 transform of 512 points: relative rounding of the largest band, some 1e-6 of the power.
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-6 * want.max())
+
+
+def test_power_agrees_with_the_committed_numbers_of_transformers() -> None:
+    golden = json.loads(make_log_mel_golden.GOLDEN.read_text(encoding="utf-8"))["power"]
+    got = np.asarray(log_mel.mel_power(jnp.asarray(make_log_mel_golden.sound()), make_log_mel_golden.BANDS))
+    assert got.shape == (10, make_log_mel_golden.BANDS)
+    # Written with six digits; rounding of the float32 transform as above.
+    np.testing.assert_allclose(got, golden, rtol=1e-3, atol=1e-6 * np.max(golden))
 
 
 def test_power_is_that_of_mean_squares() -> None:
