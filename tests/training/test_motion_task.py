@@ -57,8 +57,11 @@ def test_statistics_standardise_and_read_the_mouth() -> None:
     assert (np.asarray(STATS["low"]) < data["motion"].min((0, 1)) + 1.0).all()
 
 
-def test_it_learns_to_hear() -> None:
-    task = motion_task.make_motion_task(config(augment=QUIET), STATS)
+@pytest.mark.parametrize("encoder", ["conv", pytest.param("transformer", marks=pytest.mark.slow)])
+def test_it_learns_to_hear(encoder: str) -> None:
+    wanted = config(augment=QUIET)
+    wanted.model.audio_encoder = encoder
+    task = motion_task.make_motion_task(wanted, STATS)
     params = quick.jit(task.init)(jax.random.key(0), batch())
     optimizer = optax.adam(3e-3)
     state = optimizer.init(params)
