@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training import toy
-from vasa_jax.training import checkpoint, loop
+from vasa_jax.training import checkpoint, loop, start
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
 
 
@@ -36,7 +36,7 @@ def test_resume_equals_an_uninterrupted_run(tmp_path):
     assert not second.preempted and second.step == whole.step == 12
     (_, one), (_, two) = checkpoint.read_ema(tmp_path / "whole"), checkpoint.read_ema(tmp_path / "parts")
     jax.tree.map(np.testing.assert_array_equal, one, two)  # bitwise: same program, same data, same keys
-    timing = ("seconds", "steps_per_second", "data_wait_percent")
+    timing = ("seconds", "steps_per_second", "data_wait_percent", "step_ms_p50", "step_ms_p95")
     strip = lambda rows: {r["step"]: {k: v for k, v in r.items() if k not in timing} for r in rows}  # noqa: E731
     parts, expected = strip(_rows(tmp_path / "parts")), strip(_rows(tmp_path / "whole"))
     assert all(parts[step] == row for step, row in expected.items())
@@ -61,7 +61,7 @@ def test_init_from_a_workdir_takes_matching_arrays(tmp_path):
     _, trained = checkpoint.read_ema(tmp_path / "first")
     trained["model"]["second"]["kernel"] = trained["model"]["second"]["kernel"][:3]
     fresh = toy._init(jax.random.key(0), None)
-    merged, missing, unused = checkpoint.merge(fresh, trained)
+    merged, missing, unused = start.merge(fresh, trained)
     assert missing == ["model/second/kernel"] and unused == ["model/second/kernel"]
     np.testing.assert_array_equal(merged["model"]["first"]["kernel"], trained["model"]["first"]["kernel"])
     result = _train(tmp_path / "second", init_from=str(tmp_path / "first"), steps=1)
