@@ -20,13 +20,8 @@ STORED = Path(__file__).parent / "stored" / "checkpoint_schema_0.zip"
 
 
 def _mesh(devices):
-    return MeshPartitioner(
-        {"data": 2, "fsdp": devices // 2} if devices > 1 else {}, min_size=64, devices=_first(devices)
-    )
-
-
-def _first(count):
-    return jax.devices()[:count]
+    shape = {"data": 2, "fsdp": devices // 2} if devices > 1 else {}
+    return MeshPartitioner(shape, min_size=64, devices=jax.devices()[:devices])
 
 
 @functools.cache
@@ -139,9 +134,8 @@ def test_what_a_killed_save_left_does_not_count(tmp_path):
 
 
 def test_which_stay():
-    found = [
-        Saved(step, step, metrics={"eval/l2": abs(step - 20.0)} if step % 20 == 0 else {}) for step in range(0, 90, 10)
-    ]
+    scores = {step: {"eval/l2": abs(step - 20.0)} for step in range(0, 90, 20)}
+    found = [Saved(step, step, metrics=scores.get(step, {})) for step in range(0, 90, 10)]
     assert Keep(2).chosen(found) == {70, 80}
     assert Keep(1, every=30).chosen(found) == {0, 30, 60, 80}
     assert Keep(1, best="eval/l2").chosen(found) == {20, 80}

@@ -281,23 +281,29 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def read_ema(workdir: Path) -> tuple[int, dict[str, Any]]:
-    """(step, averaged parameters {player: nested dict of numpy}) of a workdir's newest whole checkpoint, anywhere."""
+def read_arrays(workdir: Path) -> tuple[int, dict[str, Any]]:
+    """(step, every field of the train state as nested dicts of numpy) of a workdir's newest whole checkpoint.
+
+    Works on any machine: without a target Orbax would ask for the devices that the state was saved on.
+    """
     directory = Path(workdir).absolute() / "checkpoints"
     found = steps(directory)
     if not found:
         raise InputError(f"{workdir} holds no checkpoint (looked for checkpoints/STEP); train there first")
-    whole = (step for step in reversed(found) if damage(directory / str(step)) is None)
-    step = next(whole, None)
+    step = next((step for step in reversed(found) if damage(directory / str(step)) is None), None)
     if step is None:
         raise InputError(f"{directory}: every checkpoint is damaged; train there again")
     path = _state_folder(directory / str(step))
     with ocp.PyTreeCheckpointer() as checkpointer:
         tree = checkpointer.metadata(path).item_metadata.tree
-        # As numpy: without a target Orbax would ask for the devices the state was saved on.
         numpy_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-        restored = checkpointer.restore(path, restore_args=numpy_args)
-    return step, restored["ema"]
+        return step, checkpointer.restore(path, restore_args=numpy_args)
+
+
+def read_ema(workdir: Path) -> tuple[int, dict[str, Any]]:
+    """(step, averaged parameters {player: nested dict of numpy}) of a workdir's newest whole checkpoint."""
+    step, state = read_arrays(workdir)
+    return step, state["ema"]
 
 
 def read_manifest(workdir: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ _PAGE = """<!doctype html>
 .curves {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 18px; margin: 26px 0; }}
 .curves svg {{ display: block; width: 100%; height: auto; margin-top: 8px; }}
 .curves polyline {{ fill: none; stroke: var(--steady); stroke-width: 1.5; }}
-.samples {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 18px; align-items: start; }}
+.samples {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 18px; }}
 .samples img, .samples video {{ max-width: 100%; image-rendering: auto; border-radius: 8px; display: block; }}
 .samples audio {{ width: 100%; }}
 </style></head><body><main>

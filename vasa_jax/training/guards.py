@@ -116,8 +116,8 @@ class Guard:
         """
         if not self.left:
             raise InputError(
-                f"training diverges: step {step} is the {self.row}th in a row that is skipped, and config.guard.rollbacks "
-                f"is used up; look at {EVENTS}, lower optimizer.lr, or remove the newest checkpoints and run again"
+                f"training diverges: {self.row} steps in a row up to step {step} were skipped, and there were as many "
+                f"rollbacks as config.guard.rollbacks allows; look at {EVENTS}, lower optimizer.lr, run again"
             )
         self.left -= 1
         return step - self.row + 1

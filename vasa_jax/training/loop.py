@@ -67,8 +67,8 @@ def train(
       stream_fn: number of a batch -> iterator of batches from there on (dicts of numpy arrays, this process's share).
         Batch n is the same whatever the start: that is what makes a resume exact.
       eval_stream_fn: the same for held-out data; read from 0 at every evaluation.
-      workdir: receives run_manifest.json, metrics.jsonl, events.jsonl, goodput.json, checkpoints/STEP, gallery.html with
-        pictures and samples, and TensorBoard events.
+      workdir: receives run_manifest.json, metrics.jsonl, events.jsonl, goodput.json, heartbeat.json, checkpoints/STEP,
+        gallery.html and pictures/, and TensorBoard events.
       operations: counts a step's operations, for the share of the peak (MFU).
 
     Returns:
