@@ -5,6 +5,7 @@ Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with ex
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,26 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
     raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion' or 'pose'")
 
 
+def step_operations(config: Any, stats: dict[str, list[float]] | None) -> int:
+    """Multiplications and additions that one step asks for, without what is computed again to save memory."""
+    import functools
+
+    import jax
+
+    from experiments import dry_run
+    from vasa_jax.training import flops
+    from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
+
+    config = config.copy_and_resolve_references()
+    if "block" in config.model:
+        config.model.block = {**config.model.block, "remat": ""}
+    task = make_task(config, stats)
+    optimizers = make_optimizers(config, task)
+    key, batch = dry_run.example_key(), dry_run.example_batch(config)
+    state = jax.eval_shape(functools.partial(init_state, task, optimizers), key, batch)
+    return flops.count(make_train_step(task, optimizers), state, batch, key)
+
+
 def _checked(config: Any) -> Any:
     """The configuration, if it was loaded and can be trained."""
     if config is None:
@@ -110,8 +131,10 @@ def main() -> tuple[int, dict[str, Any]]:
     workdir = Path(WORKDIR.value)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workdir):
+            pass
     except OSError as error:
-        raise InputError(f"--workdir={workdir} cannot be made ({error.strerror}); choose another folder") from error
+        raise InputError(f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder") from error
     from vasa_jax.training import loop
 
     train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
@@ -122,7 +145,13 @@ def main() -> tuple[int, dict[str, Any]]:
         return test_stream.iterate(start)
 
     result = loop.train(
-        config, task, train_stream.iterate, held_out, workdir, manifest_extra={"motion_stats": stats} if stats else None
+        config,
+        task,
+        train_stream.iterate,
+        held_out,
+        workdir,
+        manifest_extra={"motion_stats": stats} if stats else None,
+        operations=lambda: step_operations(config, stats),
     )
     report = {
         "step": result.step,

@@ -46,13 +46,13 @@ def test_what_is_not_finite_is_never_accepted_and_leaves_no_trace():
     np.testing.assert_allclose(after, known)
 
 
-def _spoilt(*numbers, size=None, value=np.nan):
-    """The toy's stream with some batches spoilt (all from the last of `numbers` on, with size None)."""
+def _spoilt(*numbers, field="x", value=np.nan):
+    """The toy's stream with some batches spoilt."""
 
     def stream(start):
         for number, batch in enumerate(toy.stream(start), start):
             if number in numbers:
-                batch["x"][0] = value
+                batch[field][0] = value
             batch["name"] = np.array([f"clip{number}-{row}" for row in batch["index"]])
             yield batch
 
@@ -85,7 +85,7 @@ def test_a_bad_batch_is_skipped_and_named(tmp_path):
 
 def test_spikes_are_skipped_in_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(guards, "MINIMUM", 4)
-    _train(tmp_path, _spoilt(8, value=1e4), guard={"spike_sigma": 6.0})
+    _train(tmp_path, _spoilt(8, field="y", value=1e4), guard={"spike_sigma": 6.0})
     (event,) = _events(tmp_path)
     assert (event["step"], event["batch"], event["why"]) == (9, 8, "spike of the gradient norm")
 

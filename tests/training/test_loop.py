@@ -68,6 +68,18 @@ def test_init_from_a_workdir_takes_matching_arrays(tmp_path):
     assert result.metrics["loss"] < _rows(tmp_path / "first")[0]["loss"]
 
 
+def test_the_ledger_of_a_resumed_pmap_run_adds_up(tmp_path):
+    _train(tmp_path, parallel="pmap", steps=5)
+    _train(tmp_path, parallel="pmap", steps=8)
+    ledger = json.loads((tmp_path / "goodput.json").read_text())
+    assert sum(ledger["seconds"].values()) == pytest.approx(ledger["wall"])
+    assert [(row["from_step"], row["to_step"]) for row in ledger["starts"]] == [(0, 5), (5, 8)]
+    assert all(row["seconds"][name] > 0 for row in ledger["starts"] for name in ("init", "compile", "step", "eval"))
+    last = _rows(tmp_path)[-1]
+    assert last["step_ms_p95"] >= last["step_ms_p50"] > 0 and last["save_stall_ms"] > 0
+    assert "grid" in (tmp_path / "gallery.html").read_text()
+
+
 @pytest.mark.parametrize("frozen", ["", "^model/first"])
 def test_frozen_and_non_finite_steps_change_nothing(frozen):
     config, task = toy.config(), toy.make(frozen)

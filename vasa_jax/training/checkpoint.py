@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ class Checkpoints:
         self.keep = keep if isinstance(keep, Keep) else Keep(keep)
         self.primary = jax.process_index() == 0
         self.missed = 0  # saves in a row that did not come about
+        self.stall = 0.0  # seconds that the last save held its caller up
         self._writer = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -183,6 +185,13 @@ class Checkpoints:
         Returns:
           Whether it is being written: not where the disk is full. `missed` counts saves that failed in a row.
         """
+        begun = time.monotonic()
+        try:
+            return self._save(state, saved)
+        finally:
+            self.stall = time.monotonic() - begun
+
+    def _save(self, state: TrainState, saved: Saved) -> bool:
         self.wait()
         final, writing = self.directory / str(saved.step), self.directory / _WRITING / str(saved.step)
         if final.is_dir():

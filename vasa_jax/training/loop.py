@@ -172,7 +172,7 @@ class _Run:
                 done = None
             pending = None if pauses else done
             if pauses:
-                self._pause(state, done, Saved(step, number, config.seed), evaluates, saves, stop)
+                self._pause(state, done, Saved(step, number, config.seed), evaluates, saves)
             if stop:
                 self.say(f"stopped by a signal at step {step}; saved; run the same command again to go on")
                 break
@@ -183,11 +183,12 @@ class _Run:
 
     def _dispatch(self, state: TrainState, job: Dispatched) -> tuple[TrainState, Dispatched]:
         """Puts the batch on the device and starts the step."""
-        with self.ledger.on("step" if self.compiled else "compile"), self.tracer.step(job.step):
+        with self.ledger.on("data_wait"):
             batch = self.partitioner.put(numeric(job.batch))
-            # From here on nothing moves between host and device that was not asked for.
-            with jax.transfer_guard("disallow"):
-                state, metrics = self.train_step(state, batch, self.key)
+        account = "step" if self.compiled else "compile"
+        # Nothing moves between host and device here that was not asked for: it would wait for the step before.
+        with self.ledger.on(account), self.tracer.step(job.step), jax.transfer_guard("disallow"):
+            state, metrics = self.train_step(state, batch, self.key)
         self.compiled = True
         return state, dataclasses.replace(job, metrics=metrics)
 
@@ -207,22 +208,23 @@ class _Run:
             self._log(done)
         return False
 
-    def _pause(self, state: TrainState, done: Dispatched, at: Saved, evaluates: bool, saves: bool, stop: bool) -> None:
+    def _pause(self, state: TrainState, done: Dispatched, at: Saved, evaluates: bool, saves: bool) -> None:
         """Evaluates and saves; the step is finished and fine."""
         held_out: dict[str, float] = {}
+        more: dict[str, float] = {}
         if evaluates:
             with self.ledger.on("eval"):
                 held_out, samples = self.evaluator(state.ema)
         if saves:
             with self.ledger.on("checkpoint"):
                 self.checkpoints.save(state, dataclasses.replace(at, metrics=held_out))
+            more = {"save_stall_ms": 1e3 * self.checkpoints.stall}
             if self.checkpoints.missed >= MISSED_SAVES:
                 raise InputError(
                     f"{self.checkpoints.missed} checkpoints in a row could not be written under "
                     f"{self.checkpoints.directory}; make room there, then run the same command again"
                 )
-        if held_out or stop or self._due(done.step, self.config.get("log_every", 50)) or done.step == 1:
-            self._log(done, held_out)
+        self._log(done, held_out | more)
         if held_out and self.primary:
             self.writer.write_pictures(at.step, samples)
             gallery.update(self.workdir, at.step, samples)
@@ -264,10 +266,10 @@ class _Run:
     def _due(self, step: int, every: int) -> bool:
         return step == self.config.steps or (every > 0 and step % every == 0)
 
-    def _log(self, done: Dispatched, held_out: dict[str, float] | None = None) -> None:
+    def _log(self, done: Dispatched, more: dict[str, float] | None = None) -> None:
         values = {name: np.asarray(value).item() for name, value in jax.device_get(done.metrics).items()}
         values |= self.progress.rates(done.step) | self.times.summary()
-        values |= self.utilisation(self.times.median, self.ledger) | (held_out or {})
+        values |= self.utilisation(self.times.median, self.ledger) | (more or {})
         self.last = values
         self.writer.write(done.step, values)
         if self.primary:

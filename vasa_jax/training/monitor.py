@@ -124,7 +124,7 @@ class Progress:
 
     def show(self, step: int, metrics: Mapping[str, Any]) -> None:
         """step/total, percent, losses, speed, data wait, time left."""
-        hidden = ("steps_per_second", "data_wait_percent", "seconds", "step_ms_p50", "step_ms_p95")
+        hidden = ("steps_per_second", "data_wait_percent", "seconds", "step_ms_p50", "step_ms_p95", "save_stall_ms")
         shown = " ".join(f"{k} {float(v):.4g}" for k, v in metrics.items() if k not in hidden)
         left = clock((self.total - step) / self.rate) if self.rate else "?"
         wait = metrics.get("data_wait_percent", 0.0)
