@@ -31,7 +31,7 @@ def test_every_second_is_on_one_account(clock):
     clock(0.5)
     totals = ledger.totals()
     assert totals == dict.fromkeys(goodput.ACCOUNTS, 0.0) | {"init": 3, "step": 6, "data_wait": 2, "other": 0.5}
-    assert sum(totals.values()) == ledger.wall()
+    assert sum(totals.values()) == ledger.wall
     ledger.lose(2, 6)
     assert ledger.seconds["step"] == 4 and ledger.seconds["lost"] == 2 and sum(ledger.totals().values()) == 11.5
 

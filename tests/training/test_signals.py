@@ -14,10 +14,10 @@ from vasa_jax.training.signals import stop_requests
 def test_the_first_signal_asks_and_the_second_ctrl_c_interrupts():
     before = signal.getsignal(signal.SIGTERM)
     with stop_requests() as asked:
-        assert not asked()
+        assert not asked(1)
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
-        assert asked()
+        assert asked(1)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) == before

@@ -138,9 +138,9 @@ class Checkpoints:
           InputError: there are checkpoints, and none of them is whole.
         """
         found = self._newest(before) if self.primary else None
-        if jax.process_count() > 1:  # one host looks, all follow
+        if jax.process_count() > 1:
             values = (-1, 0, 0, 0) if found is None else (found.step, found.batch, found.seed or 0, found.schema)
-            step, *rest = (int(x) for x in multihost_utils.broadcast_one_to_all(np.asarray(values, np.int64)))
+            step, *rest = _as_primary(values)
             found = None if step < 0 else Saved(step, *rest)
         if found is not None and found.schema > SCHEMA:
             raise InputError(
@@ -194,12 +194,13 @@ class Checkpoints:
     def _save(self, state: TrainState, saved: Saved) -> bool:
         self.wait()
         final, writing = self.directory / str(saved.step), self.directory / _WRITING / str(saved.step)
-        if final.is_dir():
+        asked = ROOM * sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / 1e9
+        free = shutil.disk_usage(self.directory).free / 1e9 if self.primary else 0.0
+        exists, room = _as_primary((final.is_dir(), free >= asked))
+        if exists:
             return True
-        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state) if hasattr(leaf, "nbytes"))
-        free = shutil.disk_usage(self.directory).free
-        if free < ROOM * size:
-            self._miss(f"step {saved.step} is not saved: {free / 1e9:.2f} GB are free, {ROOM * size / 1e9:.2f} asked")
+        if not room:
+            self._miss(f"step {saved.step} is not saved: {free:.2f} GB are free, {asked:.2f} asked")
             return False
         try:
             if self.primary:
@@ -280,6 +281,13 @@ class Checkpoints:
             zeros = jax.jit(lambda name=name: jax.tree.map(_zeros, fields[name]), out_shardings=places[name])
             found[name] = zeros()
         return type(abstract)(**found)
+
+
+def _as_primary(values: Sequence[int]) -> list[int]:
+    """The first host's values, on every host: one looks at the disk, all follow."""
+    if jax.process_count() == 1:
+        return list(values)
+    return [int(value) for value in multihost_utils.broadcast_one_to_all(np.asarray(values, np.int32))]
 
 
 def _zeros(leaf: jax.ShapeDtypeStruct) -> jax.Array:

@@ -54,14 +54,15 @@ class Ledger:
         """`steps` of the `done` ones that stood have to be done again: their share of the step time is lost."""
         _lose(self.seconds, steps, done)
 
-    def wall(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.begun
-
     def totals(self) -> dict[str, float]:
-        """Seconds by account up to now; their sum is the wall time."""
+        """Seconds by account up to now."""
         self.switch(self.account)
         return dict(self.seconds)
+
+    @property
+    def wall(self) -> float:
+        """Seconds from the start to the last switch: the sum of the accounts."""
+        return self.since - self.begun
 
 
 def _lose(seconds: dict[str, float], steps: int, done: int) -> None:
@@ -97,7 +98,7 @@ class History:
     def save(self, ledger: Ledger, step: int) -> dict[str, Any]:
         """Writes the file; returns its content."""
         seconds = ledger.totals()
-        row = {"date": self.date, "from_step": self.start, "to_step": step, "wall": ledger.wall(), "seconds": seconds}
+        row = {"date": self.date, "from_step": self.start, "to_step": step, "wall": ledger.wall, "seconds": seconds}
         rows = [*self.earlier, row]
         total = {name: sum(row["seconds"].get(name, 0.0) for row in rows) for name in ACCOUNTS}
         wall = sum(row["wall"] for row in rows)

@@ -85,7 +85,7 @@ def train(
 class _Run:
     """One start of a run, with its instruments at hand."""
 
-    def __init__(self, config: ml_collections.ConfigDict, task: Task, workdir: Path, stopping: Callable[[], bool]):
+    def __init__(self, config: ml_collections.ConfigDict, task: Task, workdir: Path, stopping: Callable[[int], bool]):
         self.config, self.task, self.workdir, self.stopping = config, task, workdir, stopping
         self.ledger, self.times = goodput.Ledger(), goodput.StepTimes()
         self.primary = jax.process_index() == 0
@@ -95,7 +95,9 @@ class _Run:
         keep = Keep(config.get("keep", 3), config.get("keep_every", 0), config.get("keep_best", ""))
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep, self.say)
         self.events = guards.Events(workdir, self.primary)
-        self.key = jax.device_put(jax.random.key(config.seed), self.partitioner.replicated)
+        # On every device from the start, those of other hosts included: the step must not have to move it.
+        make_key = jax.jit(lambda: jax.random.key(config.seed), out_shardings=self.partitioner.replicated)
+        self.key = make_key()
         self.last: dict[str, float] = {}
 
     def __call__(self, stream_fn, eval_stream_fn, manifest_extra, operations) -> Result:
@@ -161,7 +163,7 @@ class _Run:
         while step < config.steps:
             state, done = self._dispatch(state, Dispatched(step + 1, {}, batch, number))
             step, number = done.step, number + 1
-            stop = self.stopping()
+            stop = self.stopping(step)
             evaluates = self._due(step, config.get("eval_every", 0)) and not (stop and step < config.steps)
             saves = self._due(step, config.get("checkpoint_every", 0)) or stop
             pauses = evaluates or saves
