@@ -9,15 +9,16 @@ on while the loop does these things, as every backend does, that is an upper bou
 wait for the one before included, in steps of the same run.
 """
 
-import importlib
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vasa_jax.errors import UsageError
+from vasa_jax.errors import InputError, UsageError
 
 CONFIGS = ("face/small_128", "motion/small")
 
@@ -32,32 +33,28 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(name: str, data: str, steps: int, saves: int) -> dict[str, Any]:
-    """Trains in a folder that goes away, and reads what the run wrote of itself."""
-    from experiments import train
-    from vasa_jax.training import goodput, loop
-
-    try:
-        config = importlib.import_module(f"experiments.configs.{name.replace('/', '.')}").get_config()
-    except ModuleNotFoundError as error:
-        raise UsageError(f"--configs={name}: no such file under experiments/configs ({error})") from error
-    config.data.dir = data
-    config.steps = steps
-    config.checkpoint_every = max(steps // saves, 1)
-    config.log_every = min(config.log_every, 5)
-    config.tensorboard = False
-    stream = train.make_stream(config, "train")
+    """Trains as a user does, in a folder that goes away, and reads what the run wrote of itself."""
+    config = Path(__file__).parents[1] / "configs" / f"{name}.py"
+    if not config.is_file():
+        raise UsageError(f"--configs={name}: there is no experiments/configs/{name}.py")
+    changes = {"data.dir": data, "data.eval_batches": 0, "steps": steps, "checkpoint_every": max(steps // saves, 1)}
+    changes |= {"log_every": 5, "optimizer.warmup_steps": 1}
     with tempfile.TemporaryDirectory() as folder:
         workdir = Path(folder)
-        stats = train.motion_statistics(stream, workdir / "motion_stats.json") if config.task == "motion" else None
-        result = loop.train(config, train.make_task(config, stats), stream.iterate, None, workdir)
-        ledger = json.loads((workdir / goodput.NAME).read_text(encoding="utf-8"))
+        words = [f"--config={config}", f"--workdir={workdir}", *(f"--config.{k}={v}" for k, v in changes.items())]
+        command = [sys.executable, "-m", "experiments.train", *words]
+        child = subprocess.run(command, capture_output=True, text=True, check=False)
+        if child.returncode:
+            raise InputError(f"training {name} ended with {child.returncode}: {child.stderr.strip()[-300:]}")
+        ledger = json.loads((workdir / "goodput.json").read_text(encoding="utf-8"))
+        parameters = json.loads((workdir / "run_manifest.json").read_text(encoding="utf-8"))["parameters"]
         rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
         newest = workdir / "checkpoints" / str(steps)
         size = sum(path.stat().st_size for path in newest.rglob("*") if path.is_file())
     seconds, last = ledger["seconds"], rows[-1]
     stalls = np.asarray([row["save_stall_ms"] for row in rows if "save_stall_ms" in row]) / last["step_ms_p50"]
     return {
-        "parameters": result.parameters["total"],
+        "parameters": parameters["total"],
         "steps": steps,
         "step_ms_p50": round(last["step_ms_p50"], 2),
         "step_ms_p95": round(last["step_ms_p95"], 2),

@@ -25,88 +25,14 @@ from jax.experimental import multihost_utils
 
 from vasa_jax.errors import InputError
 from vasa_jax.training import integrity
+from vasa_jax.training.saved import NEW_FIELDS, SCHEMA, Keep, Saved, damage, read, state_folder, steps
 from vasa_jax.training.train_step import TrainState
 
-SCHEMA = 1
-"""Of checkpoints. 0: TrainState without `norms`, in STEP/default, without a manifest."""
-NEW_FIELDS = {1: ("norms",)}
-"""Fields that TrainState has got with each schema. Older checkpoints start them at zero."""
 ROOM = 2.0
 """Free space asked for before a save, as a multiple of the state: two checkpoints lie side by side for a while."""
+MISSED = 3
+"""Saves in a row that may fail before the run ends."""
 _WRITING = ".saving"
-
-
-@dataclasses.dataclass(frozen=True)
-class Saved:
-    """A checkpoint on disk.
-
-    Attributes:
-      step: optimiser steps that its state has seen.
-      batch: the next batch of the stream. Larger than `step` where a rollback went on with later data.
-      seed: of the run; random draws are fold_in(key(seed), step).
-      schema: see SCHEMA.
-      metrics: held-out metrics taken at that step, if any.
-    """
-
-    step: int
-    batch: int
-    seed: int | None = None
-    schema: int = SCHEMA
-    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Keep:
-    """Which checkpoints stay: the newest `latest`, those at multiples of `every`, the one with the lowest `best`.
-
-    `best` names a held-out metric, as "eval/l1_mouth"; with a minus before it, "-eval/mouth_cosine", higher is better.
-    """
-
-    latest: int = 3
-    every: int = 0
-    best: str = ""
-
-    def chosen(self, found: Sequence[Saved]) -> set[int]:
-        """The steps that stay, of checkpoints in ascending order."""
-        steps = [saved.step for saved in found]
-        stay = set(steps[-max(self.latest, 1) :])
-        if self.every:
-            stay |= {step for step in steps if step % self.every == 0}
-        name, sign = self.best.removeprefix("-"), -1.0 if self.best.startswith("-") else 1.0
-        scored = [saved for saved in found if np.isfinite(saved.metrics.get(name, np.nan))]
-        if name and scored:
-            stay.add(min(scored, key=lambda saved: sign * saved.metrics[name]).step)
-        return stay
-
-
-def _state_folder(folder: Path) -> Path:
-    return folder / ("default" if (folder / "default").is_dir() else "state")
-
-
-def read(folder: Path) -> Saved:
-    """What a checkpoint says of itself; its files are not looked at.
-
-    Raises:
-      ValueError: its manifest is damaged or missing.
-    """
-    step = int(folder.name)
-    if not integrity.is_sealed(folder) and (folder / "default").is_dir():
-        return Saved(step, step, schema=0)
-    facts = integrity.facts(folder)
-    return Saved(step, facts["batch"], facts["seed"], facts["schema"], facts["metrics"])
-
-
-def damage(folder: Path) -> str | None:
-    """Why a checkpoint cannot be trusted, or None. What schema 0 wrote can only be trusted."""
-    unsealed = not integrity.is_sealed(folder) and (folder / "default").is_dir()
-    return None if unsealed else integrity.damage(folder)
-
-
-def steps(directory: Path) -> list[int]:
-    """Steps of the checkpoints in a directory, ascending."""
-    if not directory.is_dir():
-        return []
-    return sorted(int(entry.name) for entry in directory.iterdir() if entry.name.isdigit())
 
 
 class Checkpoints:
@@ -116,7 +42,7 @@ class Checkpoints:
       say: gets a line about everything that went wrong here.
     """
 
-    def __init__(self, directory: Path, keep: Keep | int = Keep(), say: Callable[[str], None] = print):
+    def __init__(self, directory: Path, keep: Keep | int = 3, say: Callable[[str], None] = print):
         self.directory, self.say = directory.absolute(), say
         self.keep = keep if isinstance(keep, Keep) else Keep(keep)
         self.primary = jax.process_index() == 0
@@ -184,12 +110,20 @@ class Checkpoints:
 
         Returns:
           Whether it is being written: not where the disk is full. `missed` counts saves that failed in a row.
+
+        Raises:
+          InputError: this is the third of them.
         """
         begun = time.monotonic()
         try:
             return self._save(state, saved)
         finally:
             self.stall = time.monotonic() - begun
+            if self.missed >= MISSED:
+                raise InputError(
+                    f"{self.missed} checkpoints in a row could not be written under {self.directory}; make room there, "
+                    "then run the same command again"
+                )
 
     def _save(self, state: TrainState, saved: Saved) -> bool:
         self.wait()
@@ -271,7 +205,7 @@ class Checkpoints:
         )
         folder = self.directory / str(saved.step)
         try:
-            found = self._writer.restore(_state_folder(folder), args=ocp.args.StandardRestore(target))
+            found = self._writer.restore(state_folder(folder), args=ocp.args.StandardRestore(target))
         except Exception as error:  # Orbax and TensorStore raise plain ones, too
             raise InputError(
                 f"{folder} does not fit this configuration ({_first_line(error)}); "
@@ -310,7 +244,7 @@ def read_arrays(workdir: Path) -> tuple[int, dict[str, Any]]:
     step = next((step for step in reversed(found) if damage(directory / str(step)) is None), None)
     if step is None:
         raise InputError(f"{directory}: every checkpoint is damaged; train there again")
-    path = _state_folder(directory / str(step))
+    path = state_folder(directory / str(step))
     with ocp.PyTreeCheckpointer() as checkpointer:
         tree = checkpointer.metadata(path).item_metadata.tree
         numpy_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from vasa_jax.errors import InputError
+from vasa_jax.training.saved import Saved
 
 WINDOW = 128
 """Steps over which what is normal is averaged."""
@@ -108,11 +109,14 @@ class Guard:
         self.say(f"step {step} skipped ({why}), batch {batch.get('batch')}; {self.row} in a row, see {EVENTS}")
         return self.row >= self.patience
 
-    def before(self, step: int) -> int:
-        """Counts a rollback at that step; checkpoints older than the returned step are candidates.
+    def choose(self, step: int, newest: Callable[[int], Saved | None]) -> Saved:
+        """The checkpoint to go back to from that step.
+
+        Args:
+          newest: step -> newest whole checkpoint from before it.
 
         Raises:
-          InputError: it was one too many.
+          InputError: there is none, or this rollback is one too many.
         """
         if not self.left:
             raise InputError(
@@ -120,7 +124,15 @@ class Guard:
                 f"rollbacks as config.guard.rollbacks allows; look at {EVENTS}, lower optimizer.lr, run again"
             )
         self.left -= 1
-        return step - self.row + 1
+        found = newest(step - self.row + 1)
+        if found is not None and found.step == self.went_to:  # it did not help the last time
+            found = newest(found.step) or found
+        if found is None:
+            raise InputError(
+                f"training diverges at step {step}, before there is a checkpoint to go back to: look at {EVENTS}, "
+                "lower optimizer.lr"
+            )
+        return found
 
     def went_back(self, step: int, to: int, skipped: int) -> None:
         """The run stands at step `to` now, of a checkpoint that counts so many skipped steps."""

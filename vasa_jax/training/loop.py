@@ -25,9 +25,6 @@ from vasa_jax.training.trace import Tracer
 from vasa_jax.training.train_step import TrainState, make_optimizers, make_train_step, parameter_table
 from vasa_jax.training.watchdog import Watchdog
 
-MISSED_SAVES = 3
-"""Saves in a row that may fail (a full disk) before the run ends."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Result:
@@ -107,7 +104,6 @@ class _Run:
         batch = next(batches)
         self.abstract = start.shapes(config, task, numeric(batch))
         parameters = parameter_table(self.abstract.params)
-        state = self._restore(at) if at.step else None
         if self.primary:
             about = {"task": task.name, "players": task.players, "parameters": parameters, **manifest_extra}
             manifest.write(self.workdir, config, resumed_at=at.step, **about)
@@ -115,8 +111,8 @@ class _Run:
             self.say(f"{self.workdir} is already at step {at.step} of {config.steps}; raise config.steps to go on")
             self.checkpoints.close()
             return Result(at.step, False, {}, parameters)
-        if state is None:
-            state = start.fresh_state(config, task, self.partitioner, numeric(batch), self.say)
+        restored = self._restore(at) if at.step else None
+        state = restored or start.fresh_state(config, task, self.partitioner, numeric(batch), self.say)
         self.say(f"{task.name}: {parameters['total']:,} parameters, steps {at.step}..{config.steps}, {self.workdir}")
         self._make_instruments(eval_stream_fn, at, operations, int(jax.device_get(state.skipped)))
         with Watchdog(self.workdir, self.ledger, self.times, config.get("watchdog", {})) as self.watchdog:
@@ -188,8 +184,9 @@ class _Run:
         with self.ledger.on("data_wait"):
             batch = self.partitioner.put(numeric(job.batch))
         account = "step" if self.compiled else "compile"
-        # Nothing moves between host and device here that was not asked for: it would wait for the step before.
-        with self.ledger.on(account), self.tracer.step(job.step), jax.transfer_guard("disallow"):
+        # Once it is compiled nothing may move between host and device unasked: that would wait for the step before.
+        guard = "disallow" if self.compiled else "allow"
+        with self.ledger.on(account), self.tracer.step(job.step), jax.transfer_guard(guard):
             state, metrics = self.train_step(state, batch, self.key)
         self.compiled = True
         return state, dataclasses.replace(job, metrics=metrics)
@@ -221,31 +218,18 @@ class _Run:
             with self.ledger.on("checkpoint"):
                 self.checkpoints.save(state, dataclasses.replace(at, metrics=held_out))
             more = {"save_stall_ms": 1e3 * self.checkpoints.stall}
-            if self.checkpoints.missed >= MISSED_SAVES:
-                raise InputError(
-                    f"{self.checkpoints.missed} checkpoints in a row could not be written under "
-                    f"{self.checkpoints.directory}; make room there, then run the same command again"
-                )
         self._log(done, held_out | more)
         if held_out and self.primary:
-            self.writer.write_pictures(at.step, samples)
-            gallery.update(self.workdir, at.step, samples)
-        self.writer.flush()
+            with self.ledger.on("eval"):
+                self.writer.write_pictures(at.step, samples)
+                gallery.update(self.workdir, at.step, samples)
         self.times.paused()
 
     def _go_back(self, step: int) -> tuple[TrainState, int]:
         """The state of an earlier checkpoint, and its step. The data goes on where it is: other batches than before."""
-        begin = self.guard.before(step)
         with self.ledger.on("checkpoint"):
             self.checkpoints.wait()
-            found = self.checkpoints.newest(before=begin)
-            if found is not None and found.step == self.guard.went_to:  # it did not help the last time
-                found = self.checkpoints.newest(before=found.step) or found
-            if found is None:
-                raise InputError(
-                    f"training diverges at step {step}, before there is a checkpoint to go back to: look at "
-                    f"{self.events.path}, lower optimizer.lr"
-                )
+            found = self.guard.choose(step, self.checkpoints.newest)
             state = self._restore(found)
             self.checkpoints.discard_after(found.step)
         self.guard.went_back(step, found.step, int(jax.device_get(state.skipped)))

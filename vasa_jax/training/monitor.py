@@ -70,13 +70,10 @@ class MetricsWriter:
             self.summary.write_scalars(step, {name: value for name, value in numbers.items() if value is not None})
 
     def write_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
-        """The pictures [h,w,3] in 0..1 among samples, to TensorBoard."""
+        """The pictures [h,w,3] in 0..1 among samples, to TensorBoard, which is then up to date on disk."""
         if self.summary:
             found = {name: picture[None] for name, picture in pictures.items() if np.ndim(picture) == 3}
             self.summary.write_images(step, {name: np.clip(np.nan_to_num(x), 0.0, 1.0) for name, x in found.items()})
-
-    def flush(self) -> None:
-        if self.summary:
             self.summary.flush()
 
     def close(self) -> None:
