@@ -74,26 +74,6 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
     raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion' or 'pose'")
 
 
-def step_operations(config: Any, stats: dict[str, list[float]] | None) -> int:
-    """Multiplications and additions that one step asks for, without what is computed again to save memory."""
-    import functools
-
-    import jax
-
-    from experiments import dry_run
-    from vasa_jax.training import flops
-    from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
-
-    config = config.copy_and_resolve_references()
-    if "block" in config.model:
-        config.model.block = {**config.model.block, "remat": ""}
-    task = make_task(config, stats)
-    optimizers = make_optimizers(config, task)
-    key, batch = dry_run.example_key(), dry_run.example_batch(config)
-    state = jax.eval_shape(functools.partial(init_state, task, optimizers), key, batch)
-    return flops.count(make_train_step(task, optimizers), state, batch, key)
-
-
 def _checked(config: Any) -> Any:
     """The configuration, if it was loaded and can be trained."""
     if config is None:
@@ -135,6 +115,7 @@ def main() -> tuple[int, dict[str, Any]]:
             pass
     except OSError as error:
         raise InputError(f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder") from error
+    from experiments import dry_run
     from vasa_jax.training import loop
 
     train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
@@ -151,7 +132,7 @@ def main() -> tuple[int, dict[str, Any]]:
         held_out,
         workdir,
         manifest_extra={"motion_stats": stats} if stats else None,
-        operations=lambda: step_operations(config, stats),
+        operations=lambda: dry_run.step_operations(config, config.batch_size),
     )
     report = {
         "step": result.step,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training import toy
+from vasa_jax.errors import InputError
 from vasa_jax.training import checkpoint, loop, start
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
 
@@ -66,6 +68,17 @@ def test_init_from_a_workdir_takes_matching_arrays(tmp_path):
     np.testing.assert_array_equal(merged["model"]["first"]["kernel"], trained["model"]["first"]["kernel"])
     result = _train(tmp_path / "second", init_from=str(tmp_path / "first"), steps=1)
     assert result.metrics["loss"] < _rows(tmp_path / "first")[0]["loss"]
+
+
+def test_a_disk_that_stays_full_ends_the_run_with_a_word(tmp_path, monkeypatch, capsys):
+    _train(tmp_path, steps=2)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(InputError, match="3 checkpoints in a row"):
+        _train(tmp_path, steps=12, checkpoint_every=2)
+    monkeypatch.undo()
+    assert capsys.readouterr().out.count("is not saved") == 3
+    assert _train(tmp_path, steps=4).step == 4  # goes on from step 2
 
 
 def test_the_ledger_of_a_resumed_pmap_run_adds_up(tmp_path):
