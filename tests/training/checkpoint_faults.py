@@ -107,6 +107,16 @@ def flips(folder: Path, cache: Path, count: int, seed: int = 0) -> dict[str, Any
     }
 
 
+def _about() -> dict[str, Any]:
+    return {
+        "command": ["python -m tests.training.checkpoint_faults", *sys.argv[1:]],
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "device": manifest.devices(),
+        "versions": manifest.versions(),
+        "commit": manifest.commit(),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
@@ -114,26 +124,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--report", type=Path, required=True, help="what it holds of the other part stays")
     args = parser.parse_args()
-    begun = time.monotonic()
+    report = json.loads(args.report.read_text(encoding="utf-8")) if args.report.is_file() else {}
+    report["what"] = "kill -9 at random moments of training with saves, and single flipped bits in checkpoint files"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        report = {
-            "what": "kill -9 at random moments of training with saves, and single flipped bits in checkpoint files",
-            "command": ["python -m tests.training.checkpoint_faults", *sys.argv[1:]],
-            "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "device": manifest.devices(),
-            "versions": manifest.versions(),
-            "commit": manifest.commit(),
-        }
         if args.flips:
-            report["bit_flips"] = flips(folder, folder / "cache", args.flips)
+            report["bit_flips"] = _about() | flips(folder, folder / "cache", args.flips)
         if args.kills:
-            report["kills"] = kills(folder, folder / "cache", args.kills, args.steps, every=10)
-    report["seconds"] = round(time.monotonic() - begun, 1)
-    if args.report.is_file():
-        report = json.loads(args.report.read_text(encoding="utf-8")) | report
+            report["kills"] = _about() | kills(folder, folder / "cache", args.kills, args.steps, every=10)
     files.write_json(args.report, report)
-    for name in ("bit_flips", "kills"):
+    for name in report.keys() & {"bit_flips", "kills"}:
         print(name, {key: value for key, value in report[name].items() if key != "each"})
 
 
