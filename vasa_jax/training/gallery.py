@@ -33,6 +33,8 @@ _PAGE = """<!doctype html>
 .samples {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 18px; }}
 .samples img, .samples video {{ max-width: 100%; image-rendering: auto; border-radius: 8px; display: block; }}
 .samples audio {{ width: 100%; }}
+.samples video {{ width: 320px; }}
+.curves .soft {{ display: block; font-size: .88rem; }}
 </style></head><body><main>
 <h1>{title}</h1>
 <p class="lede">{lede}</p>
@@ -115,6 +117,8 @@ def _curve(name: str, rows: list[dict[str, float]]) -> str:
     across = (steps - steps[0]) / max(np.ptp(steps), 1) * width
     down = pad + (values.max() - values) / max(np.ptp(values), 1e-12) * (height - 2 * pad)
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
+    if not np.ptp(values):
+        down += height / 2 - pad
     label = f"{html.escape(name)} <b>{values[-1]:.4g}</b>"
     span = f"{values.min():.4g} to {values.max():.4g}"
     return (
