@@ -5,6 +5,7 @@ Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with ex
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,11 @@ def main() -> tuple[int, dict[str, Any]]:
     workdir = Path(WORKDIR.value)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workdir):
+            pass
     except OSError as error:
-        raise InputError(f"--workdir={workdir} cannot be made ({error.strerror}); choose another folder") from error
+        raise InputError(f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder") from error
+    from experiments import dry_run
     from vasa_jax.training import loop
 
     train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
@@ -126,7 +130,13 @@ def main() -> tuple[int, dict[str, Any]]:
         return test_stream.iterate(start)
 
     result = loop.train(
-        config, task, train_stream.iterate, held_out, workdir, manifest_extra={"motion_stats": stats} if stats else None
+        config,
+        task,
+        train_stream.iterate,
+        held_out,
+        workdir,
+        manifest_extra={"motion_stats": stats} if stats else None,
+        operations=lambda: dry_run.step_operations(config, config.batch_size),
     )
     report = {
         "step": result.step,

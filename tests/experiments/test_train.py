@@ -139,6 +139,19 @@ def test_usage_errors_are_one_line(words, code, tmp_path, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("place", ["file/run", "full"])
+def test_a_workdir_that_cannot_be_written_is_told_before_anything_starts(place, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("x")
+
+    def read_only(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    if place == "full":
+        monkeypatch.setattr(train.tempfile, "TemporaryFile", read_only)
+    assert _call(train, f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / place}") == 3
+    assert "choose another folder" in capsys.readouterr().err
+
+
 def test_exporting_what_is_no_run_is_bad_input(tmp_path, capsys):
     assert _call(export, f"--face={tmp_path}", f"--output={tmp_path / 'release'}") == 3
     assert not (tmp_path / "release").exists() and "run_manifest.json" in capsys.readouterr().err

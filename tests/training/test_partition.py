@@ -8,7 +8,7 @@ import pytest
 
 from tests.training import toy
 from vasa_jax.errors import UsageError
-from vasa_jax.training import loop
+from vasa_jax.training import start
 from vasa_jax.training.partition import MeshPartitioner, PmapPartitioner, make_partitioner, mesh_shape
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
 
@@ -16,7 +16,7 @@ from vasa_jax.training.train_step import init_state, make_optimizers, make_train
 def _losses(partitioner, steps=3):
     config, task = toy.config(), toy.make()
     optimizers = make_optimizers(config, task)
-    init = functools.partial(init_state, task, optimizers, loop.init_key(0))
+    init = functools.partial(init_state, task, optimizers, start.init_key(0))
     abstract = jax.eval_shape(init, toy.batch(0))
     state = partitioner.init(init, partitioner.put(toy.batch(0)))
     first = state
