@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import app
+from experiments import app, tasks
 from vasa_jax import files
 from vasa_jax.errors import EXIT_OK, EXIT_PREEMPTED, InputError, UsageError
 
@@ -56,52 +56,18 @@ def motion_statistics(stream: Any, path: Path) -> dict[str, list[float]]:
     return stats
 
 
-def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
-    """config.task -> the task value. `stats` standardises motion."""
-    if config.task == "face":
-        from vasa_jax.training.face_task import make_face_task
-
-        return make_face_task(config)
-    if config.task == "motion":
-        from vasa_jax.training.motion_task import make_motion_task
-
-        return make_motion_task(config, stats)
-    if config.task == "pose":
-        from vasa_jax.training.pose_task import make_pose_task
-
-        return make_pose_task(config)
-    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion' or 'pose'")
-
-
-def _checked(config: Any) -> Any:
-    """The configuration, if it was loaded and can be trained."""
-    if config is None:
-        raise UsageError("--config is missing; for example --config=experiments/configs/face/tiny_64.py")
-    for name in ("steps", "batch_size"):
-        try:
-            value = config[name]
-        except OSError as error:  # the flag keeps what failed until the configuration is first used
-            raise UsageError(f"--config: {error.__cause__ or error}") from error
-        except KeyError:
-            raise UsageError(f"the configuration has no field {name}; see experiments/configs/") from None
-        if value < 1:
-            raise UsageError(f"config.{name} is {value}; it must be at least 1")
-    return config
-
-
 def _dry_run(config: Any) -> dict[str, Any]:
     """Shapes, parameters and memory, from the configuration alone."""
     from experiments import dry_run
 
     config.unlock()
     batch = dry_run.example_batch(config)
-    width = batch["motion"].shape[-1] if "motion" in batch else 0
-    task = make_task(config, {"mean": [0.0] * width, "std": [1.0] * width} if width else None)
+    task = dry_run.example_task(config, batch)
     return dry_run.describe(config, task, batch, compile_step=MEMORY.value)
 
 
 def main() -> tuple[int, dict[str, Any]]:
-    config = _checked(CONFIG.value)
+    config = tasks.checked(CONFIG.value)
     app.compile_cache()
     if DRY_RUN.value:
         return EXIT_OK, _dry_run(config)
@@ -116,7 +82,7 @@ def main() -> tuple[int, dict[str, Any]]:
 
     train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
     stats = motion_statistics(train_stream, workdir / "motion_stats.json") if config.task == "motion" else None
-    task = make_task(config, stats)
+    task = tasks.make_task(config, stats)
 
     def held_out(start: int) -> Iterator[dict]:
         return test_stream.iterate(start)
