@@ -127,7 +127,8 @@ def _line(found: dict[str, Any]) -> str:
     verdict = "fits" if found["fits"] else "does not fit"
     text = f"{verdict}: {gib(found['bytes_per_chip'])} of {gib(found['hbm_per_chip'])} a chip"
     if found["items_per_second"]:
-        text += f", {1e3 * found['step_seconds']:.2f} ms a step, {found['items_per_second']:,.0f} {found['items']} a second"
+        text += f", {1e3 * found['step_seconds']:.2f} ms a step"
+        text += f", {found['items_per_second']:,.0f} {found['items']} a second"
     return text
 
 

@@ -75,7 +75,8 @@ def _memory(report: dict[str, Any]) -> str:
     for n, (name, size) in enumerate(_shares(report)):
         key = f'<span class="key" style="background:{_COLOURS[n % len(_COLOURS)]}"></span>'
         label = html.escape(name.replace("_", " "))
-        rows.append(f'<tr><td>{key}{label}</td><td class="n">{gib(size)}</td><td class="n">{size / total:.0%}</td></tr>')
+        cells = "".join(f'<td class="n">{value}</td>' for value in (gib(size), f"{size / total:.0%}"))
+        rows.append(f"<tr><td>{key}{label}</td>{cells}</tr>")
     return "".join(rows)
 
 

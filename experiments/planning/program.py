@@ -127,7 +127,7 @@ def _scattered(operation: _Operation, inner: Counter[Collective]) -> Counter[Col
 
 def _ways(rest: str, devices: int) -> int:
     """Devices that take part together, from the three ways that groups are written in."""
-    if axes := re.search(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}", rest):
+    if axes := re.search(r"replica_groups=mesh\[([^\]]*)\][^{]*\{([^}]*)\}", rest):
         sizes = {name: int(size) for name, size in re.findall(r"'([^']+)'=(\d+)", axes[1])}
         used = re.findall(r"'([^']+)'(?::\(\d+\)(\d+))?", axes[2])
         return math.prod(int(part) if part else sizes[name] for name, part in used)

@@ -23,23 +23,20 @@ def meshes(machine: Topology, tensor: bool = False) -> Iterator[tuple[int, int, 
 
 
 def best(measure: Measure, shapes: list[tuple[int, int, int]], *, least: int = 1, tries: int = 12) -> Layout | None:
-    """Doubles the items on a device from `least` while they fit, for each mesh shape; the fastest layout that fits.
+    """The fastest layout that fits, of at most so many tries; None when none of them does.
 
-    A mesh that cannot hold what another held, or is slower with the same items, is not followed further. None when
-    nothing fits.
+    Doubles the items on a device from `least` while they fit. A next mesh shape begins with as many as fitted before:
+    it is there to hold more, and with fewer it would have to win by its exchanges.
     """
-    chosen, fastest, rates = None, -1.0, {}
+    chosen, fastest, items = None, -1.0, least
     for shape in shapes:
-        items = least
-        while tries > 0:
+        fits = True
+        while fits and tries > 0:
             tries -= 1
             fits, rate = measure(Layout(shape, items))
-            if not fits:
-                break
-            if rate > fastest or (rate == 0.0 and chosen and items > chosen.batch_per_part):
-                chosen, fastest = Layout(shape, items), max(rate, fastest)
-            if rate < rates.get(items, 0.0):
-                break
-            rates[items] = max(rate, rates.get(items, 0.0))
-            items *= 2
+            better = rate > fastest or (rate == 0.0 and (chosen is None or items > chosen.batch_per_part))
+            if fits and better:
+                chosen, fastest = Layout(shape, items), rate
+            items = items * 2 if fits else max(items // 2, least)
+        items = chosen.batch_per_part if chosen else least
     return chosen

@@ -95,11 +95,7 @@ class MeshPartitioner:
 
     def _ruled(self, name: str, shape: tuple[int, ...]) -> list[str | None]:
         """Mesh axis of each dimension by the first rule that matches."""
-        for pattern, axes in self.rules:
-            if pattern.search(name):
-                break
-        else:
-            return [None] * len(shape)
+        pattern, axes = next((rule for rule in self.rules if rule[0].search(name)), (None, ()))
         if len(axes) > len(shape):
             logging.info("%s %s: the rule %s names more dimensions; not split", name, shape, pattern.pattern)
             return [None] * len(shape)
