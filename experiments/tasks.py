@@ -19,7 +19,11 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
         from vasa_jax.training.pose_task import make_pose_task
 
         return make_pose_task(config)
-    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion' or 'pose'")
+    if config.task == "dynamics":
+        from vasa_jax.training.dynamics_task import make_dynamics_task
+
+        return make_dynamics_task(config)
+    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion', 'pose' or 'dynamics'")
 
 
 def checked(config: Any) -> Any:
