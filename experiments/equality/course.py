@@ -49,7 +49,7 @@ def train(case: Case, partitioner: MeshPartitioner, steps: int, *, nudge: float 
     parts = accumulation(config, partitioner.batch_parts)
     make = functools.partial(make_train_step, task, optimizers, accumulate=parts)
     step = partitioner.step(lambda axis: make(axis_name=axis), abstract)
-    key, losses = jax.device_put(jax.random.key(5), partitioner.replicated), []
+    key, losses = partitioner.seed_key(5), []
     for number in range(steps):
         state, metrics = step(state, partitioner.put(own_rows(case.batch(number))), key)
         names = [name for name in sorted(metrics) if name.startswith(("loss", "grad_norm"))]

@@ -119,6 +119,10 @@ class MeshPartitioner:
         _check_batch(batch, max(self.batch_parts // jax.process_count(), 1))
         return jax.make_array_from_process_local_data(self.batch_sharding, batch)
 
+    def seed_key(self, seed: int) -> Any:
+        """The key that the step takes, on every device of every host (`device_put` knows keys of one host only)."""
+        return jax.jit(lambda: jax.random.key(seed), out_shardings=self.replicated)()
+
     def init(self, fn: Callable[[Batch], Any], batch: Batch) -> Any:
         """Runs fn(batch) with its outputs laid out as they will live."""
         shardings = self.shardings(jax.eval_shape(fn, batch))
@@ -145,6 +149,8 @@ class PmapPartitioner(MeshPartitioner):
     axis = "devices"
 
     def __init__(self, devices: Sequence[jax.Device] | None = None):
+        if jax.process_count() > 1:
+            raise UsageError("config.parallel=pmap is for one process; several hosts train with config.parallel=mesh")
         super().__init__({"data": -1}, devices=devices)
         # The mesh that pmap's own outputs carry: a state laid out on another one costs a second compilation.
         self.mesh = jax.make_mesh(
