@@ -38,7 +38,8 @@ def together(
         "JAX_NUM_PROCESSES": str(count),
         "JAX_PROCESS_ID": "{process}",
     }
-    flags = f"--xla_force_host_platform_device_count={devices // count}"
+    # Without LLVM's optimisations: every process compiles everything, for a few steps of tiny models.
+    flags = f"--xla_force_host_platform_device_count={devices // count} --xla_backend_optimization_level=0"
     children = []
     for process in range(count):
         own = {name: value.format(process=process, port=port) for name, value in meeting.items()}
