@@ -25,7 +25,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from experiments import timing
 from experiments.benchmarks import decode
 from vasa_jax.errors import InputError
-from vasa_jax.inference.motion import DEFAULT_GUIDANCE, speak_window, starting_scale
+from vasa_jax.inference.motion import DEFAULT_GUIDANCE, sample_window, starting_scale
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
 from vasa_jax.training import flops
@@ -91,12 +91,12 @@ class Window:
     """One window of motion from sound, ready to be timed."""
 
     def __init__(self, name: str, layout: str, steps: int, dtype: str):
-        self.config = c = dataclasses.replace(motion_config(name), layout=layout, dtype=dtype)
+        self.config = c = dataclasses.replace(motion_config(name), layout=layout, dtype=dtype, speech="mel")
         self.video_seconds = (c.window - c.lookahead) / 25
         shapes = jax.eval_shape(lambda: init_params(c, jax.random.key(0)))
         rng = np.random.default_rng(0)
         self._params = jax.tree.map(lambda x: jnp.asarray(0.02 * rng.standard_normal(x.shape, np.float32)), shapes)
-        self._speak = functools.partial(speak_window, config=c, steps=steps)
+        self._speak = functools.partial(_speak, config=c, steps=steps)
         self._args = self._arguments(rng)
         self.asked = flops.count(self._speak, self._params, *self._args)
         self._run: Any = None
@@ -112,11 +112,9 @@ class Window:
             emotion=np.zeros((1, 8), np.float32),
             valid=np.ones((1, c.frames), bool),
         )
-        sound = (0.1 * rng.standard_normal(c.frames * log_mel.SAMPLES_PER_FRAME)).astype(np.float32)
+        sound = (0.1 * rng.standard_normal((1, c.frames * log_mel.SAMPLES_PER_FRAME))).astype(np.float32)
         scales = {name: np.float32(value) for name, value in DEFAULT_GUIDANCE.items()}
-        drop = {"previous": np.zeros(1, bool)}
-        scale = starting_scale(c.motion_dim)
-        return sound, np.float32(-np.inf), conditions, scale, jax.random.key(0), scales, drop
+        return sound, conditions, jax.random.key(0), scales, {"previous": np.zeros(1, bool)}
 
     def facts(self) -> dict[str, Any]:
         """What the rows are about."""
@@ -146,6 +144,22 @@ class Window:
     def _once(self) -> int:
         jax.block_until_ready(self._run(self._params, *self._args))
         return self.asked
+
+
+def _speak(
+    params: Any,
+    sound: jax.Array,
+    conditions: MotionConditions,
+    key: jax.Array,
+    *how: Any,
+    config: MotionConfig,
+    steps: int,
+) -> jax.Array:
+    """A window of standardised motion from sound [1, n]."""
+    power = log_mel.mel_power(sound, config.bands)
+    heard = conditions.replace(audio=log_mel.features(power, log_mel.speech_level(power)))
+    start = starting_scale(config.motion_dim) * jax.random.normal(key, (1, config.window, config.motion_dim))
+    return sample_window(params, heard, start, key, *how, config=config, steps=steps)
 
 
 @contextlib.contextmanager

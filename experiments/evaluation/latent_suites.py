@@ -15,6 +15,7 @@ class Options:
 
     checkpoint: str
     motion_checkpoint: str | None
+    speech_model: str | None
     data: str
     seed: int
     steps: int
@@ -68,7 +69,7 @@ def long_form(options: Options, show_progress: Any = iter) -> dict[str, Any]:
     """Report of minutes of motion: GRID's held-out speech where it is at hand, else synthetic speech."""
     from experiments.evaluation import data, long_form, models
 
-    generator = models.load_motion(options.motion)
+    generator = models.load_motion(options.motion, options.speech_model)
     try:
         split = data.HeldOut(options.data, "grid", "test", 128)
         sound, source = long_form.speech([c.audio for c in split.tracks(split.main_speaker(), 20)]), "grid/test"

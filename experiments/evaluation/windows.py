@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vasa_jax.diffusion import guidance, sampler
+from vasa_jax.errors import UsageError
 from vasa_jax.inference.motion import DEFAULT_GUIDANCE, starting_scale
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
@@ -33,6 +34,10 @@ class Windows:
     def __init__(self, part: Any, batch: Mapping[str, np.ndarray], seed: int = 0):
         self.config, self._params = MotionConfig.create(part.config), part.params
         self.mean, self.std = (np.asarray(part.stats[name], np.float32) for name in ("mean", "std"))
+        if self.config.speech != "mel":
+            raise UsageError(
+                f"this suite hears log-mel only, and the motion model listens through {self.config.speech}"
+            )
         whole = (batch["motion"] - self.mean) / self.std
         self.real, self.valid = whole[:, self.config.context :], batch["valid"][:, self.config.context :]
         self._conditions = self._told(batch, whole)

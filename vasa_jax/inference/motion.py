@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
+from vasa_jax.inference.hearing import Hearing
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
+from vasa_jax.pretrained.speech import SpeechModel
 
 DEFAULT_GUIDANCE = {"audio": 0.5, "gaze": 1.0}
 # Held-out GRID sentences of s1 after 500 steps of motion/small: correlation of the mouth's changes with the real ones
@@ -20,6 +21,8 @@ DEFAULT_GUIDANCE = {"audio": 0.5, "gaze": 1.0}
 DYNAMICS_TEMPERATURE = 0.6
 # Frames of a window that follow one value of a track: the bundled model knows means over windows only.
 TRACK_HOP = 10
+# Frames over which a window takes over from the one before it.
+BLEND = 6
 # A guard against a runaway sample, far outside what data does (spec 7.2: heads that spin are a missing statistic).
 _CLAMP = 5.0
 
@@ -37,7 +40,7 @@ def sample_window(
     method: str = sampler.DEFAULT,
     eta: float = 0.0,
 ) -> Float[Array, "b w m"]:
-    """One window of standardised motion from noise; `conditions.audio` is normalised log-mel. Pure, to be jitted."""
+    """One window of standardised motion from noise; `conditions.audio` is speech features. Pure, to be jitted."""
     model = MotionTransformer(config)
 
     def network(*args: Any) -> Array:
@@ -46,35 +49,6 @@ def sample_window(
     audio = model.apply({"params": params}, conditions.audio, conditions.audio_valid, method="encode_audio")
     denoise = guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS, drop)
     return sampler.sample(denoise, start, key, method=method, count=steps, eta=eta, steps=config.diffusion_steps)
-
-
-def speak_window(
-    params: Any,
-    sound: Float[Array, "n"],
-    floor: Float[Array, ""],
-    conditions: MotionConditions,
-    temperature: Float[Array, "*m"],
-    key: jax.Array,
-    scales: Mapping[str, Float[Array, ""] | float],
-    drop: guidance.Drop,
-    *,
-    config: MotionConfig,
-    **how: Any,
-) -> tuple[Float[Array, "w m"], Float[Array, ""]]:
-    """One window from its sound, at least `floor` dB being its speech level. Pure, to be jitted.
-
-    Sound of frames that `conditions.audio_valid` leaves out counts for nothing, not even for the level.
-
-    Returns:
-      Standardised motion, and the speech level, which the next window carries on.
-    """
-    heard = jnp.repeat(conditions.audio_valid[0], log_mel.SAMPLES_PER_FRAME)
-    power = log_mel.mel_power(jnp.where(heard, sound, 0.0)[None], config.bands)
-    level = jnp.maximum(log_mel.speech_level(power)[0], floor)
-    conditions = conditions.replace(audio=log_mel.features(power, level[None]))
-    noise_key, step_key = jax.random.split(key)
-    start = temperature * jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level
 
 
 def starting_scale(motion_dim: int) -> Float[np.ndarray, " m"]:
@@ -89,15 +63,23 @@ class MotionGenerator:
       config: model config (MotionConfig or its mapping).
       params: parameters of MotionTransformer.
       stats: "mean" and "std" of the motion [m]; "low" and "high" [m] bound the output if given.
+      speech: the pretrained model that a config with `speech` other than "mel" listens through.
     """
 
-    def __init__(self, config: Mapping[str, Any] | MotionConfig, params: Any, stats: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any] | MotionConfig,
+        params: Any,
+        stats: Mapping[str, Any],
+        speech: SpeechModel | None = None,
+    ) -> None:
         self.config = MotionConfig.create(config)
         self.params = params
         self.mean, self.std = (np.asarray(stats[name], np.float32) for name in ("mean", "std"))
         self._low = np.asarray(stats.get("low", self.mean - _CLAMP * self.std), np.float32)
         self._high = np.asarray(stats.get("high", self.mean + _CLAMP * self.std), np.float32)
         self._compiled: dict[tuple, Any] = {}
+        self._hearing = Hearing(self.config, speech)
 
     def windows(
         self,
@@ -147,31 +129,36 @@ class MotionGenerator:
         """
         c, given = self.config, DEFAULT_GUIDANCE if guidance is None else guidance
         scales = {name: np.float32(value) for name, value in given.items() if value}
-        speak = self._speaker(steps, method or sampler.DEFAULT, eta)
+        sample = self._sampler(steps, method or sampler.DEFAULT, eta)
         asked = _Asked(c, gaze, distance, emotion)
         hop, span = self._reach(hop, lookahead, asked.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * log_mel.SAMPLES_PER_FRAME)
-        key, floor = jax.random.key(seed), np.float32(-np.inf)
+        key, listen = jax.random.key(seed), self._hearing.recording()
         previous = np.zeros((1, c.context, c.motion_dim), np.float32)
-        at = 0
+        at, ahead = 0, previous[0, :0]
         while at < frames:
             made = frames - at if at + span >= frames else hop
-            sound = reader.read(c.frames * log_mel.SAMPLES_PER_FRAME, (c.context + span) * log_mel.SAMPLES_PER_FRAME)
-            index = at - c.context + np.arange(c.frames)
+            known = c.context + min(span, frames - at)
+            size = log_mel.SAMPLES_PER_FRAME
+            sound = reader.read(c.frames * size, (c.context + span) * size)
+            sound[known * size :] = 0.0
+            index = np.arange(c.frames)
+            heard = (index >= c.context - at) & (index < known)
             conditions = MotionConditions(
-                audio=np.zeros((1, 0, 0), np.float32),
-                audio_valid=((index >= 0) & (index < min(frames, at + span)))[None],
+                audio=listen(sound, heard, made / 25.0),
+                audio_valid=heard[None],
                 previous=previous,
                 valid=np.ones((1, c.frames), bool),
                 **asked.window(at, made),
             )
+            noise_key, step_key = jax.random.split(jax.random.fold_in(key, at))
+            start = scale * jax.random.normal(noise_key, (1, c.window, c.motion_dim))
             drop = {"previous": np.full(1, at == 0)}
-            spoken = speak(self.params, sound, floor, conditions, scale, jax.random.fold_in(key, at), scales, drop)
-            motion, level = np.asarray(spoken[0])[:made], np.asarray(spoken[1])
-            floor = np.float32(log_mel.least_level(level, made / 25.0))
+            motion = np.asarray(sample(self.params, conditions, start, step_key, scales, drop))[0]
+            motion, ahead = _joined(ahead, motion[:made]), motion[made:span]
             previous = np.concatenate([previous[0], motion])[None, -c.context :]
-            reader.advance(made * log_mel.SAMPLES_PER_FRAME)
+            reader.advance(made * size)
             at += made
             yield np.clip(motion * self.std + self.mean, self._low, self._high)
 
@@ -187,13 +174,20 @@ class MotionGenerator:
             raise UsageError(f"{said}: give at least 1 and 0, together at most the {c.window} frames of a window")
         return hop, span
 
-    def _speaker(self, steps: int, method: str, eta: float) -> Any:
+    def _sampler(self, steps: int, method: str, eta: float) -> Any:
         how = {"steps": steps, "method": method, "eta": eta}
         known = self._compiled.get(tuple(how.values()))
         if known is None:
-            known = jax.jit(functools.partial(speak_window, config=self.config, **how))
+            known = jax.jit(functools.partial(sample_window, config=self.config, **how))
             self._compiled[tuple(how.values())] = known
         return known
+
+
+def _joined(ahead: Float[np.ndarray, "a m"], motion: Float[np.ndarray, "t m"]) -> Float[np.ndarray, "t m"]:
+    """The motion, come to step by step from what the window before had made of the same frames (Ditto does so too)."""
+    count = min(len(ahead), len(motion), BLEND)
+    share = np.arange(1, count + 1, dtype=np.float32)[:, None] / (count + 1)
+    return np.concatenate([(1 - share) * ahead[:count] + share * motion[:count], motion[count:]])
 
 
 class _Asked:

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from vasa_jax.diffusion.guidance import Drop
-from vasa_jax.models.audio.log_mel import LogMelEncoder
+from vasa_jax.models.audio import encoders
 from vasa_jax.models.transformer import EncoderBlock
 
 CONDITIONS = ("audio", "gaze", "distance", "emotion", "previous")
@@ -39,6 +39,9 @@ class MotionConfig:
     Without it, it sees what is given; the bundled weights learned so, from speakers whose neutral faces were all zeros.
     `per_frame`: gaze, distance and emotion are also told to each frame, which the paper does not do; without it a track
     counts by its mean over the window.
+    `speech`: the sound as "mel", four steps a frame of `bands`, or as "wav2vec2", two features a frame of a pretrained
+    model with `speech_layers` layers of `speech_width`: hidden state `speech_layer`, or a learned mix of all (-1).
+    `audio_encoder` makes a vector per frame of it: "conv" or "transformer", of `audio_blocks` blocks.
     """
 
     motion_dim: int
@@ -58,15 +61,27 @@ class MotionConfig:
     dtype: str = "float32"
     neutral_is_rest: bool = False
     per_frame: bool = False
+    speech: str = "mel"
+    speech_width: int = 768
+    speech_layers: int = 12
+    speech_layer: int = -1
+    audio_encoder: str = "conv"
 
     def __post_init__(self) -> None:
         if self.layout not in ("A", "B"):
             raise ValueError(f"layout is A or B, not {self.layout!r}")
         if self.positions not in ("learned", "rotary"):
             raise ValueError(f"positions are learned or rotary, not {self.positions!r}")
+        if self.speech not in ("mel", "wav2vec2"):
+            raise ValueError(f"speech is mel or wav2vec2, not {self.speech!r}")
+        if self.audio_encoder not in encoders.KINDS:
+            raise ValueError(f"audio_encoder is {' or '.join(encoders.KINDS)}, not {self.audio_encoder!r}")
+        if not -1 <= self.speech_layer <= self.speech_layers:
+            raise ValueError(f"speech_layer is 0 to {self.speech_layers}, or -1 for all, not {self.speech_layer}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
-        if self.positions == "rotary" and self.width // self.heads % 2:
+        rotary = self.positions == "rotary" or self.audio_encoder == "transformer"
+        if rotary and self.width // self.heads % 2:
             raise ValueError(f"rotary positions turn pairs: {self.width // self.heads} channels a head are odd")
         if not 0 <= self.lookahead <= self.window - self.context:
             raise ValueError("lookahead must leave at least as many frames of a window as the context needs")
@@ -81,11 +96,25 @@ class MotionConfig:
         """Frames the network sees: context and window."""
         return self.context + self.window
 
+    @property
+    def speech_states(self) -> int:
+        """Hidden states side by side in a speech feature; 0 where it is log-mel."""
+        if self.speech == "mel":
+            return 0
+        return self.speech_layers + 1 if self.speech_layer == -1 else 1
+
+    @property
+    def speech_shape(self) -> tuple[int, int]:
+        """Speech features of context and window: how many, and of what width."""
+        if self.speech == "mel":
+            return 4 * self.frames, self.bands
+        return 2 * self.frames, self.speech_states * self.speech_width
+
 
 @flax.struct.dataclass
 class MotionConditions:
-    """C of the paper. Motion is standardised; `audio` holds the normalised log-mel of context and window, or what
-    `encode_audio` made of it; `audio_valid` says which frames are heard, `valid` which exist. Gaze, distance and
+    """C of the paper. Motion is standardised; `audio` holds the speech features of context and window, or what
+    `encode_audio` made of them; `audio_valid` says which frames are heard, `valid` which exist. Gaze, distance and
     emotion hold for the window, or are tracks with a value for each frame of context and window."""
 
     audio: Float[Array, "b s c"]
@@ -103,6 +132,15 @@ def _sinusoids(time: Float[Array, "b"], width: int) -> Float[Array, "b d"]:
     return jnp.concatenate([jnp.sin(phases), jnp.cos(phases)], -1)
 
 
+def _audio_encoder(c: MotionConfig, dtype: jnp.dtype) -> nn.Module:
+    per_frame = c.speech_shape[0] // c.frames
+    if c.audio_encoder == "conv":
+        encoder = encoders.ConvEncoder(c.width, c.audio_blocks, c.audio_kernel, dtype, per_frame)
+    else:
+        encoder = encoders.TransformerEncoder(c.width, c.audio_blocks, c.heads, dtype, per_frame)
+    return encoders.MixedEncoder(c.speech_states, encoder) if c.speech_states > 1 else encoder
+
+
 class MotionTransformer(nn.Module):
     """Predicts the clean motion X_0 of the W current frames."""
 
@@ -114,7 +152,7 @@ class MotionTransformer(nn.Module):
         def table(name: str, *shape: int) -> Array:
             return self.param(name, nn.initializers.normal(0.02), (*shape, c.width))
 
-        self.audio_encoder = LogMelEncoder(c.width, c.audio_blocks, c.audio_kernel, dtype)
+        self.audio_encoder = _audio_encoder(c, dtype)
         self.time_in, self.time_out = nn.Dense(c.width, dtype=dtype), nn.Dense(c.width, dtype=dtype)
         self.motion_in = nn.Dense(c.width, dtype=dtype)
         self.audio_in = nn.Dense(c.width, dtype=dtype)
@@ -129,14 +167,14 @@ class MotionTransformer(nn.Module):
         self.norm = nn.LayerNorm(dtype=dtype)
         self.motion_out = nn.Dense(c.motion_dim, kernel_init=nn.initializers.normal(0.02))
 
-    def encode_audio(self, steps: Float[Array, "b s bands"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
+    def encode_audio(self, steps: Float[Array, "b s c"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
         """One vector per frame; once per window, since it depends neither on the noise nor on the time."""
         return self.audio_in(self.audio_encoder(steps, valid))
 
     def __call__(
         self, noisy: Float[Array, "b w m"], time: Int[Array, "b"], conditions: MotionConditions, drop: Drop
     ) -> Float[Array, "b w m"]:
-        """X_0 from X_t and C with the raw log-mel in `conditions.audio` (training)."""
+        """X_0 from X_t and C with the speech features in `conditions.audio` (training)."""
         audio = self.encode_audio(conditions.audio, conditions.audio_valid)
         return self.denoise(noisy, time, conditions.replace(audio=audio), drop)
 
@@ -237,7 +275,7 @@ def init_params(config: MotionConfig, key: jax.Array) -> Any:
     """Fresh parameters."""
     rows = 1
     conditions = MotionConditions(
-        audio=jnp.zeros((rows, config.frames * 4, config.bands)),
+        audio=jnp.zeros((rows, *config.speech_shape)),
         audio_valid=jnp.ones((rows, config.frames), bool),
         previous=jnp.zeros((rows, config.context, config.motion_dim)),
         gaze=jnp.zeros((rows, 2)),

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from vasa_jax.diffusion import schedule
+from vasa_jax.inference import hearing
 from vasa_jax.inference.motion import DEFAULT_GUIDANCE, sample_window
 from vasa_jax.models.audio import augment, log_mel
 from vasa_jax.models.motion_transformer import (
@@ -32,6 +33,7 @@ _PAUSE_BELOW = 30.0
 _PAUSE_MARGIN = (2, 4)
 _EVALUATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _EVALUATION_STEPS = 10
+_PIXELS = 4  # of a value in the picture
 _LAGS = range(-2, 3)
 
 
@@ -119,6 +121,7 @@ class _MotionTask:
     def __init__(self, config: ml_collections.ConfigDict, stats: Mapping[str, Any]) -> None:
         self.model_config = MotionConfig.create(config.model)
         self.model = MotionTransformer(self.model_config)
+        self.speech = hearing.open_for(self.model_config, config.get("speech_model", ""), "--config.speech_model")
         self.loss_config = default_loss()
         self.loss_config.update(config.get("loss", {}))
         self.augment = augment.AugmentConfig.create(self.loss_config.augment)
@@ -136,7 +139,10 @@ class _MotionTask:
         c = self.model_config
         power = log_mel.mel_power(batch["audio"], c.bands)
         motion = (batch["motion"] - self.mean) / self.std
-        return self._pack(batch, log_mel.features(power, log_mel.speech_level(power)), batch["valid"], motion)
+        audio = log_mel.features(power, log_mel.speech_level(power))
+        if self.speech is not None:
+            audio = hearing.window_features(self.speech, batch["audio"], batch["valid"])
+        return self._pack(batch, audio, batch["valid"], motion)
 
     def varied(
         self, batch: Batch, keys: PRNGKeyArray
@@ -147,7 +153,12 @@ class _MotionTask:
         level = log_mel.speech_level(power)
         motion = (batch["motion"] - self.mean) / self.std
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
-        played, audio, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
+        audio, played, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
+        if self.speech is not None:
+            # The foreign voices are made of mel power; a pretrained model has heard thousands of real ones.
+            sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
+            sound = jnp.take_along_axis(sound, played[..., None], 1).reshape(batch["audio"].shape)
+            audio = hearing.window_features(self.speech, sound, heard & valid)
         batch = {**batch, "valid": valid}
         if c.per_frame:
             batch["tracks"] = jnp.take_along_axis(batch["tracks"], played[..., None], 1)
@@ -186,7 +197,7 @@ class _MotionTask:
         spread = loss.previous_noise * draws[3]
         previous = motion[: c.context] + spread * jax.random.normal(noise_key, (c.context, c.motion_dim))
         audio = log_mel.features(power, level)
-        return played, audio, heard, valid[played], motion, previous, drop
+        return audio, played, heard, valid[played], motion, previous, drop
 
     def loss(
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
@@ -249,14 +260,33 @@ class _MotionTask:
             metrics["mouth_changes_wrong"] = change_correlation(made @ self.readout, wrong, both)
         return metrics
 
+    def pictures(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> dict[str, Array]:
+        """Four held-out windows, time to the right: generated motion above the real one; and the first one's sound.
+
+        A row of pixels is a value of the motion, grey at its mean, black and white at 2.5 deviations.
+        """
+        batch = {name: value[:4] for name, value in batch.items()}
+        conditions, clean = self.plain(batch)
+        noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(rng, batch["index"]))
+        options = {"config": self.model_config, "steps": _EVALUATION_STEPS}
+        made = sample_window(params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, **options)
+        rows = jnp.stack([made, clean], 1).swapaxes(2, 3)  # [b, 2, m, w]
+        rows = jnp.pad(rows, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=2.5)
+        grey = jnp.repeat(0.5 + rows.reshape(-1, rows.shape[-1]) / 5.0, _PIXELS, axis=1)
+        grey = jnp.repeat(grey, _PIXELS, axis=0)
+        return {"generated_above_real": jnp.tile(grey[..., None], (1, 1, 3)), "sound_of_the_first": batch["audio"][0]}
+
 
 def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]) -> Task:
     """The task of `config.model` and `config.loss`.
 
     Args:
-      config: with `model` (fields of MotionConfig) and, optionally, `loss` (see `default_loss`).
+      config: with `model` (fields of MotionConfig) and, optionally, `loss` (see `default_loss`) and `speech_model`
+        (folder of the pretrained model that `model.speech` asks for).
       stats: "mean" and "std" of raw motion [m]; optionally "mouth_readout" [m] (see `fit_mouth_readout`), which turns
         on the mouth metrics.
     """
     task = _MotionTask(config, stats)
-    return Task(name="motion", init=task.init, losses={PLAYER: task.loss}, evaluate=task.evaluate)
+    return Task(
+        name="motion", init=task.init, losses={PLAYER: task.loss}, evaluate=task.evaluate, pictures=task.pictures
+    )

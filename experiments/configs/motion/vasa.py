@@ -9,6 +9,8 @@ Status   not trained here: shapes and parameters are tested, the numbers of smal
 
 import ml_collections
 
+from experiments.configs import watching
+
 
 def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
@@ -19,11 +21,13 @@ def get_config() -> ml_collections.ConfigDict:
     config.checkpoint_every = 2000
     config.keep = 3
     config.log_every = 50
+    watching.add(config)
     config.eval_every = 2000
     config.parallel = "mesh"
     config.mesh = {"data": -1, "fsdp": 1, "tensor": 1}
     config.ema_decay = 0.9999
     config.init_from = ""
+    config.speech_model = ""
     config.data = {
         "dir": "data",
         "mixture": {"clips": 1.0},
@@ -46,6 +50,11 @@ def get_config() -> ml_collections.ConfigDict:
         "window": 50,
         "context": 10,
         "lookahead": 5,
+        "speech": "mel",
+        "speech_width": 768,
+        "speech_layers": 12,
+        "speech_layer": -1,
+        "audio_encoder": "conv",
         "bands": 40,
         "audio_blocks": 3,
         "audio_kernel": 5,
