@@ -22,7 +22,7 @@ from vasa_jax.errors import UsageError
 
 NAMES = ("grid", "prepared_folder", "voxceleb2", "hdtf", "mead", "celebv_hq", "talkinghead_1kh", "crema_d")
 OWN = "folder_"
-_DRAWN = "procedural_heads"
+_DRAWN = ("procedural_heads", "procedural_twins")
 
 
 def own_name(folder: str | os.PathLike) -> str:
@@ -48,7 +48,7 @@ def get(name: str) -> DataSet:
         from data_pipelines.prepared_folder import prepared_folder
 
         return prepared_folder.named(name)
-    if name == _DRAWN:
+    if name in _DRAWN:
         raise UsageError(f"--name={name}: made of nothing, not prepared; run python -m data_pipelines.synthetic")
     raise UsageError(f"--name={name}: unknown data set; known: {', '.join(NAMES)}, {OWN}ANYTHING for a folder of yours")
 

@@ -38,6 +38,8 @@ _CONFIGS = flags.DEFINE_list("configs", [], "Names of experiments/configs/face (
 _BATCHES = flags.DEFINE_list("batches", [], "Batch sizes to measure (decode) or to begin with (tpu).")
 _DTYPE = flags.DEFINE_enum("dtype", None, ["float32", "bfloat16"], "Of the convolutions (decode, forms).")
 _CHIPS = flags.DEFINE_list("chips", ["v5e", "v6e", "v5p"], "TPU chips to compile for (tpu).")
+_SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of a wav2vec2 model; random weights if not given.")
+_AUDIO = flags.DEFINE_string("audio", None, "A recording (speech).")
 
 
 def options() -> dict[str, Any]:
@@ -58,6 +60,8 @@ def options() -> dict[str, Any]:
         "batches": _batches(),
         "dtype": _DTYPE.value,
         "chips": _CHIPS.value,
+        "speech_model": _SPEECH_MODEL.value,
+        "audio": _AUDIO.value,
     }
 
 

@@ -24,6 +24,7 @@ from vasa_jax.errors import UsageError
 _SUITE = flags.DEFINE_enum("suite", None, ["face", "motion", "synthetic", "stability"], "What to score.")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
 _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
+_SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of the wav2vec2 model that the motion model needs.")
 _DATA = flags.DEFINE_string("data", "data", "Folder of the data sets.")
 _FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file, to read pictures.")
 _IDENTITY = flags.DEFINE_string("identity_model", None, "A face recognition network (ONNX, 112 px).")
@@ -149,7 +150,7 @@ def motion_suite() -> dict[str, Any]:
     from experiments.evaluation import data, models, motion
 
     face = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
-    generator = models.load_motion(_MOTION.value or _CHECKPOINT.value)
+    generator = models.load_motion(_MOTION.value or _CHECKPOINT.value, _SPEECH_MODEL.value)
 
     def generate(sound: Any, frames: int, seed: int) -> Any:
         scales = {"audio": _CFG_AUDIO.value, "gaze": _CFG_GAZE.value}
@@ -180,7 +181,7 @@ def synthetic_suite() -> dict[str, Any]:
     motion = distance = None
     note = "run"
     try:
-        motion = models.load_motion(_MOTION.value or _CHECKPOINT.value)
+        motion = models.load_motion(_MOTION.value or _CHECKPOINT.value, _SPEECH_MODEL.value)
         distance = synthetic.DistanceScale.find(_DATA.value, name, data.HeldOut(_DATA.value, name, "train", face.size))
     except (InputError, UsageError) as error:
         if _MOTION.value:

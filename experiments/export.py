@@ -5,7 +5,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments import app, pose_share
 from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.training import checkpoint
@@ -14,6 +14,9 @@ FACE = flags.DEFINE_string("face", None, "Workdir of the face model, or a releas
 MOTION = flags.DEFINE_string("motion", None, "Workdir of the motion model, or a release to take it from (optional).")
 POSE = flags.DEFINE_string(
     "pose", None, "Workdir of a pose encoder trained alone, or a release to take it from (optional)."
+)
+POSE_SHARE = flags.DEFINE_string(
+    "pose_share", None, "Latents of procedural heads by this face model: what the pose tells of the code is taken out."
 )
 OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
 CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
@@ -59,6 +62,10 @@ def main() -> dict[str, Any]:
     face = read_part(FACE.value, "face")
     motion = read_part(MOTION.value, "motion") if MOTION.value else None
     pose = read_part(POSE.value, "pose") if POSE.value else None
+    if POSE_SHARE.value:
+        found = pose_share.fit(POSE_SHARE.value)
+        face["config"], face["params"] = pose_share.into(face["config"], face["params"], found)
+        print(f"{found.explained:.1%} of the code's variance was the pose's ({found.frames:,} frames)")
     card = None
     if CARD.value:
         try:

@@ -32,6 +32,9 @@ DYNAMICS_FROM = flags.DEFINE_string(
 FACE_MODEL = flags.DEFINE_string(
     "face_model", None, "MediaPipe face landmarker (.task) to find the face with; optional."
 )
+SPEECH_MODEL = flags.DEFINE_string(
+    "speech_model", None, "Folder of the wav2vec2 model that the release listens through; the bundled one needs none."
+)
 SIZE = flags.DEFINE_integer("size", None, "Side of the video in pixels; by default what suits the model.")
 BADGE = flags.DEFINE_bool("badge", True, "Draw the visible AI badge; hiding it is recorded in the credentials.")
 CREDENTIALS = flags.DEFINE_bool("credentials", True, "Sign the video with C2PA content credentials.")
@@ -94,7 +97,7 @@ def _generate(wanted: dict[str, Any]) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so nothing stays behind
     app.compile_cache()
     watch = Stopwatch()
-    face = watch.call("load", TalkingFace.load, CHECKPOINT.value)
+    face = watch.call("load", TalkingFace.load, CHECKPOINT.value, SPEECH_MODEL.value)
     video = face.animate(
         PORTRAIT.value,
         AUDIO.value,

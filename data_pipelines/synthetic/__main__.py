@@ -1,14 +1,16 @@
-"""Makes the data set of procedural heads: python -m data_pipelines.synthetic --data_dir=data --config=small_128"""
+"""Makes the drawn data sets: python -m data_pipelines.synthetic --data_dir=data --config=small_128 [--twins]"""
 
 from absl import app, flags
 
 from data_pipelines.prepare import shard_manifest
 from data_pipelines.synthetic.procedural_heads import procedural_heads_dataset_builder as heads
+from data_pipelines.synthetic.procedural_twins import procedural_twins_dataset_builder as twins
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "data", "TFDS data folder to write to.")
 _CONFIG = flags.DEFINE_enum(
     "config", "small_128", [c.name for c in heads.Builder.BUILDER_CONFIGS], "Which configuration."
 )
+_TWINS = flags.DEFINE_bool("twins", False, "Draw procedural_twins, one face made by several people, in its place.")
 _IDENTITIES = flags.DEFINE_integer("identities", None, "How many people, instead of the configuration's number.")
 _CLIPS = flags.DEFINE_integer("clips", None, "How many clips of each person, instead of the configuration's number.")
 _FRAMES = flags.DEFINE_integer("frames", None, "Frames of a clip, instead of the configuration's number.")
@@ -20,7 +22,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unexpected argument {argv[1]}")
     amounts = {"identities": _IDENTITIES.value, "clips": _CLIPS.value, "frames": _FRAMES.value}
     amounts = {name: value for name, value in amounts.items() if value is not None}
-    builder = heads.Builder(
+    builder = (twins if _TWINS.value else heads).Builder(
         data_dir=_DATA_DIR.value,
         config=_CONFIG.value,
         processes=_PROCESSES.value,

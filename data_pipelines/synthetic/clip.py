@@ -18,6 +18,33 @@ def _lid_closure(canonical: np.ndarray, person: Head) -> np.ndarray:
     return np.clip(1 - landmarks.lids(canonical) / neutral, 0, 1)
 
 
+def exact_labels(
+    marks: np.ndarray, canonical: np.ndarray, rotation: np.ndarray, gaze: np.ndarray, emotion: np.ndarray, person: Head
+) -> dict[str, np.ndarray]:
+    """The labels of `schema.PER_FRAME` that a drawing knows.
+
+    Args:
+      marks, canonical: landmarks [t, k, 3] in the picture and in the head's own space.
+      rotation: Euler angles of the head [t, 3].
+      gaze: [t, 2], camera frame.
+      emotion: [8] of all frames.
+      person: whose head it is.
+    """
+    pose = landmarks.fit_pose(marks)
+    turn = Rotation.from_euler("xyz", rotation).as_matrix()
+    opening, width = np.moveaxis(landmarks.mouth(marks), -1, 0)
+    return {
+        "landmarks": marks,
+        "pose": pose,
+        "gaze": gaze,
+        "eyes": schema.gaze_angles(np.einsum("tji,tj->ti", turn, schema.gaze_direction(gaze))),
+        "lids": _lid_closure(canonical, person),
+        "mouth": np.stack([opening, np.clip(1 - (width - 0.22) / 0.16, 0, 1)], -1),
+        "distance": np.log(pose[:, 6]),
+        "emotion": np.broadcast_to(emotion, (len(marks), 8)),
+    }
+
+
 def make_clip(seed: int, identity: int, frames: int, size: int) -> dict[str, Any]:
     """One clip of `frames` pictures of `size` px (stored: spanning -MARGIN..MARGIN). A pure function of its integers.
 
@@ -51,24 +78,11 @@ def render_speech(
         p.points = p.points - centre
         drawn.append(renderer.with_matte(p))
     pictures, mattes = zip(*drawn, strict=True)
-    marks = marks - centre
-    pose = landmarks.fit_pose(marks)
-    turn = Rotation.from_euler("xyz", performance.rotation).as_matrix()
-    eyes = schema.gaze_angles(np.einsum("tji,tj->ti", turn, schema.gaze_direction(performance.gaze)))
-    opening, width = np.moveaxis(landmarks.mouth(marks), -1, 0)
-    rounding = np.clip(1 - (width - 0.22) / 0.16, 0, 1)
-    labels = {
-        "landmarks": marks,
-        "pose": pose,
-        "gaze": performance.gaze,
-        "eyes": eyes,
-        "lids": _lid_closure(np.stack([p.canonical for p in posed]), person),
-        "mouth": np.stack([opening, rounding], -1),
-        "distance": np.log(pose[:, 6]),
-        "emotion": np.broadcast_to(performance.emotion, (frames, 8)),
-        "rotation": performance.rotation,
-        "expression": performance.expression,
-    }
+    canonical = np.stack([p.canonical for p in posed])
+    labels = exact_labels(
+        marks - centre, canonical, performance.rotation, performance.gaze, performance.emotion, person
+    )
+    labels |= {"rotation": performance.rotation, "expression": performance.expression}
     labels = {name: np.ascontiguousarray(value, np.float32) for name, value in labels.items()}
     return {
         "frames": np.stack(pictures),

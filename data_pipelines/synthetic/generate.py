@@ -1,7 +1,7 @@
 """Examples of procedural heads, in order, made by as many processes as asked for."""
 
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import cv2
@@ -34,9 +34,14 @@ def make_example(task: tuple[int, int, int, int]) -> dict[str, Any]:
 
 def examples(tasks: Iterable[tuple[int, int, int, int]], processes: int = 1) -> Iterator[dict[str, Any]]:
     """Examples in the order of the tasks; the result does not depend on the number of processes."""
+    yield from in_order(make_example, tasks, processes)
+
+
+def in_order(make: Callable[[Any], Any], tasks: Iterable[Any], processes: int = 1) -> Iterator[Any]:
+    """make(task) of each task, in their order, by as many processes as asked for."""
     if processes <= 1:
-        yield from map(make_example, tasks)
+        yield from map(make, tasks)
         return
     # spawn: a fork of a process that holds TensorFlow threads may hang
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(make_example, tasks, chunksize=1)
+        yield from pool.imap(make, tasks, chunksize=1)

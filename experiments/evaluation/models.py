@@ -103,11 +103,18 @@ def _read_ema(workdir: Path) -> tuple[int, dict[str, Any]]:
         return checkpoint.read_ema(workdir)
 
 
-def load_motion(path: str) -> Any:
-    """The motion model, ready to speak (`vasa_jax.inference.motion.MotionGenerator`)."""
+def load_motion(path: str, speech_model: str | None = None) -> Any:
+    """The motion model, ready to speak (`vasa_jax.inference.motion.MotionGenerator`).
+
+    `speech_model` is the folder of the pretrained model that it listens through, if it does.
+    """
+    from vasa_jax.inference.hearing import open_for
     from vasa_jax.inference.motion import MotionGenerator
+    from vasa_jax.models.motion_transformer import MotionConfig
 
     part = read_part(path, "motion")
     if part.stats is None:
         raise InputError(f"{path} holds no motion statistics; export or train it again")
-    return MotionGenerator(part.config, part.params, part.stats)
+    config = MotionConfig.create(part.config)
+    speech = open_for(config, speech_model or "", "--speech_model")
+    return MotionGenerator(config, part.params, part.stats, speech)

@@ -13,20 +13,19 @@ from scipy.spatial.transform import Rotation
 
 from data_pipelines import schema
 from data_pipelines.prepare.latents import model_picture
-from data_pipelines.synthetic import expression_basis, motion, voice
 from data_pipelines.synthetic.generate import split_of
 from data_pipelines.synthetic.head import FrameState, Head
+from data_pipelines.synthetic.moments import combine, moments
 from data_pipelines.synthetic.scene import Renderer, sample_scene
+from data_pipelines.synthetic.twins import centre_of
 from vasa_jax import files, landmarks
 
 DRAWS = 3
 """Swaps that each person takes part in."""
-_FRAMES = 50
 _BANK = 24, 16
 """Performances that moments are taken from, two of each; probes are fitted with the first 16, tested with the rest."""
 _PROBES = 11, 5
 """Random pairs of pose and face for fitting the probes and for testing them, of each person."""
-_AT_REST = FrameState(np.zeros(len(expression_basis.NAMES)), np.zeros(3), np.zeros(3), 1.0, np.zeros(2), np.zeros(3))
 
 
 def held_out(count: int) -> list[int]:
@@ -37,29 +36,6 @@ def held_out(count: int) -> list[int]:
             found.append(identity)
         identity += 1
     return found
-
-
-def moments(performances: int, each: int, seed: int) -> list[FrameState]:
-    """Moments of performances, `each` of one after another, whose heads stand about the middle of the crop."""
-    states = []
-    for k in range(performances):
-        rng = np.random.default_rng([seed, k, 7401])
-        speaker = voice.sample_speaker(int(rng.integers(10_000)))
-        speech = voice.synthesise(voice.babble(rng, _FRAMES / schema.FRAME_RATE, speaker.rate), speaker, seed=k)
-        performance = motion.perform(speech, _FRAMES, rng)
-        middle = np.median(performance.translation, axis=0)
-        for i in rng.choice(_FRAMES, each, replace=False):
-            state = performance.state(int(i))
-            states.append(dataclasses.replace(state, translation=state.translation - middle))
-    return states
-
-
-def combine(pose: FrameState, face: FrameState) -> FrameState:
-    """Where the head of one moment is, with expression, lips and eyes of the other, which turn with the head."""
-    turns = [Rotation.from_euler("xyz", state.rotation).as_matrix() for state in (face, pose)]
-    direction = turns[1] @ turns[0].T @ schema.gaze_direction(np.asarray(face.gaze))
-    gaze = schema.gaze_angles(direction)
-    return dataclasses.replace(pose, expression=face.expression, tongue=face.tongue, gaze=gaze)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +59,7 @@ class Puppet:
         self._head = Head(identity)
         self._renderer = Renderer(self._head, sample_scene(identity), schema.stored_size(size))
         self._lids = self._head.neutral_lids()
-        # A person's landmarks are not those of the template: a head at rest is to have no translation.
-        self._centre = landmarks.fit_pose(self._head.pose(_AT_REST).landmarks[None])[0, 3:6]
+        self._centre = centre_of(self._head)
 
     def draw(self, states: list[FrameState]) -> Drawn:
         """One picture a state."""
@@ -140,7 +115,7 @@ def acts(count: int, size: int, seed: int = 0, folder: str | None = None) -> Ite
       seed: of moments and pairs.
       folder: where drawings are kept for the next run; None keeps none.
     """
-    bank = moments(_BANK[0], 2, seed)
+    bank = [moment.state for moment in moments(_BANK[0], 2, seed)]
     identities = held_out(count + 1)
     driver = None
     for k, identity in enumerate(identities[:count]):

@@ -19,7 +19,7 @@ from vasa_jax.inference.talking_face import TalkingFace
 def outcome(case):
     """Exit code, messages and the files left in the folder."""
     motion = StandInMotion(fail_at=1) if case.get("interrupt") else StandInMotion()
-    TalkingFace.load = classmethod(lambda cls, path: talking_face(motion))
+    TalkingFace.load = classmethod(lambda cls, path, speech_model=None: talking_face(motion))
     errors, output = io.StringIO(), io.StringIO()
     with flagsaver.flagsaver(), contextlib.redirect_stderr(errors), contextlib.redirect_stdout(output):
         code = app.call(generate.main, ["vasa-generate", *case["flags"]])

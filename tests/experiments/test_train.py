@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 
 from data_pipelines import clips, records
 from data_pipelines.prepare import shard_manifest
-from experiments import app, dry_run, export, train
+from experiments import app, dry_run, export, tasks, train
 from tests.data_pipelines.conftest import write_dataset
 from tests.training import toy
 from vasa_jax import weights
@@ -41,7 +41,7 @@ class Stream:
 def _toy(tmp_path, monkeypatch):
     (tmp_path / "config.py").write_text(CONFIG)
     monkeypatch.setattr(train, "make_stream", lambda config, split: Stream())
-    monkeypatch.setattr(train, "make_task", lambda config, stats: toy.make())
+    monkeypatch.setattr(tasks, "make_task", lambda config, stats: toy.make())
     monkeypatch.setattr(app, "compile_cache", lambda: None)
     monkeypatch.setattr(dry_run, "example_batch", lambda config: toy.batch(0))
     # The task of the workdir's manifest is what vasa-export looks at.

@@ -124,3 +124,23 @@ def test_the_skip_is_an_option(skip):
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 3))))
     out = jax.eval_shape(lambda p: model.apply(p, jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 3))), shapes)
     assert out.shape == (1, 32, 32, 3)
+
+
+def test_the_poses_share_of_a_code_is_given_back_for_the_pose_that_is_shown():
+    """With a share the code is another, and every picture of a code in its own pose the same as without."""
+    _, params = _model_and_params()
+    with_share = FaceLatentModel(ml_collections.FrozenConfigDict(_config().to_dict() | {"pose_share": True}))
+    kernel = np.random.default_rng(0).normal(size=(9, 16)).astype(np.float32)
+    shared = {**params, "pose_share": {"Dense_0": {"kernel": kernel}}}
+    pose = jnp.asarray([[0.2, -0.3, 0.1, 0.05, -0.04, 0.02, 1.1]])
+
+    def picture(model, params):
+        apply = functools.partial(model.apply, {"params": params})
+        latents = apply(_images(1), pose, method="encode")
+        driver, code = apply(_images(1, 1), method="encode_motion")
+        return latents.dynamics, apply(latents, driver, code, method="decode")
+
+    plain, shown = quick.jit(lambda: picture(_model_and_params()[0], params))()
+    code, same = quick.jit(lambda: picture(with_share, shared))()
+    assert np.abs(code - plain).max() > 0.1
+    np.testing.assert_allclose(same, shown, atol=1e-5)

@@ -18,7 +18,7 @@ from vasa_jax.models.motion_transformer import (
     init_params,
 )
 
-SIZES = [("vasa", 27.5e6, 30.5e6), ("small", 1.5e6, 3.2e6), ("tiny", 0.1e6, 1e6)]
+SIZES = [("vasa", 0.95 * 29e6, 1.05 * 29e6), ("small", 1.5e6, 3.2e6), ("tiny", 0.1e6, 1e6)]
 B, W, K, M, BANDS = 2, 12, 4, 9, 8
 
 
@@ -41,9 +41,10 @@ def _params(config: MotionConfig) -> dict:
     return {"params": quick.jit(lambda key: init_params(config, key))(jax.random.key(0))}
 
 
-@pytest.fixture(scope="module", params=["A", "B"])
+@pytest.fixture(scope="module", params=[("A", "learned"), ("B", "learned"), ("A", "rotary")], ids="-".join)
 def model(request: pytest.FixtureRequest):
-    config = _config(request.param)
+    layout, positions = request.param
+    config = _config(layout, positions=positions)
     params = _params(config)["params"]
     # The output starts near zero; a larger one makes every dependence visible.
     params = jax.tree.map(lambda x: x + 0.05 * jax.random.normal(jax.random.key(1), x.shape), params)
@@ -117,6 +118,38 @@ def test_no_emotion_is_neutral_to_new_models() -> None:
     assert np.abs(run(nothing) - run(nothing.replace(emotion=jnp.eye(8)[:B]))).max() > 1e-4
 
 
+def test_a_track_counts_by_its_mean_over_the_window(model) -> None:
+    run, _ = model
+    gaze = jnp.asarray(np.random.default_rng(5).normal(size=(B, K + W, 2)), jnp.float32)
+    track, mean = (_conditions().replace(gaze=g) for g in (gaze, gaze[:, K:].mean(1)))
+    np.testing.assert_allclose(run(track), run(mean), atol=1e-5)
+
+
+def test_tracks_start_without_effect_and_then_reach_their_frames() -> None:
+    plain, told = _config("B", width=8, depth=1, heads=2), _config("B", width=8, depth=1, heads=2, per_frame=True)
+    params = quick.jit(lambda key: init_params(told, key))(jax.random.key(0))
+    params = {**params, "motion_out": jax.tree.map(lambda x: x + 0.1, params["motion_out"])}
+    noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.asarray([3, 800])
+
+    @quick.jit
+    def run(params: dict, conditions: MotionConditions, drop: dict) -> jax.Array:
+        return MotionTransformer(told).apply({"params": params}, noisy, time, conditions, drop)
+
+    without = {name: value for name, value in params.items() if name != "track_in"}
+    given = {"gaze": jnp.zeros(B, bool)}
+    expected = MotionTransformer(plain).apply({"params": without}, noisy, time, _conditions(), given)
+    np.testing.assert_allclose(run(params, _conditions(), given), expected, atol=1e-6)
+    kernel = jax.random.normal(jax.random.key(1), params["track_in"]["kernel"].shape)
+    params = {**params, "track_in": {**params["track_in"], "kernel": kernel}}
+    track = jnp.zeros((B, K + W, 2))
+    # Two tracks of one mean: only the frames can tell them apart, and not where gaze is null.
+    swing = track.at[:, K + 2, 0].add(1.0).at[:, -1, 0].add(-1.0)
+    still, moved = (_conditions().replace(gaze=g) for g in (track, swing))
+    assert np.abs(run(params, still, given) - run(params, moved, given)).max() > 1e-4
+    null = {"gaze": jnp.ones(B, bool)}
+    np.testing.assert_allclose(run(params, still, null), run(params, moved, null), atol=1e-6)
+
+
 def test_frames_that_do_not_exist_are_not_read(model) -> None:
     run, noisy = model
     conditions = _conditions()
@@ -170,7 +203,13 @@ def test_bfloat16_stays_close() -> None:
 
 
 def test_bad_configs_are_refused() -> None:
-    for changes in ({"layout": "C"}, {"heads": 5}, {"lookahead": 9}):
+    for changes in (
+        {"layout": "C"},
+        {"heads": 5},
+        {"lookahead": 9},
+        {"positions": "no"},
+        {"positions": "rotary", "heads": 8},
+    ):
         with pytest.raises(ValueError):
             _config(**{"layout": "A", **changes})
     with pytest.raises(TypeError):

@@ -65,8 +65,11 @@ def test_samples_for_the_eye_and_the_ear() -> None:
     assert samples["sound_of_the_first"].shape == ((K + W) * 640,)
 
 
-def test_it_learns_to_hear() -> None:
-    task = motion_task.make_motion_task(config(augment=QUIET), STATS)
+@pytest.mark.parametrize("encoder", ["conv", pytest.param("transformer", marks=pytest.mark.slow)])
+def test_it_learns_to_hear(encoder: str) -> None:
+    wanted = config(augment=QUIET)
+    wanted.model.audio_encoder = encoder
+    task = motion_task.make_motion_task(wanted, STATS)
     params = quick.jit(task.init)(jax.random.key(0), batch())
     optimizer = optax.adam(3e-3)
     state = optimizer.init(params)

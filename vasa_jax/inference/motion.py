@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from vasa_jax.diffusion import guidance, sampler
+from vasa_jax.inference.hearing import Hearing
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
+from vasa_jax.pretrained.speech import SpeechModel
 
 DEFAULT_GUIDANCE = {"audio": 0.5, "gaze": 1.0}
 # Held-out GRID sentences of s1 after 500 steps of motion/small: correlation of the mouth's changes with the real ones
@@ -33,7 +34,7 @@ def sample_window(
     steps: int,
     eta: float = 0.0,
 ) -> Float[Array, "b w m"]:
-    """One window of standardised motion from noise; `conditions.audio` is normalised log-mel. Pure, to be jitted."""
+    """One window of standardised motion from noise; `conditions.audio` is speech features. Pure, to be jitted."""
     model = MotionTransformer(config)
 
     def network(*args: Any) -> Array:
@@ -51,16 +52,23 @@ class MotionGenerator:
       config: model config (MotionConfig or its mapping).
       params: parameters of MotionTransformer.
       stats: "mean" and "std" of the motion [m]; "low" and "high" [m] bound the output if given.
+      speech: the pretrained model that a config with `speech` other than "mel" listens through.
     """
 
-    def __init__(self, config: Mapping[str, Any] | MotionConfig, params: Any, stats: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any] | MotionConfig,
+        params: Any,
+        stats: Mapping[str, Any],
+        speech: SpeechModel | None = None,
+    ) -> None:
         self.config = MotionConfig.create(config)
         self.params = params
         self.mean, self.std = (np.asarray(stats[name], np.float32) for name in ("mean", "std"))
         self._low = np.asarray(stats.get("low", self.mean - _CLAMP * self.std), np.float32)
         self._high = np.asarray(stats.get("high", self.mean + _CLAMP * self.std), np.float32)
         self._compiled: dict[tuple, Any] = {}
-        self._prepare = jax.jit(functools.partial(_prepare, bands=self.config.bands))
+        self._hearing = Hearing(self.config, speech)
 
     def windows(
         self,
@@ -102,7 +110,7 @@ class MotionGenerator:
             temperature = np.full(c.motion_dim, DYNAMICS_TEMPERATURE)
             temperature[:7] = 1.0
         reader = _SoundReader(audio_chunks, c.context * log_mel.SAMPLES_PER_FRAME)
-        key, level = jax.random.key(seed), None
+        key, listen = jax.random.key(seed), self._hearing.recording()
         previous = np.zeros((1, c.context, c.motion_dim), np.float32)
         constant = {
             "gaze": np.asarray(gaze, np.float32)[None],
@@ -116,12 +124,10 @@ class MotionGenerator:
             made = frames - at if last else c.window - c.lookahead
             sound = reader.read(c.frames * log_mel.SAMPLES_PER_FRAME).copy()
             sound[(frames - at + c.context) * log_mel.SAMPLES_PER_FRAME :] = 0.0
-            power, current = self._prepare(sound)
-            level = log_mel.running_level(level, float(current[0]), made / 25.0)
             index = at - c.context + np.arange(c.frames)
-            heard = ((index >= 0) & (index < frames))[None]
-            audio = log_mel.features(power, jnp.full(1, level))
-            conditions = MotionConditions(audio=audio, audio_valid=heard, previous=previous, **constant)
+            heard = (index >= 0) & (index < frames)
+            audio = listen(sound, heard, made / 25.0)
+            conditions = MotionConditions(audio=audio, audio_valid=heard[None], previous=previous, **constant)
             noise_key, step_key = jax.random.split(jax.random.fold_in(key, at))
             start = np.float32(temperature) * jax.random.normal(noise_key, (1, c.window, c.motion_dim))
             drop = {"previous": np.full(1, at == 0)}
@@ -137,11 +143,6 @@ class MotionGenerator:
             known = jax.jit(functools.partial(sample_window, config=self.config, steps=steps, eta=eta))
             self._compiled[steps, eta] = known
         return known
-
-
-def _prepare(sound: Float[Array, "n"], *, bands: int) -> tuple[Float[Array, "1 s bands"], Float[Array, "1"]]:
-    power = log_mel.mel_power(sound[None], bands)
-    return power, log_mel.speech_level(power)
 
 
 class _SoundReader:

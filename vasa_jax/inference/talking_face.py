@@ -22,9 +22,11 @@ from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference import editing
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.controls import Controls
+from vasa_jax.inference.hearing import open_for
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
+from vasa_jax.models.motion_transformer import MotionConfig
 from vasa_jax.paths import PathLike, check_file, check_output
 from vasa_jax.provenance import badge as badges
 from vasa_jax.provenance import credentials as c2pa_credentials
@@ -154,8 +156,13 @@ class TalkingFace:
         self.renderer, self.motion, self.model_hash, self.source = renderer, motion, model_hash, source
 
     @classmethod
-    def load(cls, path: PathLike = weights.BUNDLED) -> Self:
-        """Loads a release folder, or the weights that the project ships."""
+    def load(cls, path: PathLike = weights.BUNDLED, speech_model: PathLike | None = None) -> Self:
+        """Loads a release folder, or the weights that the project ships.
+
+        Args:
+          path: the folder.
+          speech_model: the folder of the pretrained model that the release's motion model listens through, if any.
+        """
         xla.tune_cpu()
         release = weights.load_release(path)
         config = ml_collections.FrozenConfigDict(release.face_config)
@@ -163,7 +170,9 @@ class TalkingFace:
         renderer = FaceRenderer(FaceLatentModel(config), release.face_params, config.size, source_skip=skip)
         motion = None
         if release.motion_params is not None:
-            motion = MotionGenerator(release.motion_config, release.motion_params, release.motion_stats)
+            motion_config = MotionConfig.create(release.motion_config)
+            speech = open_for(motion_config, str(speech_model or ""), "--speech_model")
+            motion = MotionGenerator(motion_config, release.motion_params, release.motion_stats, speech)
         return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path))
 
     def animate(

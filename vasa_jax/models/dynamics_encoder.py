@@ -61,3 +61,25 @@ class DynamicsEncoder(nn.Module):
         if not self.resnet:
             x = nn.relu(nn.Dense(4 * self.features)(x))
         return nn.Dense(self.features, use_bias=False)(x)
+
+
+def pose_terms(pose: Float[Array, "b 7"]) -> Float[Array, "b 9"]:
+    """Pitch and yaw (radians, at most 1) to the third power: what of the pose an aligned face still shows."""
+    x, y = jnp.moveaxis(jnp.clip(pose[:, :2], -1.0, 1.0), -1, 0)
+    return jnp.stack([x, y, x * x, x * y, y * y, x**3, x * x * y, x * y * y, y**3], -1)
+
+
+class PoseShare(nn.Module):
+    """What the pose tells of a dynamics code; z_dyn is what is left of the encoder's output without it.
+
+    An aligned face still shows how far the head is turned, so the encoder's output tells of pitch and yaw however it
+    was trained (`small_128`: a linear probe explains 85 % of the variance of yaw). The regression of the code on the
+    pose is taken away after the encoder and given back, for the pose that is to be shown, before the warps and the
+    generator: reenactment stays what it was, and a code moved to another pose takes none of its old pose along.
+    """
+
+    features: int
+
+    @nn.compact
+    def __call__(self, pose: Float[Array, "b 7"]) -> Float[Array, "b d"]:
+        return nn.Dense(self.features, use_bias=False, kernel_init=nn.initializers.zeros)(pose_terms(pose))

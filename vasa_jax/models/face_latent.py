@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from vasa_jax.models.appearance_encoder import AppearanceEncoder
 from vasa_jax.models.canonical_unet import CanonicalUNet
-from vasa_jax.models.dynamics_encoder import DynamicsEncoder, aligned_crop
+from vasa_jax.models.dynamics_encoder import DynamicsEncoder, PoseShare, aligned_crop
 from vasa_jax.models.generator import Generator
 from vasa_jax.models.identity_encoder import IdentityEncoder
 from vasa_jax.models.pose_encoder import PoseEncoder
@@ -55,6 +55,7 @@ class FaceLatentModel(nn.Module):
         self.identity_encoder = IdentityEncoder(**c.identity, block=block)
         self.pose_encoder = PoseEncoder(**c.pose, block=block)
         self.dynamics_encoder = DynamicsEncoder(**c.dynamics, block=block)
+        self.pose_share = PoseShare(c.dynamics.features) if c.get("pose_share", False) else None
         self.warp_in = WarpField(**c.warp, block=block)
         self.warp_out = WarpField(**c.warp, block=block)
         self.canonical_unet = CanonicalUNet(**c.canonical, block=block)
@@ -71,14 +72,21 @@ class FaceLatentModel(nn.Module):
         """z_id of a picture."""
         return self.identity_encoder(image.astype(self.dtype))
 
-    def encode_face(self, face: Float[Array, "b s s 3"], deterministic: bool = True) -> Float[Array, "b d"]:
-        """z_dyn of an aligned face (`aligned_crop`)."""
-        return self.dynamics_encoder(face.astype(self.dtype), deterministic)
+    def encode_face(
+        self, face: Float[Array, "b s s 3"], pose: Float[Array, "b 7"], deterministic: bool = True
+    ) -> Float[Array, "b d"]:
+        """z_dyn of an aligned face (`aligned_crop`) that was in that pose."""
+        code = self.dynamics_encoder(face.astype(self.dtype), deterministic)
+        return code if self.pose_share is None else code - self.pose_share(pose)
+
+    def code_in_pose(self, dynamics: Float[Array, "b d"], pose: Float[Array, "b 7"]) -> Float[Array, "b d"]:
+        """z_dyn as the warps and the generator take it: with what a pose adds (`PoseShare`)."""
+        return dynamics if self.pose_share is None else dynamics + self.pose_share(pose)
 
     def encode_motion(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 7"], Float[Array, "b d"]]:
         """z_pose and z_dyn of a picture in 0..1."""
         pose = self.encode_pose(image)
-        return pose, self.encode_face(aligned_crop(image, pose, self.config.face_size))
+        return pose, self.encode_face(aligned_crop(image, pose, self.config.face_size), pose)
 
     def encode(
         self,
@@ -96,11 +104,11 @@ class FaceLatentModel(nn.Module):
         if pose is None:
             pose = self.encode_pose(image)
         if dynamics is None:
-            dynamics = self.encode_face(aligned_crop(image, pose, self.config.face_size))
+            dynamics = self.encode_face(aligned_crop(image, pose, self.config.face_size), pose)
         identity = self.encode_identity(image)
         posed = self.appearance_encoder(image.astype(self.dtype))
         grid = self._grid(posed.shape[1:4])
-        offsets = self.warp_in(dynamics, identity)
+        offsets = self.warp_in(self.code_in_pose(dynamics, pose), identity)
         coords = self._posed(pose, grid + offsets * self._reach())
         canonical = self.canonical_unet(self.sample(posed, self._normalised(coords), self.config.padding))
         if self.config.generator.source_skip:
@@ -124,14 +132,15 @@ class FaceLatentModel(nn.Module):
         identity, picture = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (pose.shape[0], *x.shape[1:])), (latents.identity, latents.picture)
         )
-        offsets = self.warp_out(dynamics, identity)
+        code = self.code_in_pose(dynamics, pose)
+        offsets = self.warp_out(code, identity)
         places = self.canonical_places(offsets, pose)
         sampled = self._sample_canonical(latents.appearance, places)
         flow = None
         if self.config.generator.source_skip:
             flow = places[..., :2] + sampled[..., -2:]
             sampled = sampled[..., :-2]
-        out = self.generator(sampled.astype(self.dtype), dynamics, flow, picture)
+        out = self.generator(sampled.astype(self.dtype), code, flow, picture)
         return out | {"offsets": offsets}
 
     def _sample_canonical(self, appearance: Array, places: Array) -> Array:

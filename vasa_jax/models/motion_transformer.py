@@ -4,6 +4,9 @@ Layout A, the paper's: every condition is a token in one sequence,
 ``[t][gaze][distance][emotion][audio (K + W)][motion (K + W)]``; the audio and the motion token of a frame share
 their position. Layout B adds the audio (and the time) to the motion token of its frame,
 ``[t][gaze][distance][emotion][motion + audio (K + W)]``: half the tokens, and synchrony is given, not learned.
+
+Positions are learned vectors added to the tokens of a frame, or rotary: attention then knows distances alone. The four
+leading tokens stand outside of time; rotary attention leaves them unturned.
 """
 
 import dataclasses
@@ -18,7 +21,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from vasa_jax.diffusion.guidance import Drop
-from vasa_jax.models.audio.log_mel import LogMelEncoder
+from vasa_jax.models.audio import encoders
+from vasa_jax.models.transformer import EncoderBlock
 
 CONDITIONS = ("audio", "gaze", "distance", "emotion", "previous")
 # Radians to about one: the eyes move within some 0.4 rad.
@@ -33,6 +37,11 @@ class MotionConfig:
 
     `neutral_is_rest`: the model sees as neutral what the other emotions leave (`fill_neutral`), whatever it is given.
     Without it, it sees what is given; the bundled weights learned so, from speakers whose neutral faces were all zeros.
+    `per_frame`: gaze, distance and emotion are also told to each frame, which the paper does not do; without it a track
+    counts by its mean over the window.
+    `speech`: the sound as "mel", four steps a frame of `bands`, or as "wav2vec2", two features a frame of a pretrained
+    model with `speech_layers` layers of `speech_width`: hidden state `speech_layer`, or a learned mix of all (-1).
+    `audio_encoder` makes a vector per frame of it: "conv" or "transformer", of `audio_blocks` blocks.
     """
 
     motion_dim: int
@@ -41,6 +50,7 @@ class MotionConfig:
     heads: int = 8
     mlp_ratio: float = 4.0
     layout: str = "A"
+    positions: str = "learned"
     window: int = 50
     context: int = 10
     lookahead: int = 0
@@ -50,12 +60,29 @@ class MotionConfig:
     diffusion_steps: int = 1000
     dtype: str = "float32"
     neutral_is_rest: bool = False
+    per_frame: bool = False
+    speech: str = "mel"
+    speech_width: int = 768
+    speech_layers: int = 12
+    speech_layer: int = -1
+    audio_encoder: str = "conv"
 
     def __post_init__(self) -> None:
         if self.layout not in ("A", "B"):
             raise ValueError(f"layout is A or B, not {self.layout!r}")
+        if self.positions not in ("learned", "rotary"):
+            raise ValueError(f"positions are learned or rotary, not {self.positions!r}")
+        if self.speech not in ("mel", "wav2vec2"):
+            raise ValueError(f"speech is mel or wav2vec2, not {self.speech!r}")
+        if self.audio_encoder not in encoders.KINDS:
+            raise ValueError(f"audio_encoder is {' or '.join(encoders.KINDS)}, not {self.audio_encoder!r}")
+        if not -1 <= self.speech_layer <= self.speech_layers:
+            raise ValueError(f"speech_layer is 0 to {self.speech_layers}, or -1 for all, not {self.speech_layer}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
+        rotary = self.positions == "rotary" or self.audio_encoder == "transformer"
+        if rotary and self.width // self.heads % 2:
+            raise ValueError(f"rotary positions turn pairs: {self.width // self.heads} channels a head are odd")
         if not 0 <= self.lookahead <= self.window - self.context:
             raise ValueError("lookahead must leave at least as many frames of a window as the context needs")
 
@@ -69,18 +96,33 @@ class MotionConfig:
         """Frames the network sees: context and window."""
         return self.context + self.window
 
+    @property
+    def speech_states(self) -> int:
+        """Hidden states side by side in a speech feature; 0 where it is log-mel."""
+        if self.speech == "mel":
+            return 0
+        return self.speech_layers + 1 if self.speech_layer == -1 else 1
+
+    @property
+    def speech_shape(self) -> tuple[int, int]:
+        """Speech features of context and window: how many, and of what width."""
+        if self.speech == "mel":
+            return 4 * self.frames, self.bands
+        return 2 * self.frames, self.speech_states * self.speech_width
+
 
 @flax.struct.dataclass
 class MotionConditions:
-    """C of the paper. Motion is standardised; `audio` holds the normalised log-mel of context and window, or what
-    `encode_audio` made of it; `audio_valid` says which frames are heard, `valid` which exist."""
+    """C of the paper. Motion is standardised; `audio` holds the speech features of context and window, or what
+    `encode_audio` made of them; `audio_valid` says which frames are heard, `valid` which exist. Gaze, distance and
+    emotion hold for the window, or are tracks with a value for each frame of context and window."""
 
     audio: Float[Array, "b s c"]
     audio_valid: Bool[Array, "b t"]
     previous: Float[Array, "b k m"]
-    gaze: Float[Array, "b 2"]
-    distance: Float[Array, "b"]
-    emotion: Float[Array, "b 8"]
+    gaze: Float[Array, "b *t 2"]
+    distance: Float[Array, "b *t"]
+    emotion: Float[Array, "b *t 8"]
     valid: Bool[Array, "b t"]
 
 
@@ -90,39 +132,13 @@ def _sinusoids(time: Float[Array, "b"], width: int) -> Float[Array, "b d"]:
     return jnp.concatenate([jnp.sin(phases), jnp.cos(phases)], -1)
 
 
-class SelfAttention(nn.Module):
-    """Multi-head self-attention in which no token reads a key that the mask leaves out."""
-
-    heads: int
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"]) -> Float[Array, "b n d"]:
-        batch, tokens, width = x.shape
-        qkv = nn.Dense(3 * width, dtype=self.dtype, name="qkv")(x)
-        query, key, value = jnp.moveaxis(qkv.reshape(batch, tokens, 3, self.heads, -1), 2, 0)
-        logits = jnp.einsum("bqhc,bkhc->bhqk", query, key).astype(jnp.float32) / np.sqrt(width // self.heads)
-        weights = nn.softmax(jnp.where(mask[:, None, None, :], logits, -1e30)).astype(self.dtype)
-        read = jnp.einsum("bhqk,bkhc->bqhc", weights, value).reshape(batch, tokens, width)
-        return nn.Dense(width, dtype=self.dtype, name="out")(read)
-
-
-class EncoderBlock(nn.Module):
-    """Pre-norm transformer encoder layer."""
-
-    heads: int
-    mlp_ratio: float
-    dtype: jnp.dtype
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"]) -> Float[Array, "b n d"]:
-        width = x.shape[-1]
-        read = nn.LayerNorm(dtype=self.dtype, name="norm_attention")(x)
-        x = x + SelfAttention(self.heads, self.dtype, name="attention")(read, mask)
-        hidden = nn.Dense(round(width * self.mlp_ratio), dtype=self.dtype, name="mlp_in")(
-            nn.LayerNorm(dtype=self.dtype, name="norm_mlp")(x)
-        )
-        return x + nn.Dense(width, dtype=self.dtype, name="mlp_out")(nn.gelu(hidden))
+def _audio_encoder(c: MotionConfig, dtype: jnp.dtype) -> nn.Module:
+    per_frame = c.speech_shape[0] // c.frames
+    if c.audio_encoder == "conv":
+        encoder = encoders.ConvEncoder(c.width, c.audio_blocks, c.audio_kernel, dtype, per_frame)
+    else:
+        encoder = encoders.TransformerEncoder(c.width, c.audio_blocks, c.heads, dtype, per_frame)
+    return encoders.MixedEncoder(c.speech_states, encoder) if c.speech_states > 1 else encoder
 
 
 class MotionTransformer(nn.Module):
@@ -136,26 +152,29 @@ class MotionTransformer(nn.Module):
         def table(name: str, *shape: int) -> Array:
             return self.param(name, nn.initializers.normal(0.02), (*shape, c.width))
 
-        self.audio_encoder = LogMelEncoder(c.width, c.audio_blocks, c.audio_kernel, dtype)
+        self.audio_encoder = _audio_encoder(c, dtype)
         self.time_in, self.time_out = nn.Dense(c.width, dtype=dtype), nn.Dense(c.width, dtype=dtype)
         self.motion_in = nn.Dense(c.width, dtype=dtype)
         self.audio_in = nn.Dense(c.width, dtype=dtype)
         self.gaze_in, self.distance_in, self.emotion_in = (nn.Dense(c.width, dtype=dtype) for _ in range(3))
-        self.position = table("position", c.frames)
+        if c.positions == "learned":
+            self.position = table("position", c.frames)
+        if c.per_frame:  # from zero: a model that learned without tracks goes on as it was
+            self.track_in = nn.Dense(c.width, dtype=dtype, kernel_init=nn.initializers.zeros)
         self.types = table("types", len(_SCALARS) + 3)
         self.null = table("null", len(CONDITIONS))
         self.blocks = [EncoderBlock(c.heads, c.mlp_ratio, dtype) for _ in range(c.depth)]
         self.norm = nn.LayerNorm(dtype=dtype)
         self.motion_out = nn.Dense(c.motion_dim, kernel_init=nn.initializers.normal(0.02))
 
-    def encode_audio(self, steps: Float[Array, "b s bands"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
+    def encode_audio(self, steps: Float[Array, "b s c"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
         """One vector per frame; once per window, since it depends neither on the noise nor on the time."""
         return self.audio_in(self.audio_encoder(steps, valid))
 
     def __call__(
         self, noisy: Float[Array, "b w m"], time: Int[Array, "b"], conditions: MotionConditions, drop: Drop
     ) -> Float[Array, "b w m"]:
-        """X_0 from X_t and C with the raw log-mel in `conditions.audio` (training)."""
+        """X_0 from X_t and C with the speech features in `conditions.audio` (training)."""
         audio = self.encode_audio(conditions.audio, conditions.audio_valid)
         return self.denoise(noisy, time, conditions.replace(audio=audio), drop)
 
@@ -182,8 +201,11 @@ class MotionTransformer(nn.Module):
         else:
             tokens, mask = [scalars, motion + audio + instant[:, None]], [always, conditions.valid]
         x, mask = jnp.concatenate(tokens, 1), jnp.concatenate(mask, 1)
+        position = None
+        if c.positions == "rotary":
+            position = np.concatenate([np.zeros(len(_SCALARS)), *[np.arange(c.frames)] * (len(tokens) - 1)])
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, mask, position)
         return self.motion_out(self.norm(x[:, -c.window :])).astype(jnp.float32)
 
     def _null(self, name: str) -> Float[Array, "d"]:
@@ -201,9 +223,28 @@ class MotionTransformer(nn.Module):
         previous = jnp.where(dropped["previous"][:, None, None], self._null("previous"), continued)
         # The context is clean and the window noisy: their own types tell them apart.
         motion = jnp.concatenate([previous + self.types[-2], self.motion_in(noisy) + self.types[-1]], 1)
+        if c.per_frame:
+            motion = motion + self._tracks(conditions, dropped)
+        if c.positions == "rotary":
+            return audio + self.types[-3], motion
         # Fixed sinusoids make a frame's audio and motion tokens alike from the first step (layout A finds them by it).
         position = self.position + 0.5 * _sinusoids(jnp.arange(c.frames, dtype=jnp.float32), c.width)
         return audio + self.types[-3] + position, motion + position
+
+    def _tracks(self, conditions: MotionConditions, dropped: Drop) -> Float[Array, "b t d"]:
+        """What gaze, distance and emotion add to each frame, each with a flag that says whether it is given."""
+        parts = []
+        for name, value in self._scaled(conditions).items():
+            rows = value if value.ndim == 3 else jnp.repeat(value[:, None], self.config.frames, 1)
+            rows = jnp.concatenate([rows, jnp.ones_like(rows[..., :1])], -1)
+            parts.append(jnp.where(dropped[name][:, None, None], 0.0, rows))
+        return self.track_in(jnp.concatenate(parts, -1))
+
+    def _scaled(self, conditions: MotionConditions) -> dict[str, Float[Array, "b *t c"]]:
+        """Gaze, distance and emotion as the network sees them, of order one."""
+        emotion = fill_neutral(conditions.emotion) if self.config.neutral_is_rest else conditions.emotion
+        scaled = (conditions.gaze * _GAZE_GAIN, conditions.distance[..., None], emotion)
+        return dict(zip(("gaze", "distance", "emotion"), scaled, strict=True))
 
     def _scalar_tokens(
         self, instant: Float[Array, "b d"], conditions: MotionConditions, dropped: Drop
@@ -211,27 +252,30 @@ class MotionTransformer(nn.Module):
         def given(name: str, value: Float[Array, "b d"]) -> Float[Array, "b d"]:
             return jnp.where(dropped[name][:, None], self._null(name), value)
 
-        emotion = fill_neutral(conditions.emotion) if self.config.neutral_is_rest else conditions.emotion
-        tokens = [
-            instant,
-            given("gaze", self.gaze_in(conditions.gaze * _GAZE_GAIN)),
-            given("distance", self.distance_in(conditions.distance[:, None])),
-            given("emotion", self.emotion_in(emotion)),
-        ]
+        networks = {"gaze": self.gaze_in, "distance": self.distance_in, "emotion": self.emotion_in}
+        scaled = {name: self._mean(value, conditions.valid) for name, value in self._scaled(conditions).items()}
+        tokens = [instant, *(given(name, network(scaled[name])) for name, network in networks.items())]
         return jnp.stack(tokens, 1) + self.types[: len(_SCALARS)]
 
+    def _mean(self, value: Float[Array, "b *t c"], valid: Bool[Array, "b t"]) -> Float[Array, "b c"]:
+        """A track's mean over the window, the value that the paper's conditions have."""
+        if value.ndim == 2:
+            return value
+        counts = valid[:, self.config.context :, None]
+        return (value[:, self.config.context :] * counts).sum(1) / jnp.maximum(counts.sum(1), 1)
 
-def fill_neutral(emotion: Float[Array, "b 8"]) -> Float[Array, "b 8"]:
+
+def fill_neutral(emotion: Float[Array, "*b 8"]) -> Float[Array, "*b 8"]:
     """The emotions with neutral as what the others leave of 1, at least 0: asking for nothing is asking for it."""
-    others = emotion.at[:, _NEUTRAL].set(0.0)
-    return others.at[:, _NEUTRAL].set(jnp.clip(1.0 - others.sum(1), 0.0, 1.0))
+    others = emotion.at[..., _NEUTRAL].set(0.0)
+    return others.at[..., _NEUTRAL].set(jnp.clip(1.0 - others.sum(-1), 0.0, 1.0))
 
 
 def init_params(config: MotionConfig, key: jax.Array) -> Any:
     """Fresh parameters."""
     rows = 1
     conditions = MotionConditions(
-        audio=jnp.zeros((rows, config.frames * 4, config.bands)),
+        audio=jnp.zeros((rows, *config.speech_shape)),
         audio_valid=jnp.ones((rows, config.frames), bool),
         previous=jnp.zeros((rows, config.context, config.motion_dim)),
         gaze=jnp.zeros((rows, 2)),

@@ -10,6 +10,7 @@ import contextvars
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 
 _backend: contextvars.ContextVar[str] = contextvars.ContextVar("backend", default="")
 _forced: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("forced", default={})  # noqa: B039
@@ -55,3 +56,11 @@ def warp(axes: int) -> str:
     if form := _forced.get().get("warp"):
         return form
     return "stacked" if backend() == "cpu" or axes == 2 else "corners"
+
+
+def attention(dtype: jnp.dtype, channels: int) -> str:
+    """Form of `ops.attention.attention` for heads of so many channels: "cudnn" is the fused one, of GPUs only."""
+    if form := _forced.get().get("attention"):
+        return form
+    fits = jnp.dtype(dtype).itemsize == 2 and channels % 8 == 0 and channels <= 128
+    return "cudnn" if backend() == "gpu" and fits else "xla"

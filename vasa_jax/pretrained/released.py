@@ -38,6 +38,7 @@ def dynamics_maps(path: str | Path = weights.BUNDLED) -> FeatureNetwork:
         _, kept = model.apply(
             {"params": params},
             face,
+            jnp.zeros((face.shape[0], 7)),  # of no matter for what leaves the blocks
             method="encode_face",
             capture_intermediates=lambda module, name: isinstance(module, ResBlock) and name == "__call__",
             mutable=["intermediates"],

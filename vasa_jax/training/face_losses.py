@@ -38,6 +38,13 @@ def join(*arrays: Array) -> Array:
     return jnp.concatenate(arrays)
 
 
+def label_error(model: FaceLatentModel, params: dict, codes: Float[Array, "b d"], labels: dict[str, Array]) -> Array:
+    """Error of mouth, lids and eyes read from codes, each in units of how much it varies."""
+    read = model.apply({"params": params}, codes, method="read_labels")
+    spread = {"mouth": jnp.asarray([0.03, 0.2]), "lids": 0.3, "eyes": 0.15}
+    return sum(jnp.abs((read[name] - labels[name]) / spread[name]).mean() for name in spread)
+
+
 @dataclasses.dataclass(frozen=True)
 class Transferred:
     """Pictures nobody has seen, of the items chosen for them: frames i and j of one video, k of another.
@@ -170,11 +177,8 @@ class FaceLosses:
     def labels(self, params: dict, made: Pass) -> Metrics:
         """The code must tell mouth, lids and eyes by a linear reading; the pose encoder must tell the pose."""
         both = jax.tree.map(join, made.source, made.driver)
-        codes = join(*made.codes[:2])
-        read = self.model.apply({"params": params["model"]}, codes, method="read_labels")
-        spread = {"mouth": jnp.asarray([0.03, 0.2]), "lids": 0.3, "eyes": 0.15}
-        errors = [jnp.abs((read[name] - both.labels[name]) / spread[name]).mean() for name in spread]
-        return {"labels": sum(errors), "pose": geometry.pose_error(made.poses, both.pose).mean()}
+        read = label_error(self.model, params["model"], join(*made.codes[:2]), both.labels)
+        return {"labels": read, "pose": geometry.pose_error(made.poses, both.pose).mean()}
 
     def geometry(self, made: Pass) -> Metrics:
         """Known points: source -> canonical, driver -> canonical, and driver -> source through both warps."""
@@ -254,7 +258,7 @@ class FaceLosses:
             pictures += [made.pick(made.drawn["image"]), out.turned]
             poses += [made.pick(made.driver.pose), out.turned_pose]
         faces = aligned_crop(join(*pictures), join(*poses), self.face_size)
-        again = self.model.apply({"params": params["model"]}, faces, method="encode_face")
+        again = self.model.apply({"params": params["model"]}, faces, join(*poses), method="encode_face")
         crossed, *more = jnp.split(again, len(pictures))
         positives, negatives = [(crossed, code_k)], [(crossed, code_i)]
         if more:

@@ -98,7 +98,8 @@ class _FaceStage:
         few = chosen.shape[0]
         pick = lambda view: jax.tree.map(lambda x: x[chosen], view)  # noqa: E731
         some_source, some_driver, some_other = pick(source), pick(driver), pick(other)
-        codes = self._apply(params, join(source.face, driver.face, some_other.face), method="encode_face")
+        seen = [join(*parts) for parts in zip(*((v.face, v.pose) for v in (source, driver, some_other)), strict=True)]
+        codes = self._apply(params, *seen, method="encode_face")
         code_i, code_j, code_k = codes[:b], codes[b : 2 * b], codes[2 * b :]
         poses = self._apply(params, join(source.image, driver.image), method="encode_pose")
         # As sources: all i, and j again for l_consist.

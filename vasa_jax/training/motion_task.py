@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from vasa_jax.diffusion import schedule
+from vasa_jax.inference import hearing
 from vasa_jax.inference.motion import DEFAULT_GUIDANCE, sample_window
 from vasa_jax.models.audio import augment, log_mel
 from vasa_jax.models.motion_transformer import (
@@ -120,6 +121,7 @@ class _MotionTask:
     def __init__(self, config: ml_collections.ConfigDict, stats: Mapping[str, Any]) -> None:
         self.model_config = MotionConfig.create(config.model)
         self.model = MotionTransformer(self.model_config)
+        self.speech = hearing.open_for(self.model_config, config.get("speech_model", ""), "--config.speech_model")
         self.loss_config = default_loss()
         self.loss_config.update(config.get("loss", {}))
         self.augment = augment.AugmentConfig.create(self.loss_config.augment)
@@ -137,7 +139,10 @@ class _MotionTask:
         c = self.model_config
         power = log_mel.mel_power(batch["audio"], c.bands)
         motion = (batch["motion"] - self.mean) / self.std
-        return self._pack(batch, log_mel.features(power, log_mel.speech_level(power)), batch["valid"], motion)
+        audio = log_mel.features(power, log_mel.speech_level(power))
+        if self.speech is not None:
+            audio = hearing.window_features(self.speech, batch["audio"], batch["valid"])
+        return self._pack(batch, audio, batch["valid"], motion)
 
     def varied(
         self, batch: Batch, keys: PRNGKeyArray
@@ -148,7 +153,12 @@ class _MotionTask:
         level = log_mel.speech_level(power)
         motion = (batch["motion"] - self.mean) / self.std
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
-        audio, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
+        audio, played, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
+        if self.speech is not None:
+            # The foreign voices are made of mel power; a pretrained model has heard thousands of real ones.
+            sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
+            sound = jnp.take_along_axis(sound, played[..., None], 1).reshape(batch["audio"].shape)
+            audio = hearing.window_features(self.speech, sound, heard & valid)
         conditions, clean = self._pack({**batch, "valid": valid}, audio, heard & valid, motion)
         return conditions.replace(previous=previous), clean, drop
 
@@ -186,7 +196,7 @@ class _MotionTask:
         spread = loss.previous_noise * draws[3]
         previous = motion[: c.context] + spread * jax.random.normal(noise_key, (c.context, c.motion_dim))
         audio = log_mel.features(power, level)
-        return audio, heard, valid[played], motion, previous, drop
+        return audio, played, heard, valid[played], motion, previous, drop
 
     def loss(
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
@@ -270,7 +280,8 @@ def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]
     """The task of `config.model` and `config.loss`.
 
     Args:
-      config: with `model` (fields of MotionConfig) and, optionally, `loss` (see `default_loss`).
+      config: with `model` (fields of MotionConfig) and, optionally, `loss` (see `default_loss`) and `speech_model`
+        (folder of the pretrained model that `model.speech` asks for).
       stats: "mean" and "std" of raw motion [m]; optionally "mouth_readout" [m] (see `fit_mouth_readout`), which turns
         on the mouth metrics.
     """

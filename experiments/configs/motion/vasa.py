@@ -26,6 +26,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.mesh = {"data": -1, "fsdp": 1, "tensor": 1}
     config.ema_decay = 0.9999
     config.init_from = ""
+    config.speech_model = ""
     config.data = {
         "dir": "data",
         "mixture": {"clips": 1.0},
@@ -46,6 +47,11 @@ def get_config() -> ml_collections.ConfigDict:
         "window": 50,
         "context": 10,
         "lookahead": 5,
+        "speech": "mel",
+        "speech_width": 768,
+        "speech_layers": 12,
+        "speech_layer": -1,
+        "audio_encoder": "conv",
         "bands": 40,
         "audio_blocks": 3,
         "audio_kernel": 5,

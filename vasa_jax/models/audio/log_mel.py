@@ -1,4 +1,4 @@
-"""Log-mel front end and a small convolutional encoder: speech to one vector per video frame.
+"""Log-mel front end: speech to four steps a video frame.
 
 A video frame at 25 fps covers 640 samples at 16 kHz and four mel steps of 160 samples (100 Hz). The window of
 step s is centred on the middle of its 160 samples, so that the steps of a frame see the sound of that frame and
@@ -12,11 +12,10 @@ from raising a pause to the level of speech, and digital silence is exactly zero
 
 import functools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 SAMPLE_RATE = 16_000
 HOP = 160
@@ -90,31 +89,3 @@ def features(power: Float[Array, "*b s bands"], level: Float[Array, "*b"]) -> Fl
     """Normalised log-mel: 0 at 60 dB and more below the speech level, 3 at the level."""
     decibels = 10.0 * jnp.log10(power + _TINY) - level[..., None, None]
     return jnp.clip(decibels + RANGE, 0.0, RANGE + 10.0) * (3.0 / RANGE)
-
-
-def frame_features(steps: Float[Array, "*b s bands"]) -> Float[Array, "*b t c"]:
-    """The four mel steps of each video frame side by side."""
-    *lead, count, bands = steps.shape
-    return steps.reshape(*lead, count // STEPS_PER_FRAME, STEPS_PER_FRAME * bands)
-
-
-class LogMelEncoder(nn.Module):
-    """Residual convolutions over video frames; `blocks` of kernel size `kernel` see blocks * (kernel - 1) / 2 frames
-    to either side."""
-
-    width: int
-    blocks: int = 3
-    kernel: int = 5
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, steps: Float[Array, "b s bands"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
-        """Encodes normalised log-mel; frames that are not `valid` are unheard: they read as silence."""
-        frames = frame_features(steps) * valid[..., None]
-        # Silence is all zeros, where the gradient of a norm is 1 / sqrt(epsilon): the bias starts off zero.
-        bias = nn.initializers.normal(0.3)
-        x = nn.Dense(self.width, dtype=self.dtype, bias_init=bias, name="mel")(frames)
-        for i in range(self.blocks):
-            y = nn.gelu(nn.LayerNorm(dtype=self.dtype, name=f"norm_{i}")(x))
-            x = x + nn.Conv(self.width, (self.kernel,), padding="SAME", dtype=self.dtype, name=f"conv_{i}")(y)
-        return nn.LayerNorm(dtype=self.dtype, name="norm")(x)

@@ -1,0 +1,33 @@
+"""After the last part of the bundled face model: its dynamics code learns to be the same for twins.
+
+Start    a release of small_128_settle with the pose's share taken out of the code:
+         vasa-prepare --stage=latents --name=procedural_heads --checkpoint=runs/face_small_128_settle ...
+         vasa-export --face=runs/face_small_128_settle --pose_share=data/latents/procedural_heads.npz \\
+           --output=runs/face_small_128_share
+Command  vasa-train --config=experiments/configs/face/small_128_twins.py --workdir=runs/face_small_128_twins
+Data     procedural twins (python -m data_pipelines.synthetic --twins) and GRID, stored at 160 px
+"""
+
+import ml_collections
+
+from experiments.configs.face import small_128
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = small_128.get_config()
+    config.task = "dynamics"
+    config.teacher = "runs/face_small_128_share"
+    config.init_from = "runs/face_small_128_share"
+    config.frozen = "^model/(?!dynamics_encoder|label_head)"
+    config.steps = 1500
+    config.batch_size = 16
+    config.eval_every = 500
+    config.ema_decay = 0.995
+    config.data.mixture = ml_collections.ConfigDict({"procedural_twins": 0.6, "grid": 0.4})
+    config.data.eval_batches = 8
+    config.model.pose_share = True
+    config.model.generator.refine = True
+    config.loss = ml_collections.ConfigDict({"twin": 1.0, "keep": 1.0, "labels": 0.5})
+    config.optimizer.lr = 5e-4
+    config.optimizer.warmup_steps = 50
+    return config

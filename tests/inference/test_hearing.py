@@ -1,0 +1,80 @@
+"""What the motion model hears: log-mel by default, pretrained features where its configuration says so."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from tests import quick
+from tests.inference.test_motion import CONFIG, STATS
+from tests.pretrained.speech_folder import write_folder
+from vasa_jax import weights
+from vasa_jax.errors import InputError, UsageError
+from vasa_jax.inference.hearing import Hearing, open_for
+from vasa_jax.inference.motion import MotionGenerator
+from vasa_jax.models.motion_transformer import MotionConfig, init_params
+
+HEARS = dataclasses.replace(
+    CONFIG, speech="wav2vec2", speech_width=8, speech_layers=2, audio_encoder="transformer", audio_blocks=1
+)
+
+
+def _sound(frames: int, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal(frames * 640)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> str:
+    return str(write_folder(tmp_path_factory.mktemp("speech")))
+
+
+def test_a_motion_model_speaks_through_pretrained_features(folder) -> None:
+    params = quick.jit(lambda key: init_params(HEARS, key))(jax.random.key(0))
+    assert set(params["audio_encoder"]) == {"mix", "encoder"}
+    params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
+    generator = MotionGenerator(HEARS, params, STATS, open_for(HEARS, folder, "--speech_model"))
+    made = [np.concatenate(list(generator.windows([_sound(30, seed)], 30, steps=2))) for seed in (0, 0, 1)]
+    assert made[0].shape == (30, 9) and np.isfinite(made[0]).all()
+    np.testing.assert_array_equal(made[0], made[1])
+    assert np.abs(made[0] - made[2]).max() > 1e-3
+
+
+def test_unheard_frames_of_a_window_change_no_feature(folder) -> None:
+    speech = open_for(HEARS, folder, "--speech_model")
+    heard = np.arange(HEARS.frames) >= HEARS.context
+    sound = _sound(HEARS.frames)
+    loud = sound.copy()
+    loud[: HEARS.context * 640] = 9.0
+    listen = Hearing(HEARS, speech).recording()
+    features = [listen(x, heard, 1.0)[:, 2 * HEARS.context :] for x in (sound, loud)]
+    assert features[0].shape == (1, 2 * HEARS.window, 3 * 8)
+    np.testing.assert_array_equal(*features)
+
+
+def test_one_hidden_state_instead_of_the_mix(folder) -> None:
+    one = dataclasses.replace(HEARS, speech_layer=1)
+    assert one.speech_states == 1 and one.speech_shape == (32, 8)
+    speech = open_for(one, folder, "--speech_model")
+    assert speech.layer == 1 and speech.width == 8
+
+
+def test_what_does_not_fit_is_said(folder) -> None:
+    with pytest.raises(UsageError, match="listens to log-mel; leave the flag out"):
+        open_for(CONFIG, folder, "--speech_model")
+    assert open_for(CONFIG, "", "--speech_model") is None
+    with pytest.raises(UsageError, match="of 2 layers of 8: give --speech_model=FOLDER"):
+        open_for(HEARS, "", "--speech_model")
+    with pytest.raises(InputError, match="does not fit the motion model: speech_width 8, not 16; give the model"):
+        open_for(dataclasses.replace(HEARS, speech_width=16), folder, "--speech_model")
+    with pytest.raises(InputError, match="load it with speech_model=FOLDER"):
+        Hearing(HEARS)
+
+
+def test_the_bundled_motion_model_has_the_parameters_of_its_configuration() -> None:
+    release = weights.load_release(weights.BUNDLED)
+    config = MotionConfig.create(release.motion_config)
+    assert (config.speech, config.audio_encoder) == ("mel", "conv")
+    shapes = jax.eval_shape(lambda key: init_params(config, key), jax.random.key(0))
+    found = jax.tree.map(lambda x: x.shape, release.motion_params)
+    assert found == jax.tree.map(lambda x: x.shape, shapes)
