@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+from jax.experimental import multihost_utils
 
 from vasa_jax.errors import UsageError
 
@@ -118,13 +119,14 @@ def initialize(group: Group | None, *, timeout: int = 300) -> None:
     """
     if group is None:
         return
-    if jax.config.jax_platforms == "cpu" or os.environ.get("JAX_PLATFORMS") == "cpu":
+    gloo = "cpu" in (jax.config.jax_platforms, os.environ.get("JAX_PLATFORMS"))
+    if gloo:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     said = {}
     if group.coordinator:
         said = {"coordinator_address": group.coordinator, "num_processes": group.count, "process_id": group.process}
         # On hosts of several tasks each takes one device; virtual CPU devices belong to their process anyway.
-        if group.local is not None and not os.environ.get("JAX_PLATFORMS") == "cpu":
+        if group.local is not None and not gloo:
             said["local_device_ids"] = [group.local]
     try:
         jax.distributed.initialize(initialization_timeout=timeout, **said)
@@ -134,6 +136,10 @@ def initialize(group: Group | None, *, timeout: int = 300) -> None:
             f"process {group.process} cannot meet the others at {group.coordinator or 'the TPU hosts'} "
             f"({group.source}): {reason}"
         ) from error
+    if gloo:
+        # Gloo gives processes 30 s to meet at their first exchange, and compiling a step takes one longer than another:
+        # so they exchange now, while they are together.
+        multihost_utils.sync_global_devices("met")
 
 
 def primary() -> bool:
