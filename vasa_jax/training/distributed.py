@@ -72,7 +72,9 @@ def _slurm(environment: Mapping[str, str]) -> Group:
     nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST", "")
     port = PORT + _number(environment, "SLURM_JOB_ID") % 2**12
     on_host = environment.get("SLURM_STEP_TASKS_PER_NODE") or environment.get("SLURM_TASKS_PER_NODE", "1")
-    local = _number(environment, "SLURM_LOCALID") if not on_host.startswith("1(") and on_host != "1" else None
+    # A task that was given one GPU (--gpus-per-task) sees only its own.
+    shares = not on_host.startswith("1(") and on_host != "1" and "," in environment.get("CUDA_VISIBLE_DEVICES", ",")
+    local = _number(environment, "SLURM_LOCALID") if shares else None
     count, process = _number(environment, "SLURM_NTASKS"), _number(environment, "SLURM_PROCID")
     return Group("slurm", f"{first_host(nodes)}:{port}", count, process, local)
 
