@@ -159,21 +159,22 @@ class _MotionTask:
             sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
             sound = jnp.take_along_axis(sound, played[..., None], 1).reshape(batch["audio"].shape)
             audio = hearing.window_features(self.speech, sound, heard & valid)
-        conditions, clean = self._pack({**batch, "valid": valid}, audio, heard & valid, motion)
+        batch = {**batch, "valid": valid}
+        if c.per_frame:
+            batch["tracks"] = jnp.take_along_axis(batch["tracks"], played[..., None], 1)
+        conditions, clean = self._pack(batch, audio, heard & valid, motion)
         return conditions.replace(previous=previous), clean, drop
 
     def _pack(
         self, batch: Batch, audio: Array, heard: Array, motion: Float[Array, "b t m"]
     ) -> tuple[MotionConditions, Float[Array, "b w m"]]:
         k = self.model_config.context
+        told = {"gaze": batch["gaze"], "distance": batch["distance"].reshape(-1), "emotion": batch["emotion"]}
+        if self.model_config.per_frame:
+            told = dict(zip(told, jnp.split(batch["tracks"], (2, 3), -1), strict=True))
+            told["distance"] = told["distance"][..., 0]
         conditions = MotionConditions(
-            audio=audio,
-            audio_valid=heard,
-            previous=motion[:, :k],
-            gaze=batch["gaze"],
-            distance=batch["distance"].reshape(-1),
-            emotion=batch["emotion"],
-            valid=batch["valid"],
+            audio=audio, audio_valid=heard, previous=motion[:, :k], valid=batch["valid"], **told
         )
         return conditions, motion[:, k:]
 
