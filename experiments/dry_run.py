@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
+from experiments import tasks
 from vasa_jax.training.partition import accumulation, make_partitioner
 from vasa_jax.training.task import Task
 from vasa_jax.training.train_step import (
@@ -89,26 +90,37 @@ def example_key() -> jax.ShapeDtypeStruct:
     return jax.eval_shape(lambda: jax.random.key(0))
 
 
-def pure_step(config: Any, batch_size: int) -> tuple[Callable[[str | None], Callable], TrainState, dict[str, Any]]:
-    """How to make a face configuration's step for an axis, and the shapes of its state and batch."""
-    from vasa_jax.training.face_task import make_face_task
+def example_task(config: Any, batch: dict[str, Any]) -> Task:
+    """The configuration's task; motion is standardised by nothing."""
+    width = batch["motion"].shape[-1] if "motion" in batch else 0
+    return tasks.make_task(config, {"mean": [0.0] * width, "std": [1.0] * width} if width else None)
 
+
+def pure_step(
+    config: Any, batch_size: int, parts: int = 1
+) -> tuple[Callable[[str | None], Callable], TrainState, dict[str, Any]]:
+    """How to make a configuration's step for an axis, and the shapes of its state and batch.
+
+    Args:
+      parts: that the batch is split into over devices; only checked, against config.accumulate.
+    """
     config = config.copy_and_resolve_references()
     config.batch_size = batch_size
-    task = make_face_task(config)
-    optimizers = make_optimizers(config, task)
     batch = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in example_batch(config).items()}
+    task = example_task(config, batch)
+    optimizers = make_optimizers(config, task)
     state = jax.eval_shape(functools.partial(init_state, task, optimizers), example_key(), batch)
-    options = {"ema_decay": config.ema_decay, "accumulate": accumulation(config)}
+    options = {"ema_decay": config.ema_decay, "accumulate": accumulation(config, parts)}
     return lambda axis=None: make_train_step(task, optimizers, axis_name=axis, **options), state, batch
 
 
 def step_operations(config: Any, batch_size: int) -> int:
-    """Multiplications and additions that a face step asks for, without what is computed again to save memory."""
+    """Multiplications and additions that a step asks for, without what is computed again to save memory."""
     from vasa_jax.training import flops
 
     config = config.copy_and_resolve_references()
-    config.model.block = {**config.model.get("block", {}), "remat": ""}
+    if config.task == "face":
+        config.model.block = {**config.model.get("block", {}), "remat": ""}
     make, state, batch = pure_step(config, batch_size)
     return flops.count(make(None), state, batch, example_key())
 

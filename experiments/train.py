@@ -1,10 +1,13 @@
 """Trains any stage: `python -m experiments.train --config=experiments/configs/face/small_128.py --workdir=D`.
 
-Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with exit code 42.
+Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with exit code 42. Several hosts run the same
+command; they find each other as vasa_jax/training/distributed.py says (docs/pod.md).
 """
 
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import app
+from experiments import app, tasks
 from vasa_jax import files
 from vasa_jax.errors import EXIT_OK, EXIT_PREEMPTED, InputError, UsageError
 
@@ -20,12 +23,18 @@ CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file; --
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: manifest, metrics, checkpoints, TensorBoard events.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print shapes, parameters and memory of the run; train nothing.")
 MEMORY = flags.DEFINE_bool("compile", False, "With --dry_run: compile the train step and report its memory.")
+DISTRIBUTED = flags.DEFINE_string(
+    "distributed", "auto", "Where other processes are looked for: auto (flags, variables, SLURM, GKE), tpu, off."
+)
+COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0, with --process_count and --process_id.")
+PROCESS_COUNT = flags.DEFINE_integer("process_count", 0, "Processes that train together.", lower_bound=0)
+PROCESS_ID = flags.DEFINE_integer("process_id", -1, "Number of this process, from 0.", lower_bound=-1)
 
 STATS_BATCHES = 64
 
 
-def make_stream(config: Any, split: str) -> Any:
-    """The clip stream of config.data for one split ('train', 'test', 'validation').
+def make_stream(config: Any, split: str, process: int | None = None) -> Any:
+    """The clip stream of config.data for one split ('train', 'test', 'validation'): a process's share of the items.
 
     Held-out streams draw with a fixed seed, so that runs of other seeds are scored on the same items.
     """
@@ -37,7 +46,8 @@ def make_stream(config: Any, split: str) -> Any:
     options = {key: value for key, value in data.items() if key not in ("dir", "eval_batches", "eval_mixture")}
     if split != "train" and data.get("eval_mixture"):
         options["mixture"] = data["eval_mixture"]
-    hosts = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+    own = jax.process_index() if process is None else process
+    hosts = {"process_index": own, "process_count": jax.process_count()}
     seed = config.seed if split == "train" else 0
     return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **hosts, **options)
 
@@ -56,41 +66,12 @@ def motion_statistics(stream: Any, path: Path) -> dict[str, list[float]]:
     return stats
 
 
-def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
-    """config.task -> the task value. `stats` standardises motion."""
-    if config.task == "face":
-        from vasa_jax.training.face_task import make_face_task
+def _statistics(config: Any, stream: Any, workdir: Path) -> dict[str, list[float]]:
+    """`motion_statistics`, the same on every host: all of them look at the first one's share."""
+    import jax
 
-        return make_face_task(config)
-    if config.task == "motion":
-        from vasa_jax.training.motion_task import make_motion_task
-
-        return make_motion_task(config, stats)
-    if config.task == "pose":
-        from vasa_jax.training.pose_task import make_pose_task
-
-        return make_pose_task(config)
-    if config.task == "dynamics":
-        from vasa_jax.training.dynamics_task import make_dynamics_task
-
-        return make_dynamics_task(config)
-    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion', 'pose' or 'dynamics'")
-
-
-def _checked(config: Any) -> Any:
-    """The configuration, if it was loaded and can be trained."""
-    if config is None:
-        raise UsageError("--config is missing; for example --config=experiments/configs/face/tiny_64.py")
-    for name in ("steps", "batch_size"):
-        try:
-            value = config[name]
-        except OSError as error:  # the flag keeps what failed until the configuration is first used
-            raise UsageError(f"--config: {error.__cause__ or error}") from error
-        except KeyError:
-            raise UsageError(f"the configuration has no field {name}; see experiments/configs/") from None
-        if value < 1:
-            raise UsageError(f"config.{name} is {value}; it must be at least 1")
-    return config
+    shared = stream if jax.process_index() == 0 else make_stream(config, "train", process=0)
+    return motion_statistics(shared, workdir / "motion_stats.json")
 
 
 def _dry_run(config: Any) -> dict[str, Any]:
@@ -99,34 +80,54 @@ def _dry_run(config: Any) -> dict[str, Any]:
 
     config.unlock()
     batch = dry_run.example_batch(config)
-    width = batch["motion"].shape[-1] if "motion" in batch else 0
-    task = make_task(config, {"mean": [0.0] * width, "std": [1.0] * width} if width else None)
+    task = dry_run.example_task(config, batch)
     return dry_run.describe(config, task, batch, compile_step=MEMORY.value)
 
 
+def _meet() -> None:
+    """Joins the other processes, if there are any; one of them reports."""
+    from vasa_jax.training import distributed
+
+    numbers = {"coordinator": COORDINATOR.value, "count": PROCESS_COUNT.value, "process": PROCESS_ID.value}
+    group = distributed.find(os.environ, kind=DISTRIBUTED.value, **numbers)
+    distributed.initialize(group)
+    if group is not None and not distributed.primary():
+        app.REPORT.value = None
+
+
 def main() -> tuple[int, dict[str, Any]]:
-    config = _checked(CONFIG.value)
+    config = tasks.checked(CONFIG.value)
     app.compile_cache()
     if DRY_RUN.value:
         return EXIT_OK, _dry_run(config)
+    _meet()
     if not WORKDIR.value:
         raise UsageError("--workdir is missing; name a folder for the run (the same one to resume)")
     workdir = Path(WORKDIR.value)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workdir):
+            pass
     except OSError as error:
-        raise InputError(f"--workdir={workdir} cannot be made ({error.strerror}); choose another folder") from error
+        raise InputError(f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder") from error
+    from experiments import dry_run
     from vasa_jax.training import loop
 
     train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
-    stats = motion_statistics(train_stream, workdir / "motion_stats.json") if config.task == "motion" else None
-    task = make_task(config, stats)
+    stats = _statistics(config, train_stream, workdir) if config.task == "motion" else None
+    task = tasks.make_task(config, stats)
 
     def held_out(start: int) -> Iterator[dict]:
         return test_stream.iterate(start)
 
     result = loop.train(
-        config, task, train_stream.iterate, held_out, workdir, manifest_extra={"motion_stats": stats} if stats else None
+        config,
+        task,
+        train_stream.iterate,
+        held_out,
+        workdir,
+        manifest_extra={"motion_stats": stats} if stats else None,
+        operations=lambda: dry_run.step_operations(config, config.batch_size),
     )
     report = {
         "step": result.step,

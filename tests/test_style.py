@@ -22,6 +22,15 @@ def test_files_and_functions_are_short(path):
             assert body <= FUNCTION_LINES, f"{node.name} has {body} lines beside its docstring"
 
 
+def test_durations_are_taken_from_a_clock_that_nobody_sets():
+    """time.time() and datetime.now() jump; they are for dates that people read."""
+    dates = {"vasa_jax/training/watchdog.py", "vasa_jax/provenance/keys.py"}
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        if str(path.relative_to(ROOT)) not in dates:
+            assert "time.time()" not in text and "datetime.now(" not in text, path
+
+
 def test_the_library_stands_alone():
     forbidden = {"data_pipelines", "experiments", "tensorflow", "tensorflow_datasets"}
     for path in (path for path in SOURCES if path.is_relative_to(ROOT / "vasa_jax")):

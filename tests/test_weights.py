@@ -7,7 +7,7 @@ import pytest
 
 from vasa_jax import weights
 from vasa_jax.errors import InputError
-from vasa_jax.training import checkpoint
+from vasa_jax.training import start
 
 rng = np.random.default_rng(0)
 FACE = {"encoder": {"conv": {"kernel": rng.normal(size=(3, 3, 4)).astype(np.float32)}}, "scale": np.ones(2, np.float32)}
@@ -41,8 +41,8 @@ def test_a_release_with_a_pose_encoder_to_start_from(tmp_path):
     pose = {"pose_encoder": {"bias": np.arange(4, dtype=np.float32)}}
     release = weights.load_release(_save(tmp_path, pose_config={"size": 128}, pose_params=pose))
     assert release.pose_config == {"size": 128} and "pose" not in release.info
-    start = checkpoint.read_start(str(tmp_path / "pose.safetensors"), "face", ("model", "discriminator"))
-    np.testing.assert_array_equal(start["model"]["pose_encoder"]["bias"], pose["pose_encoder"]["bias"])
+    found = start.read_start(str(tmp_path / "pose.safetensors"), "face", ("model", "discriminator"))
+    np.testing.assert_array_equal(found["model"]["pose_encoder"]["bias"], pose["pose_encoder"]["bias"])
     without = weights.load_release(_save(tmp_path))
     assert without.pose_params is None and not (tmp_path / "pose.safetensors").exists()
 

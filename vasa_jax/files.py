@@ -34,9 +34,14 @@ def _plain(value: Any) -> Any:
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes `value` (arrays become lists, paths become strings) as indented JSON; makes the folder."""
+    write_text(path, json.dumps(value, indent=2, default=_plain) + "\n")
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes `text` in UTF-8; makes the folder."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, default=_plain) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def sha256(path: str | os.PathLike) -> str:

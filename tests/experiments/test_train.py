@@ -13,7 +13,7 @@ from absl.testing import flagsaver
 
 from data_pipelines import clips, records
 from data_pipelines.prepare import shard_manifest
-from experiments import app, dry_run, export, train
+from experiments import app, dry_run, export, tasks, train
 from tests.data_pipelines.conftest import write_dataset
 from tests.training import toy
 from vasa_jax import weights
@@ -41,7 +41,7 @@ class Stream:
 def _toy(tmp_path, monkeypatch):
     (tmp_path / "config.py").write_text(CONFIG)
     monkeypatch.setattr(train, "make_stream", lambda config, split: Stream())
-    monkeypatch.setattr(train, "make_task", lambda config, stats: toy.make())
+    monkeypatch.setattr(tasks, "make_task", lambda config, stats: toy.make())
     monkeypatch.setattr(app, "compile_cache", lambda: None)
     monkeypatch.setattr(dry_run, "example_batch", lambda config: toy.batch(0))
     # The task of the workdir's manifest is what vasa-export looks at.
@@ -137,6 +137,19 @@ def test_usage_errors_are_one_line(words, code, tmp_path, capsys):
     words = [word.format(config=tmp_path / "config.py") for word in words]
     assert _call(train, *words) == code
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", ["file/run", "full"])
+def test_a_workdir_that_cannot_be_written_is_told_before_anything_starts(place, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("x")
+
+    def read_only(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    if place == "full":
+        monkeypatch.setattr(train.tempfile, "TemporaryFile", read_only)
+    assert _call(train, f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / place}") == 3
+    assert "choose another folder" in capsys.readouterr().err
 
 
 def test_exporting_what_is_no_run_is_bad_input(tmp_path, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.test_face_task import _batch, _config
-from vasa_jax.training import loop
+from vasa_jax.training import start
 from vasa_jax.training.face_task import make_face_task
 from vasa_jax.training.partition import MeshPartitioner, PmapPartitioner
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
@@ -18,7 +18,7 @@ def _losses(partitioner) -> np.ndarray:
     config.transfer_every = 1  # with one item a device every item serves the transfer losses, in every layout
     task, batch = make_face_task(config), _batch(8)
     optimizers = make_optimizers(config, task)
-    init = functools.partial(init_state, task, optimizers, loop.init_key(0))
+    init = functools.partial(init_state, task, optimizers, start.init_key(0))
     abstract = jax.eval_shape(init, batch)
     state = partitioner.init(init, partitioner.put(batch))
     step = partitioner.step(lambda axis: make_train_step(task, optimizers, axis_name=axis), abstract)

@@ -89,6 +89,13 @@ def test_gradients_reach_every_network_and_are_finite():
         assert any(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(tree)), name
 
 
+def test_samples_are_a_sheet_and_a_video_of_a_turning_head():
+    task = make_face_task(_config())
+    params = jax.eval_shape(lambda key: task.init(key, {}), jax.random.key(0))
+    samples = jax.eval_shape(task.pictures, params, _batch(), jax.random.key(0))
+    assert samples["turning"].shape == (24, 32, 32, 3) and samples["source_driver_output"].shape == (4 * 32, 6 * 32, 3)
+
+
 def test_the_discriminator_sees_the_pictures_of_the_same_step():
     task, params = _task_and_params()
     carry = _step()[0][0][1][1]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.training import toy
-from vasa_jax.training import checkpoint, loop
+from vasa_jax.errors import InputError
+from vasa_jax.training import checkpoint, loop, start
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
 
 
@@ -36,7 +38,7 @@ def test_resume_equals_an_uninterrupted_run(tmp_path):
     assert not second.preempted and second.step == whole.step == 12
     (_, one), (_, two) = checkpoint.read_ema(tmp_path / "whole"), checkpoint.read_ema(tmp_path / "parts")
     jax.tree.map(np.testing.assert_array_equal, one, two)  # bitwise: same program, same data, same keys
-    timing = ("seconds", "steps_per_second", "data_wait_percent")
+    timing = ("seconds", "steps_per_second", "data_wait_percent", "step_ms_p50", "step_ms_p95", "save_stall_ms")
     strip = lambda rows: {r["step"]: {k: v for k, v in r.items() if k not in timing} for r in rows}  # noqa: E731
     parts, expected = strip(_rows(tmp_path / "parts")), strip(_rows(tmp_path / "whole"))
     assert all(parts[step] == row for step, row in expected.items())
@@ -47,8 +49,8 @@ def test_resume_equals_an_uninterrupted_run(tmp_path):
 def test_a_run_leaves_its_records(tmp_path):
     result = _train(tmp_path)
     rows = _rows(tmp_path)
-    assert [row["step"] for row in rows] == [1, 3, 6, 9, 12]
-    assert rows[-1]["eval/l2"] < rows[2]["eval/l2"] and "loss" in rows[-1] and "eval/l2" not in rows[0]
+    assert [row["step"] for row in rows] == [1, 3, 4, 6, 8, 9, 12]
+    assert rows[-1]["eval/l2"] < rows[3]["eval/l2"] and "loss" in rows[-1] and "eval/l2" not in rows[0]
     manifest = json.loads((tmp_path / "run_manifest.json").read_text())
     assert manifest["players"] == ["model", "adversary"] and manifest["parameters"] == result.parameters
     assert (tmp_path / "checkpoints" / "12").is_dir() and (tmp_path / "pictures" / "0000012_grid.png").is_file()
@@ -61,11 +63,34 @@ def test_init_from_a_workdir_takes_matching_arrays(tmp_path):
     _, trained = checkpoint.read_ema(tmp_path / "first")
     trained["model"]["second"]["kernel"] = trained["model"]["second"]["kernel"][:3]
     fresh = toy._init(jax.random.key(0), None)
-    merged, missing, unused = checkpoint.merge(fresh, trained)
+    merged, missing, unused = start.merge(fresh, trained)
     assert missing == ["model/second/kernel"] and unused == ["model/second/kernel"]
     np.testing.assert_array_equal(merged["model"]["first"]["kernel"], trained["model"]["first"]["kernel"])
     result = _train(tmp_path / "second", init_from=str(tmp_path / "first"), steps=1)
     assert result.metrics["loss"] < _rows(tmp_path / "first")[0]["loss"]
+
+
+def test_a_disk_that_stays_full_ends_the_run_with_a_word(tmp_path, monkeypatch, capsys):
+    _train(tmp_path, steps=2)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(InputError, match="3 checkpoints in a row"):
+        _train(tmp_path, steps=12, checkpoint_every=2)
+    monkeypatch.undo()
+    assert capsys.readouterr().out.count("is not saved") == 3
+    assert _train(tmp_path, steps=4).step == 4  # goes on from step 2
+
+
+def test_the_ledger_of_a_resumed_pmap_run_adds_up(tmp_path):
+    _train(tmp_path, parallel="pmap", steps=5)
+    _train(tmp_path, parallel="pmap", steps=8)
+    ledger = json.loads((tmp_path / "goodput.json").read_text())
+    assert sum(ledger["seconds"].values()) == pytest.approx(ledger["wall"])
+    assert [(row["from_step"], row["to_step"]) for row in ledger["starts"]] == [(0, 5), (5, 8)]
+    assert all(row["seconds"][name] > 0 for row in ledger["starts"] for name in ("init", "compile", "step", "eval"))
+    last = _rows(tmp_path)[-1]
+    assert last["step_ms_p95"] >= last["step_ms_p50"] > 0 and last["save_stall_ms"] > 0
+    assert "grid" in (tmp_path / "gallery.html").read_text()
 
 
 @pytest.mark.parametrize("frozen", ["", "^model/first"])

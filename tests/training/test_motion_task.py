@@ -57,6 +57,14 @@ def test_statistics_standardise_and_read_the_mouth() -> None:
     assert (np.asarray(STATS["low"]) < data["motion"].min((0, 1)) + 1.0).all()
 
 
+def test_samples_for_the_eye_and_the_ear() -> None:
+    task = motion_task.make_motion_task(config(), STATS)
+    params = jax.eval_shape(task.init, jax.random.key(0), batch())
+    samples = jax.eval_shape(task.pictures, params, batch(), jax.random.key(0))
+    assert samples["generated_above_real"].shape == (4 * 2 * (M + 1) * 4, W * 4, 3)
+    assert samples["sound_of_the_first"].shape == ((K + W) * 640,)
+
+
 @pytest.mark.parametrize("encoder", ["conv", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_it_learns_to_hear(encoder: str) -> None:
     wanted = config(augment=QUIET)

@@ -1,22 +1,34 @@
 """The mesh and pmap wrappers run the same step: equal losses and parameters on 8 virtual devices."""
 
 import functools
+import importlib
+import math
+import re
 
 import jax
 import numpy as np
 import pytest
+from absl import logging
 
+from experiments import dry_run
 from tests.training import toy
 from vasa_jax.errors import UsageError
-from vasa_jax.training import loop
-from vasa_jax.training.partition import MeshPartitioner, PmapPartitioner, make_partitioner, mesh_shape
-from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
+from vasa_jax.training import start
+from vasa_jax.training.partition import (
+    MeshPartitioner,
+    PmapPartitioner,
+    make_partitioner,
+    mesh_shape,
+    sharding_rules,
+)
+from vasa_jax.training.sharding_rules import PRESETS
+from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step, path_name
 
 
 def _losses(partitioner, steps=3):
     config, task = toy.config(), toy.make()
     optimizers = make_optimizers(config, task)
-    init = functools.partial(init_state, task, optimizers, loop.init_key(0))
+    init = functools.partial(init_state, task, optimizers, start.init_key(0))
     abstract = jax.eval_shape(init, toy.batch(0))
     state = partitioner.init(init, partitioner.put(toy.batch(0)))
     first = state
@@ -55,6 +67,70 @@ def test_fsdp_splits_large_leaves_and_their_moments_only():
     assert kernel.addressable_shards[0].data.shape == (8, 8) and bias.is_fully_replicated
     moments = [leaf for leaf in jax.tree.leaves(state.opt_state["model"]) if leaf.shape == kernel.shape]
     assert moments and all(leaf.addressable_shards[0].data.shape == (8, 8) for leaf in moments)
+
+
+def _laid_out(mesh, rules, min_size=2**30):
+    """Path -> partition spec of the toy's whole state."""
+    config, task = toy.config(), toy.make()
+    init = functools.partial(init_state, task, make_optimizers(config, task), jax.random.key(0))
+    partitioner = MeshPartitioner(mesh, rules=rules, min_size=min_size)
+    leaves = jax.tree_util.tree_leaves_with_path(partitioner.shardings(jax.eval_shape(init, toy.batch(0))))
+    return {path_name(path): tuple(sharding.spec) for path, sharding in leaves}
+
+
+def test_a_rule_lays_out_parameters_moments_and_averages_of_both_players():
+    specs = _laid_out({"data": 2, "fsdp": 2, "tensor": 2}, [("first/(kernel|bias)$", ("tensor",))])
+    split = [name for name, spec in specs.items() if spec]
+    # Parameters, both moments of Adam and the average, of two players: kernel and bias.
+    assert len(split) == 4 * 2 * 2 and all("/first/" in name for name in split)
+    assert {specs[name] for name in split} == {(None, "tensor"), ("tensor",)}
+
+
+def test_fsdp_takes_the_dimension_that_the_rule_leaves():
+    rules = [("first/kernel", ("tensor",)), ("second/kernel", ("tensor", None))]
+    specs = _laid_out({"data": 2, "fsdp": 2, "tensor": 2}, rules, min_size=64)
+    assert specs["params/model/first/kernel"] == ("fsdp", "tensor")
+    assert specs["params/model/second/kernel"] == ("tensor", "fsdp")
+    # Without a second device the rule is nothing, and the largest dimension is free.
+    specs = _laid_out({"data": 2, "fsdp": 4, "tensor": 1}, rules, min_size=64)
+    assert specs["params/model/first/kernel"] == (None, "fsdp")
+
+
+def test_what_a_rule_or_fsdp_cannot_split_is_logged(caplog):
+    logging.set_verbosity(logging.INFO)
+    rules = [("adversary/second/kernel", ("tensor",)), ("bias", ("tensor", None))]
+    with caplog.at_level("INFO"):
+        specs = _laid_out({"data": 1, "fsdp": 4, "tensor": 2}, rules, min_size=64)
+    logging.set_verbosity(logging.WARNING)
+    assert specs["params/adversary/second/kernel"] == () and specs["params/model/first/bias"] == ()
+    assert "tensor: params/adversary/second/kernel (32, 1) does not divide by 2" in caplog.text
+    assert "params/model/first/bias (32,): the rule bias names more dimensions" in caplog.text
+
+
+@pytest.mark.parametrize("stage", ["face", "motion"])
+def test_the_rules_of_a_stage_name_what_is_there(stage):
+    """Every rule splits something of the shipped configuration at the paper's size."""
+    name = {"face": "experiments.configs.face.vasa_256", "motion": "experiments.configs.motion.vasa"}[stage]
+    config = importlib.import_module(name).get_config()
+    config.discriminator = config.get("discriminator", {})
+    _, state, _ = dry_run.pure_step(config, 2)
+    names = [(path_name(path), leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(state.params)]
+    total = sum(math.prod(shape) for _, shape in names)
+    taken = 0
+    for pattern, axes in PRESETS[stage]:
+        hits = [shape for name, shape in names if re.search(pattern, f"params/{name}")]
+        assert hits or "query" in pattern, pattern
+        taken += sum(math.prod(shape) for shape in hits if shape[-len(axes) + list(axes).index("tensor")] % 2 == 0)
+    # Most of what the layers hold can be shared by two devices.
+    assert taken > 0.6 * total
+
+
+def test_rules_by_name():
+    assert sharding_rules(toy.config(sharding_rules="motion")) == PRESETS["motion"]
+    assert sharding_rules(toy.config()) == () and sharding_rules(toy.config(task="face")) == PRESETS["face"]
+    assert sharding_rules(toy.config(sharding_rules=[["kernel", ["tensor"]]])) == (("kernel", ("tensor",)),)
+    with pytest.raises(UsageError, match="'pairs'; use none, face, motion"):
+        sharding_rules(toy.config(sharding_rules="pairs"))
 
 
 def test_the_state_is_donated():

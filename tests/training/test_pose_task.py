@@ -8,7 +8,7 @@ import optax
 from experiments.configs.pose import small
 from tests import quick
 from tests.training.test_face_task import _batch, _config
-from vasa_jax.training import checkpoint
+from vasa_jax.training import start
 from vasa_jax.training.face_task import make_face_task
 from vasa_jax.training.pose_task import make_pose_task
 
@@ -50,7 +50,7 @@ def test_a_pose_run_starts_the_pose_encoder_of_a_face_run():
     face = jax.eval_shape(lambda: make_face_task(config).init(keys[0], {}))
     pose = jax.eval_shape(lambda: make_pose_task(pose_config).init(keys[1], {}))
     face, pose = (jax.tree.map(lambda s, v=v: jnp.full(s.shape, v), tree) for tree, v in ((face, 0.0), (pose, 1.0)))
-    merged, _, unused = checkpoint.merge(face, pose)
+    merged, _, unused = start.merge(face, pose)
     assert unused == []
     assert all((leaf == 1).all() for leaf in jax.tree.leaves(merged["model"]["pose_encoder"]))
     assert all((leaf == 0).all() for leaf in jax.tree.leaves(merged["model"]["generator"]))

@@ -19,6 +19,9 @@ from vasa_jax.training.augment import StoredFrames, View, augmented_view, person
 from vasa_jax.training.face_losses import POSITIVES, FaceLosses, Pass, Transferred, join
 from vasa_jax.training.task import Metrics, Task, example_keys
 
+_TURNING, _TURN = 24, 0.4
+"""Frames of the sample video, and how far the head turns in it (radians)."""
+
 
 def make_face_task(config: ml_collections.ConfigDict) -> Task:
     """The face task of a run's config (fields `model`, `loss`, `augment`, `discriminator`)."""
@@ -137,14 +140,22 @@ class _FaceStage:
 
     # ---- watching -----------------------------------------------------------------------------------
 
-    def _reenact(self, params: dict, batch: dict) -> tuple[View, View, dict]:
-        """Held-out frames by the model's own pose and code, as at inference."""
+    def _reenact(self, params: dict, batch: dict, turns: int = 0) -> tuple[View, View, dict]:
+        """Held-out frames by the model's own pose and code, as at inference.
+
+        With `turns`, what is rendered ends with so many frames of the first source, its head turning once to and fro.
+        """
         source, driver = (
             plain_view(StoredFrames.gather(batch, (name,)), self.size, self.face_size) for name in ("source", "driver")
         )
         latents = self._apply(params, source.image, method="encode")
         pose, code = self._apply(params, driver.image, method="encode_motion")
-        out = self._apply(params, latents, pose, code, method="render")
+        yaw = _TURN * jnp.sin(2 * jnp.pi * jnp.arange(turns) / max(turns, 1))
+        turned = jnp.tile(latents.pose[:1], (turns, 1)).at[:, 1].add(yaw)
+        used = jnp.concatenate([jnp.arange(len(pose)), jnp.zeros(turns, jnp.int32)])
+        shown = jax.tree.map(lambda x: x[used], latents)
+        codes = join(code, jnp.tile(latents.dynamics[:1], (turns, 1)))
+        out = self._apply(params, shown, join(pose, turned), codes, method="render")
         return source, driver, out | {"pose": pose, "code": code}
 
     def evaluate(self, params: dict, batch: dict, rng: Array) -> Metrics:
@@ -166,11 +177,14 @@ class _FaceStage:
         return metrics
 
     def pictures(self, params: dict, batch: dict, rng: Array) -> dict[str, Array]:
-        """Rows of source, driver, output and what it is blended from."""
+        """Rows of source, driver, output and what it is blended from; a video of the first source, its head turning."""
         batch = {k: v[:8] for k, v in batch.items()}
-        source, driver, out = self._reenact(params, batch)
+        source, driver, out = self._reenact(params, batch, turns=_TURNING)
+        count = len(source.image)
+        turning = out["image"][count:]
+        out = jax.tree.map(lambda x: x[:count], out)
         columns = [source.image, driver.image, out["image"]]
         if "painted" in out:
             columns += [out["painted"], out["moved"], jnp.broadcast_to(out["keep"], out["image"].shape)]
         rows = jnp.concatenate(columns, 2)
-        return {"source_driver_output": rows.reshape(-1, *rows.shape[2:])}
+        return {"source_driver_output": rows.reshape(-1, *rows.shape[2:]), "turning": turning}

@@ -1,11 +1,10 @@
-"""The loop that drives every task: resume, step, log, evaluate, save."""
+"""The loop that drives every task: resume, step, watch, evaluate, save.
 
-import contextlib
+Its instruments are modules of their own: checkpoint, guards, goodput, watchdog, gallery, trace, monitor, signals.
+"""
+
 import dataclasses
 import functools
-import itertools
-import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,17 @@ import jax
 import ml_collections
 import numpy as np
 
-from vasa_jax.training import checkpoint, manifest
+from vasa_jax.errors import InputError
+from vasa_jax.training import gallery, goodput, guards, manifest, peaks, start
+from vasa_jax.training.checkpoint import Checkpoints, Keep, Saved
+from vasa_jax.training.evaluator import Evaluator, NumpyBatch, StreamFn, numeric
 from vasa_jax.training.monitor import MetricsWriter, Progress
-from vasa_jax.training.partition import MeshPartitioner, accumulation, make_partitioner
-from vasa_jax.training.task import Task
-from vasa_jax.training.train_step import TrainState, init_state, make_optimizers, make_train_step, parameter_table
-
-NumpyBatch = dict[str, np.ndarray]
-StreamFn = Callable[[int], Iterator[NumpyBatch]]  # start step -> batches from there on
+from vasa_jax.training.partition import accumulation, make_partitioner
+from vasa_jax.training.signals import stop_requests
+from vasa_jax.training.task import Metrics, Task
+from vasa_jax.training.trace import Tracer
+from vasa_jax.training.train_step import TrainState, make_optimizers, make_train_step, parameter_table
+from vasa_jax.training.watchdog import Watchdog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,95 +36,14 @@ class Result:
     parameters: dict[str, int]
 
 
-@contextlib.contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turns SIGTERM and the first Ctrl-C into a question asked after every step; the second Ctrl-C interrupts."""
-    asked = []
+@dataclasses.dataclass(frozen=True)
+class Dispatched:
+    """A step whose numbers are looked at after the next one is on its way, so that the device never waits for us."""
 
-    def ask(number, frame):
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    except ValueError:  # not the main thread: nobody to ask
-        before = {}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def numeric(batch: NumpyBatch) -> NumpyBatch:
-    """The entries a device can hold (names and other text are left behind)."""
-    return {name: value for name, value in batch.items() if np.asarray(value).dtype.kind in "biuf"}
-
-
-def with_frozen(config: ml_collections.ConfigDict, task: Task) -> Task:
-    """The task with config.frozen, where that is set."""
-    return dataclasses.replace(task, frozen=config.frozen) if config.get("frozen", "") else task
-
-
-class Evaluator:
-    """Held-out metrics and pictures of the averaged parameters, on the same batches every time."""
-
-    def __init__(self, task: Task, partitioner: MeshPartitioner, stream_fn: StreamFn | None, batches: int, key: Any):
-        self.partitioner, self.stream_fn, self.batches, self.key = partitioner, stream_fn, batches, key
-        self.kept: list[NumpyBatch] | None = None
-        self.evaluate = partitioner.run(task.evaluate)
-        self.pictures = partitioner.run(task.pictures)
-
-    def __call__(self, ema: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """(means of the metrics under 'eval/', pictures of the first batch)."""
-        if self.stream_fn is None or not self.batches:
-            return {}, {}
-        sums: dict[str, list[float]] = {}
-        pictures = {}
-        if self.kept is None:  # a handful of batches: decoded once
-            self.kept = [numeric(batch) for batch in itertools.islice(self.stream_fn(0), self.batches)]
-        for number, batch in enumerate(self.kept):
-            batch = self.partitioner.put(batch)
-            key = jax.random.fold_in(self.key, number)
-            for name, value in jax.device_get(self.evaluate(ema, batch, key)).items():
-                sums.setdefault(f"eval/{name}", []).append(float(value))
-            if number == 0:
-                pictures = jax.device_get(self.pictures(ema, batch, key))
-        return {name: float(np.mean(values)) for name, values in sums.items()}, pictures
-
-
-def init_key(seed: int) -> Any:
-    """Key for fresh parameters. XLA's own generator: hundreds of threefry draws take four times as long to compile."""
-    return jax.random.key(seed, impl="rbg")
-
-
-def start_state(
-    config: ml_collections.ConfigDict,
-    task: Task,
-    partitioner: MeshPartitioner,
-    checkpoints: checkpoint.Checkpoints,
-    batch: NumpyBatch,
-    say: Callable[[str], None],
-) -> tuple[TrainState, Any]:
-    """(state, its shapes). Own checkpoint before config.init_from before a fresh start."""
-    optimizers = make_optimizers(config, task)
-    init = functools.partial(init_state, task, optimizers, init_key(config.seed))
-    abstract = jax.eval_shape(init, batch)
-    latest = checkpoints.latest()
-    if latest is not None:
-        say(f"resuming from {checkpoints.directory}/{latest}")
-        return checkpoints.restore(latest, abstract, partitioner.shardings(abstract)), abstract
-    state = partitioner.init(init, partitioner.put(batch))
-    if source := config.get("init_from", None):
-        start = checkpoint.read_start(source, task.name, task.players)
-        params, missing, unused = checkpoint.merge(state.params, start)
-        say(f"parameters from {source}: {len(missing)} arrays start fresh, {len(unused)} were not used")
-        for title, names in (("fresh", missing), ("not used", unused)):
-            if names:
-                say(f"  {title}: " + ", ".join(names[:8]) + (f", and {len(names) - 8} more" if names[8:] else ""))
-        state = state.replace(params=params, ema=jax.tree.map(lambda leaf: leaf.copy(), params))
-    return state, abstract
+    step: int
+    metrics: Metrics
+    batch: NumpyBatch
+    number: int  # of the batch in the stream
 
 
 def train(
@@ -133,67 +54,75 @@ def train(
     workdir: str | Path,
     *,
     manifest_extra: dict[str, Any] | None = None,
+    operations: Callable[[], int] | None = None,
 ) -> Result:
     """Trains `task` until config.steps; run again to resume.
 
     Args:
-      config: fields seed, steps, log_every, eval_every, checkpoint_every, keep, parallel, mesh, optimizer, ema_decay,
-        init_from, data.eval_batches.
-      stream_fn: start step -> iterator of batches (dicts of numpy arrays, this process's share). Batch n belongs to
-        step n, whatever the start: that is what makes a resume exact.
+      config: fields seed, steps, log_every, eval_every, checkpoint_every, keep, keep_every, keep_best, parallel, mesh,
+        optimizer, ema_decay, init_from, guard, watchdog, profile, data.eval_batches (docs/training.md).
+      stream_fn: number of a batch -> iterator of batches from there on (dicts of numpy arrays, this process's share).
+        Batch n is the same whatever the start: that is what makes a resume exact.
       eval_stream_fn: the same for held-out data; read from 0 at every evaluation.
-      workdir: receives run_manifest.json, metrics.jsonl, checkpoints/STEP, pictures and TensorBoard events.
+      workdir: receives run_manifest.json, metrics.jsonl, events.jsonl, goodput.json, heartbeat.json, checkpoints/STEP,
+        gallery.html and pictures/, and TensorBoard events.
+      operations: counts a step's operations, for the share of the peak (MFU).
 
     Returns:
       Result; `preempted` when a signal ended the run early (after saving).
     """
-    workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
+    if config.get("frozen", ""):
+        task = dataclasses.replace(task, frozen=config.frozen)
+    Path(workdir).mkdir(parents=True, exist_ok=True)
     with stop_requests() as stopping:
-        return _train(config, task, stream_fn, eval_stream_fn, workdir, manifest_extra or {}, stopping)
-
-
-def _train(config, task, stream_fn, eval_stream_fn, workdir, manifest_extra, stopping) -> Result:
-    task = with_frozen(config, task)
-    partitioner = make_partitioner(config)
-    checkpoints = checkpoint.Checkpoints(workdir / "checkpoints", config.get("keep", 3))
-    start = checkpoints.latest() or 0
-    progress = Progress(start, config.steps)
-    batches = iter(stream_fn(start))
-    batch = numeric(next(batches))
-    state, abstract = start_state(config, task, partitioner, checkpoints, batch, progress.say)
-    parameters = parameter_table(abstract.params)
-    manifest.write(
-        workdir,
-        config,
-        resumed_at=start,
-        task=task.name,
-        players=task.players,
-        parameters=parameters,
-        **manifest_extra,
-    )
-    if start >= config.steps:
-        progress.say(f"{workdir} is already at step {start} of {config.steps}; raise config.steps to go on")
-        checkpoints.close()
-        return Result(start, False, {}, parameters)
-    writer = MetricsWriter(workdir, start, config.get("tensorboard", True))
-    progress.say(f"{task.name}: {parameters['total']:,} parameters, steps {start}..{config.steps}, {workdir}")
-    run = _Run(config, task, partitioner, checkpoints, writer, progress, stopping)
-    step, metrics = run(state, abstract, batch, batches, eval_stream_fn, start)
-    checkpoints.close()
-    writer.close()
-    progress.close()
-    return Result(step, step < config.steps, metrics, parameters)
+        run = _Run(config, task, Path(workdir), stopping)
+        return run(stream_fn, eval_stream_fn, manifest_extra or {}, operations)
 
 
 class _Run:
-    """The inner loop with its instruments at hand."""
+    """One start of a run, with its instruments at hand."""
 
-    def __init__(self, config, task, partitioner, checkpoints, writer, progress, stopping):
-        self.config, self.task, self.partitioner = config, task, partitioner
-        self.checkpoints, self.writer, self.progress, self.stopping = checkpoints, writer, progress, stopping
+    def __init__(self, config: ml_collections.ConfigDict, task: Task, workdir: Path, stopping: Callable[[int], bool]):
+        self.config, self.task, self.workdir, self.stopping = config, task, workdir, stopping
+        self.ledger, self.times = goodput.Ledger(), goodput.StepTimes()
+        self.primary = jax.process_index() == 0
+        self.progress = Progress(config.steps, self.ledger)
+        self.say = self.progress.say if self.primary else lambda text: None
+        self.partitioner = make_partitioner(config)
+        keep = Keep(config.get("keep", 3), config.get("keep_every", 0), config.get("keep_best", ""))
+        self.checkpoints = Checkpoints(workdir / "checkpoints", keep, self.say)
+        self.events = guards.Events(workdir, self.primary)
+        # On every device from the start, those of other hosts included: the step must not have to move it.
+        make_key = jax.jit(lambda: jax.random.key(config.seed), out_shardings=self.partitioner.replicated)
+        self.key = make_key()
+        self.last: dict[str, float] = {}
 
-    def __call__(self, state, abstract, batch, batches, eval_stream_fn, start) -> tuple[int, dict[str, float]]:
+    def __call__(self, stream_fn, eval_stream_fn, manifest_extra, operations) -> Result:
+        config, task = self.config, self.task
+        at = self.checkpoints.newest() or Saved(0, 0, config.seed)
+        batches = iter(stream_fn(at.batch))
+        batch = next(batches)
+        self.abstract = start.shapes(config, task, numeric(batch))
+        parameters = parameter_table(self.abstract.params)
+        if self.primary:
+            about = {"task": task.name, "players": task.players, "parameters": parameters, **manifest_extra}
+            manifest.write(self.workdir, config, resumed_at=at.step, **about)
+        if at.step >= config.steps:
+            self.say(f"{self.workdir} is already at step {at.step} of {config.steps}; raise config.steps to go on")
+            self.checkpoints.close()
+            return Result(at.step, False, {}, parameters)
+        restored = self._restore(at) if at.step else None
+        state = restored or start.fresh_state(config, task, self.partitioner, numeric(batch), self.say)
+        self.say(f"{task.name}: {parameters['total']:,} parameters, steps {at.step}..{config.steps}, {self.workdir}")
+        self._make_instruments(eval_stream_fn, at, operations, int(jax.device_get(state.skipped)))
+        with Watchdog(self.workdir, self.ledger, self.times, config.get("watchdog", {})) as self.watchdog:
+            step = self._steps(state, at, batches, batch)
+            with self.ledger.on("checkpoint"):
+                self.checkpoints.close()
+        self._close(step)
+        return Result(step, step < config.steps, self.last, parameters)
+
+    def _make_instruments(self, eval_stream_fn, at: Saved, operations, skipped: int) -> None:
         config = self.config
         optimizers = make_optimizers(config, self.task)
         make = functools.partial(
@@ -202,60 +131,144 @@ class _Run:
             optimizers,
             ema_decay=config.get("ema_decay", 0.999),
             accumulate=accumulation(config, self.partitioner.batch_parts),
+            spike_sigma=config.get("guard", {}).get("spike_sigma", 0.0),
         )
-        train_step = self.partitioner.step(lambda axis: make(axis_name=axis), abstract)
-        key = jax.random.key(config.seed)
-        eval_batches = config.get("data", {}).get("eval_batches", 4)
-        evaluator = Evaluator(
-            self.task, self.partitioner, eval_stream_fn, eval_batches, jax.random.fold_in(key, 2**31 - 1)
+        self.train_step = self.partitioner.step(lambda axis: make(axis_name=axis), self.abstract)
+        self.evaluator = Evaluator(
+            self.task,
+            self.partitioner,
+            eval_stream_fn,
+            config.get("data", {}).get("eval_batches", 4),
+            jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1),
         )
-        begun, last = time.monotonic(), {}
-        pending = (
-            None  # metrics of the step before: fetched after the next one is dispatched, so the device never waits
-        )
-        batch = self.partitioner.put(batch)
-        step = start
+        self.guard = guards.Guard(config.get("guard", {}), self.events, self.say, skipped)
+        self.history = goodput.History(self.workdir, at.step, self.primary)
+        self.writer = MetricsWriter(self.workdir, at.step, config.get("tensorboard", True), self.primary)
+        self.tracer = Tracer(self.workdir, config.get("profile", {}), self.say)
+        self.utilisation = peaks.Utilisation(operations, self.say)
+        self.progress.begin(at.step)
+        self.compiled = False
+
+    # ---- the loop -----------------------------------------------------------------------------------
+
+    def _steps(self, state: TrainState, at: Saved, batches: Iterator[NumpyBatch], batch: NumpyBatch) -> int:
+        """Runs to the end, or until a signal; returns the step it stands at."""
+        config = self.config
+        self.ledger.switch("other")
+        step, number, pending = at.step, at.batch, None
         while step < config.steps:
-            state, metrics = train_step(state, batch, key)
-            step += 1
-            if pending is not None:
-                last = self._log(*pending, begun, last)
-            pending = (step, metrics)
-            stop = self.stopping()
-            evaluates = self._due(step, config.get("eval_every", 0))
+            state, done = self._dispatch(state, Dispatched(step + 1, {}, batch, number))
+            step, number = done.step, number + 1
+            stop = self.stopping(step)
+            evaluates = self._due(step, config.get("eval_every", 0)) and not (stop and step < config.steps)
             saves = self._due(step, config.get("checkpoint_every", 0)) or stop
-            if evaluates or saves:
-                jax.block_until_ready(metrics)
-                paused = time.monotonic()
-                held_out, pictures = (
-                    evaluator(state.ema) if evaluates and not (stop and step < config.steps) else ({}, {})
-                )
-                if saves:
-                    self.checkpoints.save(step, state)
-                self.progress.add_pause(time.monotonic() - paused)
-                last = self._log(step, metrics, begun, last, held_out, force=bool(held_out) or stop)
-                self.writer.write_pictures(step, pictures)
-                self.writer.flush()
-                pending = None
+            pauses = evaluates or saves
+            # In order, the step before first; and at a pause also this one, before anything is made of its state.
+            if (pending and self._finish(pending)) or (pauses and self._finish(done, logs=False)):
+                state, step = self._go_back(step)
+                pauses = False
+                done = None
+            pending = None if pauses else done
+            if pauses:
+                self._pause(state, done, Saved(step, number, config.seed), evaluates, saves)
             if stop:
-                self.progress.say(f"stopped by a signal at step {step}; saved; run the same command again to go on")
+                self.say(f"stopped by a signal at step {step}; saved; run the same command again to go on")
                 break
             if step < config.steps:
-                waited = time.monotonic()
-                batch = self.partitioner.put(numeric(next(batches)))
-                self.progress.add_wait(time.monotonic() - waited)
-        return step, last
+                with self.ledger.on("data_wait"):
+                    batch = next(batches)
+        return step
+
+    def _dispatch(self, state: TrainState, job: Dispatched) -> tuple[TrainState, Dispatched]:
+        """Puts the batch on the device and starts the step."""
+        with self.ledger.on("data_wait"):
+            batch = self.partitioner.put(numeric(job.batch))
+        account = "step" if self.compiled else "compile"
+        # Once it is compiled nothing may move between host and device unasked: that would wait for the step before.
+        guard = "disallow" if self.compiled else "allow"
+        with self.ledger.on(account), self.tracer.step(job.step), jax.transfer_guard(guard):
+            state, metrics = self.train_step(state, batch, self.key)
+        self.compiled = True
+        return state, dataclasses.replace(job, metrics=metrics)
+
+    def _finish(self, done: Dispatched, logs: bool = True) -> bool:
+        """Waits for a step and looks at it; whether the run has to go back."""
+        with self.ledger.on("step"):
+            skipped = int(jax.device_get(done.metrics["skipped"]))
+        self.times.ended()
+        self.watchdog.step = done.step
+        if skipped != self.guard.skipped:
+            metrics = jax.device_get(done.metrics)
+            if self.guard.watch(done.step, metrics, guards.identity(done.batch, done.number)):
+                return True
+        else:
+            self.guard.fine()
+        if logs and (self._due(done.step, self.config.get("log_every", 50)) or done.step == 1):
+            self._log(done)
+        return False
+
+    def _pause(self, state: TrainState, done: Dispatched, at: Saved, evaluates: bool, saves: bool) -> None:
+        """Evaluates and saves; the step is finished and fine."""
+        held_out: dict[str, float] = {}
+        more: dict[str, float] = {}
+        if evaluates:
+            with self.ledger.on("eval"):
+                held_out, samples = self.evaluator(state.ema)
+        if saves:
+            with self.ledger.on("checkpoint"):
+                self.checkpoints.save(state, dataclasses.replace(at, metrics=held_out))
+            more = {"save_stall_ms": 1e3 * self.checkpoints.stall}
+        self._log(done, held_out | more)
+        if held_out and self.primary:
+            with self.ledger.on("eval"):
+                self.writer.write_pictures(at.step, samples)
+                gallery.update(self.workdir, at.step, samples)
+        self.times.paused()
+
+    def _go_back(self, step: int) -> tuple[TrainState, int]:
+        """The state of an earlier checkpoint, and its step. The data goes on where it is: other batches than before."""
+        with self.ledger.on("checkpoint"):
+            self.checkpoints.wait()
+            found = self.guard.choose(step, self.checkpoints.newest)
+            state = self._restore(found)
+            self.checkpoints.discard_after(found.step)
+        self.guard.went_back(step, found.step, int(jax.device_get(state.skipped)))
+        self.ledger.lose(step - found.step, step - self.history.start)
+        self.writer.forget_after(found.step)
+        self.progress.begin(found.step)
+        self.times.paused()
+        return state, found.step
+
+    # ---- small things -------------------------------------------------------------------------------
+
+    def _restore(self, saved: Saved) -> TrainState:
+        self.say(f"resuming from {self.checkpoints.directory}/{saved.step}")
+        if saved.seed not in (None, self.config.seed):
+            self.say(
+                f"config.seed is {self.config.seed}, the checkpoint's was {saved.seed}: data and draws will differ"
+            )
+        return self.checkpoints.restore(saved, self.abstract, self.partitioner.shardings(self.abstract))
 
     def _due(self, step: int, every: int) -> bool:
         return step == self.config.steps or (every > 0 and step % every == 0)
 
-    def _log(self, step, metrics, begun, last, held_out=None, force=False) -> dict[str, float]:
-        """Waits for that step; writes it when it is due."""
-        if not (force or self._due(step, self.config.get("log_every", 50)) or step == 1):
-            jax.block_until_ready(metrics["loss"])
-            return last
-        values = {name: value.item() for name, value in jax.device_get(metrics).items()}
-        values |= {"seconds": time.monotonic() - begun} | self.progress.rates(step) | (held_out or {})
-        self.writer.write(step, values)
-        self.progress.show(step, values)
-        return values
+    def _log(self, done: Dispatched, more: dict[str, float] | None = None) -> None:
+        values = {name: np.asarray(value).item() for name, value in jax.device_get(done.metrics).items()}
+        values |= self.progress.rates(done.step) | self.times.summary()
+        values |= self.utilisation(self.times.median, self.ledger) | (more or {})
+        self.last = values
+        self.writer.write(done.step, values)
+        if self.primary:
+            self.progress.show(done.step, values)
+        self.history.save(self.ledger, done.step)
+
+    def _close(self, step: int) -> None:
+        self.tracer.close()
+        self.history.save(self.ledger, step)
+        self.writer.close()
+        self.progress.close()
+        if self.checkpoints.missed:
+            raise InputError(
+                f"step {step} could not be saved under {self.checkpoints.directory}; make room there and run the same "
+                "command again: it goes on from the checkpoint before"
+            )

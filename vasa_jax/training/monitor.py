@@ -1,6 +1,7 @@
 """What a run tells while it goes: metrics.jsonl, TensorBoard events, picture files and the console line."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -9,9 +10,9 @@ from typing import Any, TextIO
 
 import numpy as np
 from absl import logging
-from PIL import Image
 
 from vasa_jax import files
+from vasa_jax.training.goodput import Ledger
 
 
 def _number(value: Any) -> float | int | None:
@@ -32,18 +33,26 @@ def _summary_writer(directory: Path) -> Any | None:
 
 
 class MetricsWriter:
-    """Appends to metrics.jsonl and TensorBoard. Lines after `resumed_at` (lost with a crash) are dropped first."""
+    """Appends to metrics.jsonl and TensorBoard. Lines after `resumed_at` (lost with a crash) are dropped first.
 
-    def __init__(self, workdir: Path, resumed_at: int, tensorboard: bool = True):
-        self.workdir = workdir
-        self.path = workdir / "metrics.jsonl"
-        self._forget_after(resumed_at)
+    With `write` off (hosts but the first) nothing is written.
+    """
+
+    def __init__(self, workdir: Path, resumed_at: int, tensorboard: bool = True, write: bool = True):
+        self.path = workdir / "metrics.jsonl" if write else Path(os.devnull)
+        self.file: TextIO | None = None
+        self.forget_after(resumed_at)
+        self.summary = _summary_writer(workdir) if tensorboard and write else None
+
+    def forget_after(self, step: int) -> None:
+        """Drops the lines of later steps, which are done again."""
+        if self.file is not None:
+            self.file.close()
+        if self.path.is_file():
+            self._drop_after(step)
         self.file = open(self.path, "a", encoding="utf-8", buffering=1)
-        self.summary = _summary_writer(workdir) if tensorboard else None
 
-    def _forget_after(self, step: int) -> None:
-        if not self.path.exists():
-            return
+    def _drop_after(self, step: int) -> None:
         kept = []
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
@@ -61,18 +70,10 @@ class MetricsWriter:
             self.summary.write_scalars(step, {name: value for name, value in numbers.items() if value is not None})
 
     def write_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
-        """Pictures [h,w,3] in 0..1, to TensorBoard and to pictures/STEP_NAME.png."""
-        for name, picture in pictures.items():
-            folder = self.workdir / "pictures"
-            folder.mkdir(exist_ok=True)
-            pixels = np.round(np.clip(np.nan_to_num(picture), 0.0, 1.0) * 255.0).astype(np.uint8)
-            with files.replacing(folder / f"{step:07d}_{name}.png") as temporary:
-                Image.fromarray(pixels).save(temporary, format="PNG")
-            if self.summary:
-                self.summary.write_images(step, {name: pixels[None]})
-
-    def flush(self) -> None:
+        """The pictures [h,w,3] in 0..1 among samples, to TensorBoard, which is then up to date on disk."""
         if self.summary:
+            found = {name: picture[None] for name, picture in pictures.items() if np.ndim(picture) == 3}
+            self.summary.write_images(step, {name: np.clip(np.nan_to_num(x), 0.0, 1.0) for name, x in found.items()})
             self.summary.flush()
 
     def close(self) -> None:
@@ -90,34 +91,37 @@ def clock(seconds: float) -> str:
 class Progress:
     """Rates over the time since the last report, and the console line (rewritten in place on a terminal)."""
 
-    def __init__(self, start: int, total: int, out: TextIO | None = None):
-        self.total, self.out = total, out or sys.stdout
-        self.reported, self.since, self.waited, self.paused = start, time.monotonic(), 0.0, 0.0
+    def __init__(self, total: int, ledger: Ledger, out: TextIO | None = None):
+        self.total, self.ledger, self.out = total, ledger, out or sys.stdout
         self.rate: float | None = None  # None until a report that holds no compilation
         self.reports, self.line_open = 0, False
+        self.begun = time.monotonic()
+        self.begin(0)
 
-    def add_wait(self, seconds: float) -> None:
-        """Time spent waiting for a batch. The device may still be busy then: an upper bound of what data costs."""
-        self.waited += seconds
-
-    def add_pause(self, seconds: float) -> None:
-        """Time spent on evaluation and saving, which is no training time."""
-        self.paused += seconds
+    def begin(self, step: int) -> None:
+        """Steps are counted from here on: at the start, and after going back."""
+        self.reported, self.booked = step, self.ledger.totals()
 
     def rates(self, step: int) -> dict[str, float]:
-        """Steps per second and percent of the time waiting for data since the last call."""
-        spent = max(time.monotonic() - self.since - self.paused, 1e-9)
-        rate = (step - self.reported) / spent
-        wait = 100.0 * self.waited / spent
+        """Seconds of the run; steps per second and percent of waiting for data since the last call.
+
+        Evaluation and saving are no training time. While the loop waits for data the device may still be busy: the
+        percentage is an upper bound of what data costs.
+        """
+        now = self.ledger.totals()
+        spent = {name: now[name] - self.booked[name] for name in now}
+        trained = max(sum(spent[name] for name in ("compile", "step", "data_wait", "other")), 1e-9)
+        rate = (step - self.reported) / trained
         if self.reports:
             self.rate = rate if self.rate is None else 0.7 * self.rate + 0.3 * rate
         self.reports += 1
-        self.reported, self.since, self.waited, self.paused = step, time.monotonic(), 0.0, 0.0
-        return {"steps_per_second": rate, "data_wait_percent": wait}
+        self.reported, self.booked = step, now
+        wait = 100.0 * spent["data_wait"] / trained
+        return {"seconds": time.monotonic() - self.begun, "steps_per_second": rate, "data_wait_percent": wait}
 
     def show(self, step: int, metrics: Mapping[str, Any]) -> None:
         """step/total, percent, losses, speed, data wait, time left."""
-        hidden = ("steps_per_second", "data_wait_percent", "seconds")
+        hidden = ("steps_per_second", "data_wait_percent", "seconds", "step_ms_p50", "step_ms_p95", "save_stall_ms")
         shown = " ".join(f"{k} {float(v):.4g}" for k, v in metrics.items() if k not in hidden)
         left = clock((self.total - step) / self.rate) if self.rate else "?"
         wait = metrics.get("data_wait_percent", 0.0)

@@ -33,6 +33,7 @@ _PAUSE_BELOW = 30.0
 _PAUSE_MARGIN = (2, 4)
 _EVALUATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _EVALUATION_STEPS = 10
+_PIXELS = 4  # of a value in the picture
 _LAGS = range(-2, 3)
 
 
@@ -259,6 +260,22 @@ class _MotionTask:
             metrics["mouth_changes_wrong"] = change_correlation(made @ self.readout, wrong, both)
         return metrics
 
+    def pictures(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> dict[str, Array]:
+        """Four held-out windows, time to the right: generated motion above the real one; and the first one's sound.
+
+        A row of pixels is a value of the motion, grey at its mean, black and white at 2.5 deviations.
+        """
+        batch = {name: value[:4] for name, value in batch.items()}
+        conditions, clean = self.plain(batch)
+        noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(rng, batch["index"]))
+        options = {"config": self.model_config, "steps": _EVALUATION_STEPS}
+        made = sample_window(params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, **options)
+        rows = jnp.stack([made, clean], 1).swapaxes(2, 3)  # [b, 2, m, w]
+        rows = jnp.pad(rows, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=2.5)
+        grey = jnp.repeat(0.5 + rows.reshape(-1, rows.shape[-1]) / 5.0, _PIXELS, axis=1)
+        grey = jnp.repeat(grey, _PIXELS, axis=0)
+        return {"generated_above_real": jnp.tile(grey[..., None], (1, 1, 3)), "sound_of_the_first": batch["audio"][0]}
+
 
 def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]) -> Task:
     """The task of `config.model` and `config.loss`.
@@ -270,4 +287,6 @@ def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]
         on the mouth metrics.
     """
     task = _MotionTask(config, stats)
-    return Task(name="motion", init=task.init, losses={PLAYER: task.loss}, evaluate=task.evaluate)
+    return Task(
+        name="motion", init=task.init, losses={PLAYER: task.loss}, evaluate=task.evaluate, pictures=task.pictures
+    )

@@ -15,6 +15,7 @@ from absl import logging
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vasa_jax.errors import UsageError
+from vasa_jax.training.sharding_rules import PRESETS, Rules
 from vasa_jax.training.task import Batch
 from vasa_jax.training.train_step import path_name
 
@@ -52,8 +53,9 @@ def accumulation(config: ml_collections.ConfigDict, devices: int = 1) -> int:
 class MeshPartitioner:
     """jit over a mesh with axes (data, fsdp, tensor). Batches are split over data and fsdp.
 
-    Rules are (regular expression, partition spec as a tuple) over paths of the whole state; the first match wins.
-    Every other leaf of at least `min_size` elements is split over fsdp along its largest dimension that divides.
+    Rules are (regular expression, mesh axes of the last dimensions) over paths of the whole state; the first match
+    wins, and an axis that does not divide its dimension is left out, which is logged. Then every leaf of at least
+    `min_size` elements is split over fsdp along the largest dimension that divides and no rule has taken.
     """
 
     def __init__(
@@ -66,9 +68,12 @@ class MeshPartitioner:
     ):
         devices = list(devices or jax.devices())
         shape = mesh_shape(mesh or {}, len(devices))
+        hosts = len({device.process_index for device in devices})
+        if shape[0] * shape[1] % hosts:
+            raise UsageError(f"mesh {dict(zip(AXES, shape))}: {hosts} hosts cannot share data x fsdp evenly")
         # Auto, said on purpose: jax.make_mesh defaults to explicit axis types, which model code would have to know.
         self.mesh = jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
-        self.rules = [(re.compile(pattern), PartitionSpec(*spec)) for pattern, spec in rules]
+        self.rules = [(re.compile(pattern), tuple(axes)) for pattern, axes in rules]
         self.min_size = min_size
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
         self.batch_sharding = NamedSharding(self.mesh, PartitionSpec(("data", "fsdp")))
@@ -76,18 +81,32 @@ class MeshPartitioner:
 
     def _spec(self, path: tuple, leaf: jax.ShapeDtypeStruct) -> PartitionSpec:
         name = path_name(path)
-        for pattern, spec in self.rules:
-            if pattern.search(name):
-                return spec
+        axes = self._ruled(name, leaf.shape)
         ways = self.mesh.shape["fsdp"]
-        if ways == 1 or math.prod(leaf.shape) < self.min_size:
-            return PartitionSpec()
-        divisible = [axis for axis, size in enumerate(leaf.shape) if size % ways == 0]
-        if not divisible:
-            logging.info("fsdp: %s %s has no dimension that divides by %d; replicated", name, leaf.shape, ways)
-            return PartitionSpec()
-        largest = max(divisible, key=lambda axis: leaf.shape[axis])
-        return PartitionSpec(*[None] * largest, "fsdp")
+        if ways > 1 and "fsdp" not in axes and math.prod(leaf.shape) >= self.min_size:
+            free = [n for n, size in enumerate(leaf.shape) if axes[n] is None and size % ways == 0]
+            if free:
+                axes[max(free, key=lambda n: leaf.shape[n])] = "fsdp"
+            else:
+                logging.info("fsdp: %s %s has no free dimension that divides by %d", name, leaf.shape, ways)
+        while axes and axes[-1] is None:
+            axes.pop()
+        return PartitionSpec(*axes)
+
+    def _ruled(self, name: str, shape: tuple[int, ...]) -> list[str | None]:
+        """Mesh axis of each dimension by the first rule that matches."""
+        pattern, axes = next((rule for rule in self.rules if rule[0].search(name)), (None, ()))
+        if len(axes) > len(shape):
+            logging.info("%s %s: the rule %s names more dimensions; not split", name, shape, pattern.pattern)
+            return [None] * len(shape)
+        wanted = [None] * (len(shape) - len(axes)) + list(axes)
+        for n, axis in enumerate(wanted):
+            if axis is None or self.mesh.shape[axis] == 1:
+                wanted[n] = None
+            elif shape[n] % self.mesh.shape[axis]:
+                logging.info("%s: %s %s does not divide by %d", axis, name, shape, self.mesh.shape[axis])
+                wanted[n] = None
+        return wanted
 
     def shardings(self, abstract: Any) -> Any:
         """A tree of shardings for a tree of ShapeDtypeStruct (the whole train state)."""
@@ -99,6 +118,10 @@ class MeshPartitioner:
         """This process's share of the batch -> global arrays."""
         _check_batch(batch, max(self.batch_parts // jax.process_count(), 1))
         return jax.make_array_from_process_local_data(self.batch_sharding, batch)
+
+    def seed_key(self, seed: int) -> Any:
+        """The key that the step takes, on every device of every host (`device_put` knows keys of one host only)."""
+        return jax.jit(lambda: jax.random.key(seed), out_shardings=self.replicated)()
 
     def init(self, fn: Callable[[Batch], Any], batch: Batch) -> Any:
         """Runs fn(batch) with its outputs laid out as they will live."""
@@ -126,6 +149,8 @@ class PmapPartitioner(MeshPartitioner):
     axis = "devices"
 
     def __init__(self, devices: Sequence[jax.Device] | None = None):
+        if jax.process_count() > 1:
+            raise UsageError("config.parallel=pmap is for one process; several hosts train with config.parallel=mesh")
         super().__init__({"data": -1}, devices=devices)
         # The mesh that pmap's own outputs carry: a state laid out on another one costs a second compilation.
         self.mesh = jax.make_mesh(
@@ -158,6 +183,27 @@ def _run_once() -> dict[str, Any] | None:
     return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
 
 
+def sharding_rules(config: ml_collections.ConfigDict) -> Rules:
+    """config.sharding_rules: a name of `sharding_rules.PRESETS`, or rules; by default those of the task."""
+    rules = config.get("sharding_rules", None)
+    if rules is None:
+        rules = config.get("task", "none")
+        return PRESETS.get(rules, ())
+    if not isinstance(rules, str):
+        return tuple((pattern, tuple(axes)) for pattern, axes in rules)
+    if rules not in PRESETS:
+        raise UsageError(f"config.sharding_rules is {rules!r}; use {', '.join(PRESETS)} or a list of rules")
+    return PRESETS[rules]
+
+
+def mesh_partitioner(
+    config: ml_collections.ConfigDict, mesh: dict[str, int], devices: Sequence[jax.Device] | None = None
+) -> MeshPartitioner:
+    """The configuration's rules on a mesh of its own or of another machine's devices."""
+    min_size = config.get("fsdp_min_size", 2**18)
+    return MeshPartitioner(mesh, rules=sharding_rules(config), min_size=min_size, devices=devices)
+
+
 def make_partitioner(config: ml_collections.ConfigDict) -> MeshPartitioner:
     """config.parallel 'mesh' (with config.mesh, config.sharding_rules, config.fsdp_min_size) or 'pmap'."""
     kind = config.get("parallel", "mesh")
@@ -165,6 +211,4 @@ def make_partitioner(config: ml_collections.ConfigDict) -> MeshPartitioner:
         return PmapPartitioner()
     if kind != "mesh":
         raise UsageError(f"config.parallel is {kind!r}; use 'mesh' or 'pmap'")
-    return MeshPartitioner(
-        config.get("mesh", {}), rules=config.get("sharding_rules", ()), min_size=config.get("fsdp_min_size", 2**18)
-    )
+    return mesh_partitioner(config, dict(config.get("mesh", {})))

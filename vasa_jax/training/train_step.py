@@ -11,19 +11,27 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import optax
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from vasa_jax.training import guards
 from vasa_jax.training.task import Batch, Metrics, Params, Task
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """Everything a checkpoint holds. `skipped` counts the steps whose gradients were not finite."""
+    """Everything a checkpoint holds. A field that is added here starts at zero in older checkpoints, and is listed in
+    `checkpoint.NEW_FIELDS`.
+
+    Attributes:
+      skipped: how many steps changed nothing, because a gradient was not finite or its norm was a spike.
+      norms: what is normal of each player's gradient norm, see `guards.normal`.
+    """
 
     step: Int[Array, ""]
     params: Params
     opt_state: dict[str, Any]
     ema: Params
     skipped: Int[Array, ""]
+    norms: dict[str, Float[Array, "3"]]
 
 
 StepFn = Callable[[TrainState, Batch, PRNGKeyArray], tuple[TrainState, Metrics]]
@@ -110,6 +118,7 @@ def init_state(
         # A copy: the state is donated, and one buffer cannot be donated twice.
         ema=jax.tree.map(jnp.copy, params),
         skipped=jnp.zeros((), jnp.int32),
+        norms={player: guards.unknown() for player in task.players},
     )
 
 
@@ -160,12 +169,14 @@ def make_train_step(
     *,
     ema_decay: float = 0.999,
     accumulate: int = 1,
+    spike_sigma: float = 0.0,
     axis_name: str | None = None,
 ) -> StepFn:
     """The pure step (state, batch, seed key) -> (state, metrics).
 
-    Randomness is fold_in(seed key, step), so resuming needs the step alone. A step whose gradients are not finite
-    changes nothing but `step` and `skipped`. The average of the parameters warms up as min(decay, (1 + n) / (10 + n)).
+    Randomness is fold_in(seed key, step), so resuming needs the step alone. A step whose gradients are not finite, or
+    (with `spike_sigma`) whose norm is as many deviations above normal, changes nothing but `step`, `skipped` and
+    `norms`. The average of the parameters warms up as min(decay, (1 + n) / (10 + n)).
     `accumulate` splits the batch into as many parts and averages their gradients.
     With `axis_name` the step runs per device and averages gradients and metrics over that axis (pmap).
     """
@@ -177,7 +188,8 @@ def make_train_step(
         if axis_name is not None:
             grads, metrics = jax.lax.pmean((grads, metrics), axis_name)
         norms = {player: optax.tree.norm(grads[player]) for player in task.players}
-        finite = jnp.all(jnp.isfinite(jnp.stack(list(norms.values()))))
+        seen = {player: guards.judge(state.norms[player], norm, spike_sigma) for player, norm in norms.items()}
+        accepted = jnp.all(jnp.stack([fine for fine, _ in seen.values()]))
 
         params, opt_state = dict(state.params), {}
         for player in task.players:
@@ -191,11 +203,17 @@ def make_train_step(
 
         kept = (params, opt_state, ema)
         before = (state.params, state.opt_state, state.ema)
-        params, opt_state, ema = jax.tree.map(lambda new, old: jnp.where(finite, new, old), kept, before)
-        skipped = state.skipped + jnp.where(finite, 0, 1).astype(jnp.int32)
+        params, opt_state, ema = jax.tree.map(lambda new, old: jnp.where(accepted, new, old), kept, before)
+        skipped = state.skipped + jnp.where(accepted, 0, 1).astype(jnp.int32)
         metrics |= {f"grad_norm_{player}": norm for player, norm in norms.items()} | {"skipped": skipped}
-        state = TrainState(step=state.step + 1, params=params, opt_state=opt_state, ema=ema, skipped=skipped)
-        return state, metrics
+        return TrainState(
+            step=state.step + 1,
+            params=params,
+            opt_state=opt_state,
+            ema=ema,
+            skipped=skipped,
+            norms={player: known for player, (_, known) in seen.items()},
+        ), metrics
 
     return train_step
 

@@ -24,6 +24,8 @@ What small compute needed, and what was learned on the way:
 
 import ml_collections
 
+from experiments.configs import watching
+
 STARTS = ("consist", "cross_id", "identity", "contrast", "canonical", "adversarial", "discriminator")
 """Losses that may wait until faces have formed."""
 
@@ -64,6 +66,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.accumulate = 1
     config.checkpoint_every = 500
     config.keep = 3
+    watching.add(config)
     config.log_every = 20
     config.eval_every = 500
     config.parallel = "mesh"

@@ -3,7 +3,7 @@
 Start    a release of small_128_settle with the pose's share taken out of the code:
          vasa-prepare --stage=latents --name=procedural_heads --checkpoint=runs/face_small_128_settle ...
          vasa-export --face=runs/face_small_128_settle --pose_share=data/latents/procedural_heads.npz \\
-           --output=runs/face_small_128_apart
+           --output=runs/face_small_128_share
 Command  vasa-train --config=experiments/configs/face/small_128_twins.py --workdir=runs/face_small_128_twins
 Data     procedural twins (python -m data_pipelines.synthetic --twins) and GRID, stored at 160 px
 """
@@ -16,8 +16,8 @@ from experiments.configs.face import small_128
 def get_config() -> ml_collections.ConfigDict:
     config = small_128.get_config()
     config.task = "dynamics"
-    config.teacher = "runs/face_small_128_apart"
-    config.init_from = "runs/face_small_128_apart"
+    config.teacher = "runs/face_small_128_share"
+    config.init_from = "runs/face_small_128_share"
     config.frozen = "^model/(?!dynamics_encoder|label_head)"
     config.steps = 1500
     config.batch_size = 16

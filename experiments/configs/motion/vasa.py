@@ -9,6 +9,8 @@ Status   not trained here: shapes and parameters are tested, the numbers of smal
 
 import ml_collections
 
+from experiments.configs import watching
+
 
 def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
@@ -19,6 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.checkpoint_every = 2000
     config.keep = 3
     config.log_every = 50
+    watching.add(config)
     config.eval_every = 2000
     config.parallel = "mesh"
     config.mesh = {"data": -1, "fsdp": 1, "tensor": 1}

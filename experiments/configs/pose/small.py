@@ -16,13 +16,13 @@ from experiments.configs.face import small_128
 def get_config() -> ml_collections.ConfigDict:
     face = small_128.get_config()
     config = ml_collections.ConfigDict()
-    for name in ("seed", "parallel", "mesh", "init_from", "frozen", "optimizer"):
+    for name in ("seed", "parallel", "mesh", "init_from", "frozen", "optimizer", "guard", "watchdog", "profile"):
         config[name] = face[name]
     config.task = "pose"
     config.steps = 2000
     config.batch_size = 32
     config.checkpoint_every = 250
-    config.keep = 2
+    config.keep, config.keep_every, config.keep_best = 2, 0, ""
     config.log_every = 20
     config.eval_every = 250
     config.ema_decay = 0.995

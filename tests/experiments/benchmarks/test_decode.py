@@ -55,23 +55,6 @@ def test_the_next_batch_to_compile(tried, following):
     assert tpu.next_batch(tried) == following
 
 
-@pytest.mark.parametrize(
-    ("message", "total"),
-    [
-        ("RESOURCE_EXHAUSTED: XLA:TPU compile permanent error. Used 20.5G of 15.75G hbm. Exceeded", 20.5),
-        (
-            "the total memory required for HLO temporaries (18.5G) exceeds available HBM (15.75G).",
-            20.5,
-        ),
-    ],
-)
-def test_what_does_not_fit_is_read_from_the_compilers_words(message, total):
-    found = tpu.too_large(message, 2 * 2**30)
-    assert found == {"fits": False, "bytes": {"total": int(total * 2**30)}, "hbm": int(15.75 * 2**30)}
-    with pytest.raises(RuntimeError, match="bus error"):
-        tpu.too_large("bus error", 0)
-
-
 def test_an_unknown_chip_is_named():
     with pytest.raises(UsageError, match="v9x is not known; choose from v5e"):
         tpu.run({"chips": ["v5e", "v9x"], "configs": [], "batches": []})

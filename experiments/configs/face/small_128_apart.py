@@ -1,0 +1,27 @@
+"""Last part of the bundled face model: warps and generator learn to draw from the codes that came apart.
+
+Command  vasa-train --config=experiments/configs/face/small_128_apart.py --workdir=runs/face_small_128_apart
+Start    the averaged parameters of runs/face_small_128_twins (step 800); its encoders of motion stand still
+"""
+
+import ml_collections
+
+from experiments.configs.face import small_128_settle
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = small_128_settle.get_config()
+    config.seed = 5
+    config.steps = 300
+    config.checkpoint_every = 100
+    config.eval_every = 150
+    config.init_from = "runs/face_small_128_twins"
+    config.frozen = "dynamics_encoder|pose_encoder|label_head|pose_share"
+    config.model.pose_share = True
+    config.data.mixture = ml_collections.ConfigDict({"grid": 0.6, "procedural_heads": 0.4})
+    config.transfer_every = 4
+    config.contrast.pairs = "all"
+    config.loss.update({"consist": 2.0, "contrast": 0.5})
+    config.loss_start.adversarial = 100  # the critic starts anew
+    config.optimizer.lr = 3e-4
+    return config

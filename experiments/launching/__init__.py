@@ -1,0 +1,1 @@
+"""vasa-launch's parts: one description of a run, written for SLURM, GKE, XPK and TPU VMs."""

@@ -1,0 +1,113 @@
+"""Compiling for devices that are not there: results kept under the hash of the program, messages read.
+
+A compilation for a pod takes minutes to hours of one core, so what came of it is kept in the cache folder, together
+with the compiled program's text: a better reading of the text does not have to compile again.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import logging
+
+from vasa_jax import files
+
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "": 1}
+_SIZE = r"([\d.]+)([KMGT]?)"
+_FULL = re.compile(rf"Used {_SIZE} of {_SIZE} hbm")
+_FULL_TEMPORARY = re.compile(rf"temporaries \({_SIZE}\) exceeds available HBM \({_SIZE}\)")
+
+
+def compile_kept(
+    lowered: Any, key: str, *, memory: int, arguments: int, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """What the compiler made of a lowered step, from the cache where it is there.
+
+    Args:
+      lowered: of `jax.jit(...).lower(...)`.
+      key: the device and the compiler's version; with the program it names what is kept.
+      memory: bytes a device has for a program.
+      arguments: bytes of the step's arguments on a device.
+      say: told when the compiler begins.
+
+    Returns:
+      fits, bytes by part and in total, hbm, operations_compiled, bytes_accessed, step_seconds_reckoned (None where the
+      compiler reckons none), compile_seconds; `text`: path of the program's text, where it was compiled and kept.
+    """
+    folder = cache()
+    name = hashlib.sha256(f"{key} {lowered.as_text()}".encode()).hexdigest()[:24]
+    kept, text = folder / f"{name}.json", folder / f"{name}.hlo.gz"
+    if kept.is_file():
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        return found | ({"text": str(text)} if text.is_file() else {})
+    say(f"compiling for {key}; the result will be kept as {kept}")
+    start = time.monotonic()
+    try:
+        compiled = lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        found = too_large(str(error), arguments)
+    else:
+        found = analysis(compiled, memory)
+        with files.replacing(text) as temporary:
+            temporary.write_bytes(gzip.compress(compiled.as_text().encode(), compresslevel=4))
+    found["compile_seconds"] = round(time.monotonic() - start, 1)
+    files.write_json(kept, found)
+    return found | ({"text": str(text)} if text.is_file() else {})
+
+
+def text_of(found: dict[str, Any]) -> str:
+    """The compiled program's text, or "" where it does not fit or was compiled before texts were kept."""
+    return gzip.decompress(Path(found["text"]).read_bytes()).decode() if "text" in found else ""
+
+
+def analysis(compiled: Any, memory: int) -> dict[str, Any]:
+    """Bytes that the compiler has placed on a device, and its estimates."""
+    placed, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
+    sizes = {
+        "arguments": placed.argument_size_in_bytes,
+        "outputs_not_in_place": placed.output_size_in_bytes - placed.alias_size_in_bytes,
+        "temporary": placed.temp_size_in_bytes,
+        "program": placed.generated_code_size_in_bytes,
+    }
+    total, seconds = sum(sizes.values()), float(cost.get("optimal_seconds", 0.0))
+    return {
+        "fits": total <= memory,
+        "bytes": sizes | {"total": total},
+        "hbm": memory,
+        "step_seconds_reckoned": seconds if seconds > 0 else None,
+        "operations_compiled": float(cost.get("flops", 0.0)),
+        "bytes_accessed": float(cost.get("bytes accessed", 0.0)),
+    }
+
+
+def too_large(message: str, arguments: int) -> dict[str, Any]:
+    """What the compiler says of a step that does not fit, or raises if it says something else.
+
+    Args:
+      message: of its error. One kind counts everything, the other what the step needs beside its arguments.
+      arguments: bytes of the state and the batch.
+    """
+    if full := _FULL.search(message):
+        beside = 0
+    elif full := _FULL_TEMPORARY.search(message):
+        beside = arguments
+    else:
+        raise RuntimeError(f"the TPU compiler failed: {message}")
+    used, unit, memory, memory_unit = full.groups()
+    total = beside + int(float(used) * _UNITS[unit])
+    return {"fits": False, "bytes": {"total": total}, "hbm": int(float(memory) * _UNITS[memory_unit])}
+
+
+def cache() -> Path:
+    """Where compilations are kept."""
+    folder = Path(jax.config.jax_compilation_cache_dir or os.curdir) / "tpu"
+    folder.mkdir(parents=True, exist_ok=True)
+    logging.info("compilations are kept in %s", folder)
+    return folder

@@ -1,0 +1,70 @@
+"""Seconds, rates and advice from a compiled step."""
+
+import re
+from collections import Counter
+
+import ml_collections
+import pytest
+
+from experiments.planning import estimate, page, topology
+from experiments.planning.program import Collective, Program
+from experiments.planning.step import Compiled, Layout
+
+GIB = 2**30
+
+
+def _config(**changes):
+    base = ml_collections.ConfigDict({"task": "face", "steps": 86_400, "model": {"block": {"remat": "blocks"}}})
+    base.update(changes)
+    return base
+
+
+def _compiled(total, mesh=(256, 1, 1), items=2, state=GIB, machine="v5e:16x16"):
+    hbm = topology.parse(machine).memory_of_device
+    program = Program(Counter({Collective("all-reduce", 200_000_000, 256): 1}), 750_000_000, 0)
+    found = {"fits": total <= hbm, "bytes": {"total": total}, "hbm": hbm, "step_seconds_reckoned": 0.25}
+    return Compiled(Layout(mesh, items), found, {"parameters_model": state, "batch": GIB}, program)
+
+
+def test_seconds_are_cycles_and_what_the_links_carry():
+    machine = topology.parse("v5e:16x16")
+    report = estimate.report(_config(), machine, _compiled(2 * GIB))
+    # 750 M cycles at 1.5 GHz; 2 x 255/256 x 200 MB over 200 GB/s.
+    assert report["seconds"]["compute"] == 0.5
+    assert report["seconds"]["collectives"] == pytest.approx(2 * 255 / 256 * 1e-3)
+    assert report["days"] == pytest.approx(report["step_seconds"]) and report["batch_size"] == 512
+    assert report["items_per_second"] == pytest.approx(512 / report["step_seconds"])
+    assert report["fits"] and report["bytes_per_chip"] == 2 * GIB and not report["suggestion"]
+    assert report["collective_bytes"] == 200_000_000
+    assert report["collectives"] == [{"kind": "all-reduce", "ways": 256, "count": 1, "bytes": 200_000_000}]
+
+
+def test_a_chip_of_two_devices_counts_both():
+    machine = topology.parse("tpu7x:4x4x4")
+    report = estimate.report(_config(), machine, _compiled(2 * GIB, machine="tpu7x:4x4x4"))
+    assert report["bytes_per_chip"] == 4 * GIB and report["hbm_per_chip"] == 2 * machine.memory_of_device
+    assert report["seconds"]["collectives"] == pytest.approx(2 * 255 / 256 * 0.2 * 2 / 600)
+
+
+@pytest.mark.parametrize(
+    ("compiled", "config", "words"),
+    [
+        (_compiled(40 * GIB, state=12 * GIB), _config(), "--config.mesh.fsdp=4"),
+        (_compiled(40 * GIB), _config(model={"block": {"remat": ""}}), "--config.model.block.remat=blocks"),
+        (_compiled(40 * GIB, items=8), _config(), "--batch_per_device=3, .* --config.accumulate=3"),
+        (_compiled(40 * GIB, items=1), _config(), "--config.mesh.tensor=2"),
+        (_compiled(40 * GIB, (128, 1, 2), items=1), _config(), "more memory"),
+    ],
+)
+def test_advice_goes_to_the_largest_part(compiled, config, words):
+    report = estimate.report(config, topology.parse("v5e:16x16"), compiled)
+    assert not report["fits"]
+    assert re.search(words, report["suggestion"]), report["suggestion"]
+
+
+def test_the_page_says_what_the_report_says():
+    report = estimate.report(_config(), topology.parse("v5e:16x16"), _compiled(40 * GIB, items=8))
+    report |= {"topology": "v5e:16x16", "command": ["vasa-plan", "<x>"], "compiler": "c", "date": "d"}
+    text = page.render(report | {"tried": [{**report, "mesh": (256, 1, 1)}]})
+    assert "Does not fit" in text and "all-reduce" in text and "--batch_per_device=3" in text
+    assert "&lt;x&gt;" in text and "http" not in text and "<script" not in text

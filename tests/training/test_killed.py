@@ -1,0 +1,30 @@
+"""Runs that are killed go on from their last checkpoint, and end with the same bits as if nothing had happened."""
+
+import shutil
+
+import pytest
+
+from tests.training import checkpoint_faults, killed
+from tests.training.killed import Kill
+
+
+def test_random_kills_and_flips(tmp_path, compile_cache):
+    """The short version of `python -m tests.training.checkpoint_faults`."""
+    report = checkpoint_faults.kills(tmp_path, compile_cache / "one", count=3, steps=150, every=10)
+    assert report["same_final_state"] and report["resumes"] == 3 and report["most_saves_lost"] <= 1
+    report = checkpoint_faults.flips(tmp_path, compile_cache / "one", count=2, seed=1)
+    assert [report[k] for k in ("detected", "went_on_from_the_step_before", "same_final_state")] == [2, 2, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["face", "motion"])
+def test_both_stages_resume_bit_for_bit(case, tmp_path, compile_cache):
+    changes = {"steps": 6, "checkpoint_every": 2, "log_every": 1}
+    cache = compile_cache / "one"
+    assert killed.run(case, tmp_path / "whole", cache, changes).code == 0
+    first = killed.run(case, tmp_path / "parts", cache, changes, Kill(at=5))
+    assert first.code == -9
+    second = killed.run(case, tmp_path / "parts", cache, changes)
+    assert second.code == 0 and second.began in (2, 4)
+    assert killed.same(killed.state(tmp_path / "whole"), killed.state(tmp_path / "parts"))
+    shutil.rmtree(tmp_path)

@@ -1,0 +1,141 @@
+"""Who trains together: processes of several hosts find each other by flags, by variables, by SLURM or on TPUs.
+
+Asked in this order; the first that says something wins:
+
+1. the flags --coordinator, --process_count, --process_id;
+2. JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID (or JOB_COMPLETION_INDEX, which an indexed Job of
+   Kubernetes sets);
+3. SLURM: SLURM_NTASKS tasks of a step, the first host of its list as coordinator;
+4. TPU_WORKER_HOSTNAMES with more than one name (GKE), or `kind="tpu"` on TPU VMs: JAX asks the cloud by itself.
+
+Otherwise this is a run of one process. Call `initialize` before anything asks JAX for its devices.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+
+from vasa_jax.errors import UsageError
+
+KINDS = ("auto", "tpu", "off")
+PORT = 12_321
+"""Of the coordinator, where nothing else is said. SLURM jobs add their number, since two may share a host."""
+
+
+class Group(NamedTuple):
+    """Processes that train together. `coordinator` is "" where JAX finds everything by itself.
+
+    Attributes:
+      source: who said so: flags, variables, slurm or tpu.
+      coordinator: host:port of process 0.
+      count: processes in all.
+      process: number of this one.
+      local: number of this process on its host, where several share one (then each takes the device of its number).
+    """
+
+    source: str
+    coordinator: str
+    count: int
+    process: int
+    local: int | None = None
+
+
+def find(
+    environment: Mapping[str, str], *, coordinator: str = "", count: int = 0, process: int = -1, kind: str = "auto"
+) -> Group | None:
+    """The group that this process belongs to; None for a run of one process.
+
+    Raises:
+      UsageError: half of what is needed is said, or numbers that do not go together.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"--distributed={kind}: use {', '.join(KINDS)}")
+    if kind == "off":
+        return None
+    if coordinator or count or process >= 0:
+        return _checked(Group("flags", coordinator, count, process))
+    if address := environment.get("JAX_COORDINATOR_ADDRESS", ""):
+        own = environment.get("JAX_PROCESS_ID", environment.get("JOB_COMPLETION_INDEX", "-1"))
+        return _checked(Group("variables", address, _number(environment, "JAX_NUM_PROCESSES"), _whole(own)))
+    if _number(environment, "SLURM_NTASKS") > 1 and "SLURM_PROCID" in environment:
+        return _checked(_slurm(environment))
+    if kind == "tpu" or "," in environment.get("TPU_WORKER_HOSTNAMES", ""):
+        return Group("tpu", "", 0, 0)
+    return None
+
+
+def _slurm(environment: Mapping[str, str]) -> Group:
+    nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST", "")
+    port = PORT + _number(environment, "SLURM_JOB_ID") % 2**12
+    on_host = environment.get("SLURM_STEP_TASKS_PER_NODE") or environment.get("SLURM_TASKS_PER_NODE", "1")
+    local = _number(environment, "SLURM_LOCALID") if not on_host.startswith("1(") and on_host != "1" else None
+    count, process = _number(environment, "SLURM_NTASKS"), _number(environment, "SLURM_PROCID")
+    return Group("slurm", f"{first_host(nodes)}:{port}", count, process, local)
+
+
+def first_host(nodes: str) -> str:
+    """The first name of SLURM's list of hosts: "tpu[03-05,9],gpu1" -> "tpu03", "node7" -> "node7"."""
+    found = re.match(r"([^,\[]+)(?:\[([^\]]*)\]([^,]*))?", nodes)
+    if not found:
+        raise UsageError("SLURM_STEP_NODELIST is empty: start the command with srun, inside a job")
+    stem, numbers, rest = found.groups()
+    return stem if numbers is None else f"{stem}{re.split('[-,]', numbers)[0]}{rest}"
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return -1
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    return _whole(environment.get(name, "0"))
+
+
+def _checked(group: Group) -> Group:
+    if ":" not in group.coordinator:
+        raise UsageError(f"the coordinator is {group.coordinator!r} ({group.source}); give HOST:PORT of process 0")
+    if group.count < 1 or not 0 <= group.process < group.count:
+        raise UsageError(
+            f"process {group.process} of {group.count} ({group.source}): the count must be at least 1, "
+            "and processes are numbered from 0"
+        )
+    return group
+
+
+def initialize(group: Group | None, *, timeout: int = 300) -> None:
+    """Meets the other processes; nothing for a run of one.
+
+    Args:
+      timeout: seconds to wait for the others.
+
+    Raises:
+      UsageError: they cannot be met.
+    """
+    if group is None:
+        return
+    if jax.config.jax_platforms == "cpu" or os.environ.get("JAX_PLATFORMS") == "cpu":
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    said = {}
+    if group.coordinator:
+        said = {"coordinator_address": group.coordinator, "num_processes": group.count, "process_id": group.process}
+        # On hosts of several tasks each takes one device; virtual CPU devices belong to their process anyway.
+        if group.local is not None and not os.environ.get("JAX_PLATFORMS") == "cpu":
+            said["local_device_ids"] = [group.local]
+    try:
+        jax.distributed.initialize(initialization_timeout=timeout, **said)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(
+            f"process {group.process} cannot meet the others at {group.coordinator or 'the TPU hosts'} "
+            f"({group.source}): {reason}"
+        ) from error
+
+
+def primary() -> bool:
+    """Whether this process writes what all share."""
+    return jax.process_index() == 0

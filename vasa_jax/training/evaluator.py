@@ -1,0 +1,46 @@
+"""Held-out metrics and samples of the averaged parameters."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from vasa_jax.training.partition import MeshPartitioner
+from vasa_jax.training.task import Task
+
+NumpyBatch = dict[str, np.ndarray]
+StreamFn = Callable[[int], Iterator[NumpyBatch]]  # number of the first batch -> batches from there on
+
+
+def numeric(batch: NumpyBatch) -> NumpyBatch:
+    """The entries a device can hold (names and other text are left behind)."""
+    return {name: value for name, value in batch.items() if np.asarray(value).dtype.kind in "biuf"}
+
+
+class Evaluator:
+    """Held-out metrics and pictures of the averaged parameters, on the same batches every time."""
+
+    def __init__(self, task: Task, partitioner: MeshPartitioner, stream_fn: StreamFn | None, batches: int, key: Any):
+        self.partitioner, self.stream_fn, self.batches, self.key = partitioner, stream_fn, batches, key
+        self.kept: list[NumpyBatch] | None = None
+        self.evaluate = partitioner.run(task.evaluate)
+        self.pictures = partitioner.run(task.pictures)
+
+    def __call__(self, ema: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """(means of the metrics under 'eval/', pictures of the first batch)."""
+        if self.stream_fn is None or not self.batches:
+            return {}, {}
+        sums: dict[str, list[float]] = {}
+        pictures = {}
+        if self.kept is None:  # a handful of batches: decoded once
+            self.kept = [numeric(batch) for batch in itertools.islice(self.stream_fn(0), self.batches)]
+        for number, batch in enumerate(self.kept):
+            batch = self.partitioner.put(batch)
+            key = jax.random.fold_in(self.key, number)
+            for name, value in jax.device_get(self.evaluate(ema, batch, key)).items():
+                sums.setdefault(f"eval/{name}", []).append(float(value))
+            if number == 0:
+                pictures = jax.device_get(self.pictures(ema, batch, key))
+        return {name: float(np.mean(values)) for name, values in sums.items()}, pictures
