@@ -21,8 +21,6 @@ KINDS = {"self": "ii", "pose_swapped": "ji", "dynamics_swapped": "ij", "other_dr
 """What is decoded -> its true picture."""
 _OPEN = 0.5  # nobody sees where an eye looks that is more closed
 MOVES = ("pose_by_dynamics", "mouth_by_pose", "gaze_by_pose")
-_ENDS = ("", "_own", "_drawn", "_truth")
-"""As read; less the reader's error on the true picture; of the true pictures, as read; of the truth (0 by design)."""
 _READ = {"pose_degrees": ("self", "pose_swapped"), "mouth": ("self", "dynamics_swapped"),
          "gaze_degrees": ("self", "dynamics_swapped")}  # fmt: skip
 
@@ -103,8 +101,7 @@ class SwapSuite:
         read = self._reading(made)
         shown = {KINDS[kind]: read[kind] for kind in ("self", "pose_swapped", "dynamics_swapped")}
         row = {"found": np.mean([read[kind].valid for kind in made], 0)}
-        own = {name: _less_the_readers(shown[name], drawn[name], truth[name]) for name in shown}
-        for suffix, readings in (("", shown), ("_own", own), ("_drawn", drawn), ("_truth", truth)):
+        for suffix, readings in (("", shown), ("_drawn", drawn), ("_truth", truth)):
             row |= {f"{name}{suffix}": value for name, value in _moves(readings, truth).items()}
         source = _exact(act.source)
         for kind, name in KINDS.items():
@@ -169,15 +166,6 @@ def _repeat(reading: Reading) -> Reading:
     return Reading(**{k: None if part is None else np.repeat(part[:1], DRAWS, 0) for k, part in parts.items()})
 
 
-def _less_the_readers(made: Reading, drawn: Reading, truth: Reading) -> Reading:
-    """A reading of a made picture less the error that the reader makes on the true picture of the same moment."""
-    parts = {
-        name: getattr(made, name) - (getattr(drawn, name) - getattr(truth, name))
-        for name in ("mouth", "rotation", "eyes")
-    }
-    return dataclasses.replace(made, valid=made.valid & drawn.valid, points=None, **parts)
-
-
 def _distances(a: Reading, b: Reading) -> dict[str, Float[np.ndarray, " n"]]:
     """Of head rotation (degrees), mouth opening and gaze in the head (degrees); NaN where no face was found."""
     out = {
@@ -214,14 +202,14 @@ def reduce(rows: Sequence[dict[str, Any]], ranges: dict[str, float]) -> dict[str
     """Means with intervals over swaps, in groups."""
     report: dict[str, Any] = {"found": tables.summarise(rows, ("found",))["found"]}
     moved = [
-        row | {f"{what}_by_pose{end}": row[f"{what}_by_pose{end}"] / ranges[key] for end in _ENDS
+        row | {f"{what}_by_pose{end}": row[f"{what}_by_pose{end}"] / ranges[key] for end in ("", "_drawn", "_truth")
                for what, key in (("mouth", "mouth"), ("gaze", "gaze_degrees"))}
         for row in rows
     ]  # fmt: skip
-    report["moves"] = tables.summarise(moved, [f"{name}{end}" for name in MOVES for end in _ENDS])
+    report["moves"] = tables.summarise(moved, [f"{name}{end}" for name in MOVES for end in ("", "_drawn", "_truth")])
     report["obeys"] = {
         name: {label: _obeys(rows, f"{name}_change{end}", f"{name}_change_truth")
-               for label, end in (("model", ""), ("own", "_own"), ("drawn", "_drawn"))}
+               for label, end in (("model", ""), ("drawn", "_drawn"))}
         for name in ("yaw", "mouth", "gaze")
     }  # fmt: skip
     for group in ("pose_degrees", "mouth", "gaze_degrees", "landmarks", "psnr", "ssim", "lpips", "identity"):

@@ -25,13 +25,10 @@ class Target:
 TARGETS = (
     Target("head pose moved by dynamics alone, degrees", "heads/moves/pose_by_dynamics", "<", 2.0,
            "heads/moves/pose_by_dynamics_drawn", floor=True),
-    Target("- less the reader's error on the true pictures", "heads/moves/pose_by_dynamics_own", "<", 2.0),
     Target("mouth moved by pose alone, share of its range", "heads/moves/mouth_by_pose", "<", 0.10,
            "heads/moves/mouth_by_pose_drawn", floor=True),
-    Target("- less the reader's error on the true pictures", "heads/moves/mouth_by_pose_own", "<", 0.10),
     Target("gaze moved by pose alone, share of its range", "heads/moves/gaze_by_pose", "<", 0.10,
            "heads/moves/gaze_by_pose_drawn", floor=True),
-    Target("- less the reader's error on the true pictures", "heads/moves/gaze_by_pose_own", "<", 0.10),
     Target("yaw explained by the dynamics code", "heads/code/yaw_explained", "<", 0.10,
            "heads/code/yaw_explained_chance"),
     Target("identity told by the dynamics code, times chance", "heads/code/identity_times_chance", "<=", 3.0),

@@ -8,7 +8,7 @@ import pytest
 from tests import quick
 from vasa_jax.diffusion import sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import hearing, motion
+from vasa_jax.inference import motion
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
 
@@ -114,7 +114,7 @@ def test_the_output_stays_within_the_statistics() -> None:
 
 def test_one_compilation_for_a_whole_recording(generator) -> None:
     list(generator.windows([_sound(50)], 50, steps=3))
-    assert generator._sampler(3, sampler.DEFAULT, 0.0)._cache_size() == 1
+    assert generator._speaker(3, sampler.DEFAULT, 0.0)._cache_size() == 1
 
 
 def test_a_constant_track_is_the_constant_in_any_window(generator) -> None:
@@ -157,33 +157,32 @@ def test_later_sound_never_moves_what_was_sent(generator, hop: int | None, looka
 def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
     """Causality by gradient: of two windows in a row, in the sound that they may hear and in the sound that follows."""
     hop, span = 5, 8
+    how = {"config": CONFIG, "steps": 2}
     weights = jax.random.normal(jax.random.key(2), (2, hop, M))
 
-    def window(sound: jax.Array, at: int, previous: jax.Array, level: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def window(sound: jax.Array, at: int, previous: jax.Array, floor: jax.Array) -> tuple[jax.Array, jax.Array]:
         index = at - K + np.arange(K + W)
-        heard = (index >= 0) & (index < at + span)
-        piece = jnp.where(np.repeat(heard, 640), sound[at * 640 : (at + K + W) * 640], 0.0)
-        power, current = hearing._mel(piece, bands=CONFIG.bands)
-        level = jnp.maximum(current, level - log_mel.RELEASE_PER_SECOND * hop / 25)
         conditions = MotionConditions(
-            audio=log_mel.features(power, level),
-            audio_valid=heard[None],
+            audio=np.zeros((1, 0, 0), np.float32),
+            audio_valid=((index >= 0) & (index < at + span))[None],
             previous=previous,
             gaze=np.zeros((1, 2), np.float32),
             distance=np.zeros(1, np.float32),
             emotion=np.zeros((1, 8), np.float32),
             valid=np.ones((1, K + W), bool),
         )
+        heard = jax.lax.dynamic_slice(sound, (at * 640,), ((K + W) * 640,))
         drop, scales = {"previous": np.full(1, at == 0)}, {"audio": 0.5, "gaze": 1.0}
-        start, key = jax.random.normal(jax.random.key(at), (1, W, M)), jax.random.key(0)
-        sample = motion.sample_window
-        return sample(generator.params, conditions, start, key, scales, drop, config=CONFIG, steps=2)[0], level
+        scale = motion.starting_scale(M)
+        return motion.speak_window(
+            generator.params, heard, floor, conditions, scale, jax.random.key(at), scales, drop, **how
+        )
 
     def sent(sound: jax.Array) -> jax.Array:
         sound = jnp.pad(sound, (K * 640, W * 640))
-        first, level = window(sound, 0, jnp.zeros((1, K, M)), jnp.full(1, -jnp.inf))
-        second, _ = window(sound, hop, first[None, hop - K : hop], level)
-        second = motion._joined(first[hop:span], second)
+        first, level = window(sound, 0, jnp.zeros((1, K, M)), jnp.float32(-jnp.inf))
+        floor = log_mel.least_level(level, hop / 25)
+        second, _ = window(sound, hop, first[None, hop - K : hop], floor)
         return jnp.stack([(first[:hop] * weights[0]).sum(), (second[:hop] * weights[1]).sum()])
 
     pulls = np.abs(quick.jit(jax.jacrev(sent))(jnp.asarray(_sound(40))).reshape(2, 40, 640)).max(-1)

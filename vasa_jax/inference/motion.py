@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference.hearing import Hearing
+from vasa_jax.inference import hearing
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
 from vasa_jax.pretrained.speech import SpeechModel
@@ -51,6 +51,34 @@ def sample_window(
     return sampler.sample(denoise, start, key, method=method, count=steps, eta=eta, steps=config.diffusion_steps)
 
 
+def speak_window(
+    params: Any,
+    sound: Float[Array, "n"],
+    floor: Float[Array, ""],
+    conditions: MotionConditions,
+    temperature: Float[Array, "*m"],
+    key: jax.Array,
+    scales: Mapping[str, Float[Array, ""] | float],
+    drop: guidance.Drop,
+    speech: SpeechModel | None = None,
+    *,
+    config: MotionConfig,
+    **how: Any,
+) -> tuple[Float[Array, "w m"], Float[Array, ""]]:
+    """One window from its sound, at least `floor` dB being its speech level. Pure, to be jitted.
+
+    Sound of frames that `conditions.audio_valid` leaves out counts for nothing, not even for the level.
+
+    Returns:
+      Standardised motion, and the speech level, which the next window carries on.
+    """
+    audio, level = hearing.hear(config, speech, sound, conditions.audio_valid[0], floor)
+    conditions = conditions.replace(audio=audio)
+    noise_key, step_key = jax.random.split(key)
+    start = temperature * jax.random.normal(noise_key, (1, config.window, config.motion_dim))
+    return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level
+
+
 def starting_scale(motion_dim: int) -> Float[np.ndarray, " m"]:
     """Scale of the starting noise of every value: 1 for the pose, `DYNAMICS_TEMPERATURE` for the dynamics."""
     return np.where(np.arange(motion_dim) < 7, 1.0, DYNAMICS_TEMPERATURE).astype(np.float32)
@@ -74,12 +102,12 @@ class MotionGenerator:
         speech: SpeechModel | None = None,
     ) -> None:
         self.config = MotionConfig.create(config)
-        self.params = params
+        hearing.check(self.config, speech)
+        self.params, self._speech = params, speech
         self.mean, self.std = (np.asarray(stats[name], np.float32) for name in ("mean", "std"))
         self._low = np.asarray(stats.get("low", self.mean - _CLAMP * self.std), np.float32)
         self._high = np.asarray(stats.get("high", self.mean + _CLAMP * self.std), np.float32)
         self._compiled: dict[tuple, Any] = {}
-        self._hearing = Hearing(self.config, speech)
 
     def windows(
         self,
@@ -129,12 +157,12 @@ class MotionGenerator:
         """
         c, given = self.config, DEFAULT_GUIDANCE if guidance is None else guidance
         scales = {name: np.float32(value) for name, value in given.items() if value}
-        sample = self._sampler(steps, method or sampler.DEFAULT, eta)
+        speak = self._speaker(steps, method or sampler.DEFAULT, eta)
         asked = _Asked(c, gaze, distance, emotion)
         hop, span = self._reach(hop, lookahead, asked.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * log_mel.SAMPLES_PER_FRAME)
-        key, listen = jax.random.key(seed), self._hearing.recording()
+        key, floor = jax.random.key(seed), np.float32(-np.inf)
         previous = np.zeros((1, c.context, c.motion_dim), np.float32)
         at, ahead = 0, previous[0, :0]
         while at < frames:
@@ -146,16 +174,17 @@ class MotionGenerator:
             index = np.arange(c.frames)
             heard = (index >= c.context - at) & (index < known)
             conditions = MotionConditions(
-                audio=listen(sound, heard, made / 25.0),
+                audio=np.zeros((1, 0, 0), np.float32),
                 audio_valid=heard[None],
                 previous=previous,
                 valid=np.ones((1, c.frames), bool),
                 **asked.window(at, made),
             )
-            noise_key, step_key = jax.random.split(jax.random.fold_in(key, at))
-            start = scale * jax.random.normal(noise_key, (1, c.window, c.motion_dim))
             drop = {"previous": np.full(1, at == 0)}
-            motion = np.asarray(sample(self.params, conditions, start, step_key, scales, drop))[0]
+            chance = scale, jax.random.fold_in(key, at)
+            spoken = speak(self.params, sound, floor, conditions, *chance, scales, drop, self._speech)
+            motion, level = np.asarray(spoken[0]), np.asarray(spoken[1])
+            floor = np.float32(log_mel.least_level(level, made / 25.0))
             motion, ahead = _joined(ahead, motion[:made]), motion[made:span]
             previous = np.concatenate([previous[0], motion])[None, -c.context :]
             reader.advance(made * size)
@@ -174,11 +203,11 @@ class MotionGenerator:
             raise UsageError(f"{said}: give at least 1 and 0, together at most the {c.window} frames of a window")
         return hop, span
 
-    def _sampler(self, steps: int, method: str, eta: float) -> Any:
+    def _speaker(self, steps: int, method: str, eta: float) -> Any:
         how = {"steps": steps, "method": method, "eta": eta}
         known = self._compiled.get(tuple(how.values()))
         if known is None:
-            known = jax.jit(functools.partial(sample_window, config=self.config, **how))
+            known = jax.jit(functools.partial(speak_window, config=self.config, **how))
             self._compiled[tuple(how.values())] = known
         return known
 

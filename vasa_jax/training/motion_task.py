@@ -153,7 +153,7 @@ class _MotionTask:
         level = log_mel.speech_level(power)
         motion = (batch["motion"] - self.mean) / self.std
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
-        audio, played, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
+        played, audio, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
         if self.speech is not None:
             # The foreign voices are made of mel power; a pretrained model has heard thousands of real ones.
             sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
@@ -197,7 +197,7 @@ class _MotionTask:
         spread = loss.previous_noise * draws[3]
         previous = motion[: c.context] + spread * jax.random.normal(noise_key, (c.context, c.motion_dim))
         audio = log_mel.features(power, level)
-        return audio, played, heard, valid[played], motion, previous, drop
+        return played, audio, heard, valid[played], motion, previous, drop
 
     def loss(
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
