@@ -19,7 +19,7 @@ def main() -> None:
     from tests.training import toy
     from vasa_jax.training import loop
 
-    # Gloo connects at the first collective, and waits 30 seconds only: before one host has compiled more than the other.
+    # Gloo connects at the first collective and waits 30 seconds only: before either host is busy compiling.
     multihost_utils.sync_global_devices("start")
 
     def stream(start):
