@@ -58,6 +58,8 @@ def _windows(config: Any, size: int) -> dict[str, np.ndarray]:
         "emotion": (8,),
         "mouth": (frames, 2),
     }
+    if config.model.get("per_frame", False):
+        shapes["tracks"] = (frames, 11)
     batch: dict[str, np.ndarray] = {name: np.zeros((size, *shape), np.float32) for name, shape in shapes.items()}
     return batch | {
         "valid": np.ones((size, frames), bool),

@@ -121,8 +121,9 @@ def test_other_damage(fault, tmp_path):
     checkpoints = Checkpoints(tmp_path, say=said.append)
     assert checkpoints.newest().step == 1 and "damaged" in said[0]
     shutil.rmtree(tmp_path / "1" / "state")
-    with pytest.raises(InputError, match="none of the checkpoints is whole"):
-        checkpoints.newest()
+    for _ in range(2):  # the second start must not begin anew without a word
+        with pytest.raises(InputError, match="none of the checkpoints is whole"):
+            checkpoints.newest()
 
 
 def test_what_a_killed_save_left_does_not_count(tmp_path):

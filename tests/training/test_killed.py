@@ -10,10 +10,10 @@ from tests.training.killed import Kill
 
 def test_random_kills_and_flips(tmp_path, compile_cache):
     """The short version of `python -m tests.training.checkpoint_faults`."""
-    report = checkpoint_faults.kills(tmp_path, compile_cache / "one", count=3, steps=150, every=10)
-    assert report["same_final_state"] and report["resumes"] == 3 and report["most_saves_lost"] <= 1
-    report = checkpoint_faults.flips(tmp_path, compile_cache / "one", count=2, seed=1)
-    assert [report[k] for k in ("detected", "went_on_from_the_step_before", "same_final_state")] == [2, 2, 2]
+    report = checkpoint_faults.kills(tmp_path, compile_cache / "one", count=2, steps=90, every=10)
+    assert report["same_final_state"] and report["resumes"] == 2 and report["most_saves_lost"] <= 1
+    report = checkpoint_faults.flips(tmp_path, compile_cache / "one", count=1, seed=1)
+    assert [report[k] for k in ("detected", "went_on_from_the_step_before", "same_final_state")] == [1, 1, 1]
 
 
 @pytest.mark.slow

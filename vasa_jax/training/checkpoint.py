@@ -76,17 +76,15 @@ class Checkpoints:
         return found
 
     def _newest(self, before: int | None) -> Saved | None:
-        wrong = []
         for step in reversed(steps(self.directory)):
             if before is not None and step >= before:
                 continue
             folder = self.directory / str(step)
             if (text := damage(folder)) is None:
                 return read(folder)
-            wrong.append(folder)
             self.say(f"checkpoint {folder} is damaged: {text}; it is set aside, and the one before it is tried")
             self._set_aside(folder)
-        if wrong and before is None:
+        if before is None and any(self.directory.glob("damaged-*")):
             raise InputError(
                 f"{self.directory}: none of the checkpoints is whole (damaged-*); remove the folder to start anew"
             )
@@ -115,15 +113,14 @@ class Checkpoints:
           InputError: this is the third of them.
         """
         begun = time.monotonic()
-        try:
-            return self._save(state, saved)
-        finally:
-            self.stall = time.monotonic() - begun
-            if self.missed >= MISSED:
-                raise InputError(
-                    f"{self.missed} checkpoints in a row could not be written under {self.directory}; make room there, "
-                    "then run the same command again"
-                )
+        begins = self._save(state, saved)
+        self.stall = time.monotonic() - begun
+        if self.missed >= MISSED:
+            raise InputError(
+                f"{self.missed} checkpoints in a row could not be written under {self.directory}; make room there, "
+                "then run the same command again"
+            )
+        return begins
 
     def _save(self, state: TrainState, saved: Saved) -> bool:
         self.wait()
