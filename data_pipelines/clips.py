@@ -37,7 +37,8 @@ class ClipStream:
         the person, 255 everywhere in a clip that has none.
       "windows": `previous` + `window` frames of a latents cache (`data_pipelines.prepare.latents`, NAME.npz):
         audio [b, t * 640], motion [b, t, m] as encoded (not standardised), mouth [b, t, 2], valid [b, t]; and per
-        item, averaged over the window's valid frames: gaze [b, 2], distance [b] standardised, emotion [b, 8].
+        item, averaged over the window's valid frames: gaze [b, 2], distance [b] standardised, emotion [b, 8]. With
+        `tracks`, those of every frame side by side too: tracks [b, t, 2 + 1 + 8].
     In all: index int32 [b], the row in the global batch; domain int32 [b], the place in the mixture; clip int32 [b].
     Clips too short are filled up with their last frame and silence, and valid is False there.
 
@@ -55,7 +56,7 @@ class ClipStream:
         the clips, and appearance needs the others), else 1.
       length, start: of kind "clips".
       mattes: of kinds "pairs" and "clips".
-      previous, window: of kind "windows".
+      previous, window, tracks: of kind "windows".
       cache_bytes: per data set, of undecoded examples kept in memory.
       threads: that prepare batches ahead.
       engine: "tf.data", "grain", "threads", or "auto", the first that is installed. The batches are the same.
@@ -87,6 +88,7 @@ class ClipStream:
         mattes: bool = False,
         previous: int = 10,
         window: int = 50,
+        tracks: bool = False,
         cache_bytes: int = 2 << 30,
         threads: int = 2,
         engine: str = "auto",
@@ -111,7 +113,7 @@ class ClipStream:
         rows = [batch_size * i // process_count for i in (process_index, process_index + 1)]
         self._rows = range(*rows)
         self._length, self._start, self._previous, self._window = length, start, previous, window
-        self._mattes = mattes
+        self._mattes, self._tracks = mattes, tracks
         self._threads, self._engine = threads, engines.choose(engine)
         self._draws = order.Draws(seed, 2, items.DRAWS)
         self.decode: items.Decode = schema.decode_jpeg
@@ -165,7 +167,7 @@ class ClipStream:
         elif self.kind == "clips":
             item = items.clip(domain, clip, draws, self._length, self._start, self._mattes)
         else:
-            item = items.window(domain, clip, draws, self._previous, self._window)
+            item = items.window(domain, clip, draws, self._previous, self._window, self._tracks)
         item |= {"index": np.int32(row), "domain": np.int32(number)}
         return item
 

@@ -82,8 +82,11 @@ def clip(domain: Domain, index: int, draws: Draws, length: int, start: int | Non
     return item
 
 
-def window(domain: Domain, index: int, draws: Draws, previous: int, length: int) -> Item:
-    """`previous` + `length` frames of motion with sound, from a random start; conditions averaged over the last."""
+def window(domain: Domain, index: int, draws: Draws, previous: int, length: int, tracks: bool = False) -> Item:
+    """`previous` + `length` frames of motion with sound, from a random start; conditions averaged over the last.
+
+    With `tracks`, the conditions of every frame too: gaze, distance and emotion side by side.
+    """
     source = domain.source
     frames, total = source.frames(index), previous + length
     begin = frames.start + random_start(len(frames), total, draws[0])
@@ -95,11 +98,15 @@ def window(domain: Domain, index: int, draws: Draws, previous: int, length: int)
     item["valid"][: end - begin] = source.arrays["valid"][begin:end]
     item["audio"] = _sound(source.arrays["audio"], begin, end, total)
     item["audio"] /= np.float32(32767)
-    conditions = _last_repeated(source.conditions[begin:end], total)[previous:]
+    every = _last_repeated(source.conditions[begin:end], total)
+    conditions = every[previous:]
     weights = item["valid"][previous:, None].astype(np.float32) + np.float32(1e-6)  # all alike where no frame is valid
     mean = (conditions * weights).sum(0) / weights.sum()
     item["gaze"], item["emotion"] = mean[:2], mean[3:]
     item["distance"] = np.float32((mean[2] - source.arrays["distance_mean"]) / source.arrays["distance_std"])
+    if tracks:
+        distance = (every[:, 2:3] - source.arrays["distance_mean"]) / source.arrays["distance_std"]
+        item["tracks"] = np.concatenate([every[:, :2], distance, every[:, 3:]], 1).astype(np.float32)
     return item
 
 

@@ -34,7 +34,8 @@ _THREADS = flags.DEFINE_integer("threads", 2, "Threads that work at once.", lowe
 _BATCH = flags.DEFINE_integer("batch_size", 16, "Items of a batch (windows: four times as many).", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "How often each measurement is repeated.", lower_bound=3)
 _STEPS = flags.DEFINE_integer("steps", 16, "Batches of one measurement.", lower_bound=2)
-_CONFIGS = flags.DEFINE_list("configs", [], "Names of experiments/configs/face (decode, forms, tpu).")
+_CONFIGS = flags.DEFINE_list("configs", [], "Names of experiments/configs/face, or motion (motion).")
+_DENOISE = flags.DEFINE_list("denoise", ["10", "50"], "Denoising steps of a window (motion).")
 _BATCHES = flags.DEFINE_list("batches", [], "Batch sizes to measure (decode) or to begin with (tpu).")
 _DTYPE = flags.DEFINE_enum("dtype", None, ["float32", "bfloat16"], "Of the convolutions (decode, forms).")
 _CHIPS = flags.DEFINE_list("chips", ["v5e", "v6e", "v5p"], "TPU chips to compile for (tpu).")
@@ -57,7 +58,8 @@ def options() -> dict[str, Any]:
         "rounds": _ROUNDS.value,
         "steps": _STEPS.value,
         "configs": _CONFIGS.value,
-        "batches": _batches(),
+        "batches": _numbers("batches", _BATCHES.value),
+        "denoise": _numbers("denoise", _DENOISE.value),
         "dtype": _DTYPE.value,
         "chips": _CHIPS.value,
         "speech_model": _SPEECH_MODEL.value,
@@ -65,14 +67,14 @@ def options() -> dict[str, Any]:
     }
 
 
-def _batches() -> list[int]:
+def _numbers(flag: str, texts: list[str]) -> list[int]:
     try:
-        sizes = [int(text) for text in _BATCHES.value]
+        numbers = [int(text) for text in texts]
     except ValueError as error:
-        raise UsageError(f"--batches={','.join(_BATCHES.value)}: whole numbers, please ({error})") from error
-    if any(size < 1 for size in sizes):
-        raise UsageError(f"--batches={','.join(_BATCHES.value)}: at least 1 each")
-    return sizes
+        raise UsageError(f"--{flag}={','.join(texts)}: whole numbers, please ({error})") from error
+    if any(number < 1 for number in numbers):
+        raise UsageError(f"--{flag}={','.join(texts)}: at least 1 each")
+    return numbers
 
 
 def main() -> dict[str, Any]:

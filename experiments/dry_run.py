@@ -1,5 +1,6 @@
 """What a configuration would train, told without data, without a workdir and without training."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -57,6 +58,8 @@ def _windows(config: Any, size: int) -> dict[str, np.ndarray]:
         "emotion": (8,),
         "mouth": (frames, 2),
     }
+    if config.model.get("per_frame", False):
+        shapes["tracks"] = (frames, 11)
     batch: dict[str, np.ndarray] = {name: np.zeros((size, *shape), np.float32) for name, shape in shapes.items()}
     return batch | {
         "valid": np.ones((size, frames), bool),
@@ -89,9 +92,10 @@ def example_key() -> jax.ShapeDtypeStruct:
 
 
 def example_task(config: Any, batch: dict[str, Any]) -> Task:
-    """The configuration's task; motion is standardised by nothing."""
+    """The configuration's task, with what it freezes; motion is standardised by nothing."""
     width = batch["motion"].shape[-1] if "motion" in batch else 0
-    return tasks.make_task(config, {"mean": [0.0] * width, "std": [1.0] * width} if width else None)
+    task = tasks.make_task(config, {"mean": [0.0] * width, "std": [1.0] * width} if width else None)
+    return dataclasses.replace(task, frozen=config.frozen) if config.get("frozen", "") else task
 
 
 def pure_step(

@@ -4,6 +4,9 @@
     python -m experiments.evaluate --suite=face --splits= --heads=8 --face_model=...   # needs no data set
     python -m experiments.evaluate --suite=motion --checkpoint=RELEASE --data=data --face_model=... --report=motion.json
     python -m experiments.evaluate --suite=synthetic --checkpoint=RELEASE --data=data
+    python -m experiments.evaluate --suite=guidance --checkpoint=RELEASE --data=data
+    python -m experiments.evaluate --suite=solvers --checkpoint=RELEASE --data=data
+    python -m experiments.evaluate --suite=long_form --checkpoint=RELEASE --data=data --seconds=600
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
@@ -11,8 +14,10 @@ model elsewhere. With --report, the face suite leaves filmstrips beside the repo
 """
 
 import contextlib
+import functools
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +26,9 @@ from absl import flags
 from experiments import app
 from vasa_jax.errors import UsageError
 
-_SUITE = flags.DEFINE_enum("suite", None, ["face", "motion", "synthetic", "stability"], "What to score.")
+_SUITE = flags.DEFINE_enum(
+    "suite", None, ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "stability"], "What to score."
+)
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
 _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
 _SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of the wav2vec2 model that the motion model needs.")
@@ -34,12 +41,17 @@ _TRACKS = flags.DEFINE_string(
     "tracks", None, "Folder in which tracks of real pictures, and drawn heads, are kept for the next run."
 )
 _CLIPS = flags.DEFINE_integer("clips", 24, "Clips per split, speakers in turn; 0: all.", lower_bound=0)
-_SPLITS = flags.DEFINE_list("splits", ["test", "unseen"], "Splits of GRID for the face suite; --splits= for none.")
-_HEADS = flags.DEFINE_integer("heads", 16, "Procedural people for the face suite's swaps; 0: none.", lower_bound=0)
+_SPLITS = flags.DEFINE_list(
+    "splits", ["test", "unseen"], "Splits of GRID for the face suite; --splits= leaves GRID out."
+)
+_HEADS = flags.DEFINE_integer("heads", 16, "Procedural people for the suites face and motion; 0: none.", lower_bound=0)
 _SPEAKERS = flags.DEFINE_list("speakers", [], "Only these; by default all (motion: the one with most clips).")
 _DECODE = flags.DEFINE_bool("decode", True, "Motion: --nodecode reads mouth and lids off the latents.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the generated motion; the second seed is the next one.", lower_bound=0)
 _STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps a window.", lower_bound=1)
+_SAMPLER = flags.DEFINE_string("sampler", "dpm++", "ddpm, ddim or dpm++.")
+_SECONDS = flags.DEFINE_integer("seconds", 600, "Of motion, for the suite long_form.", lower_bound=20)
+_WINDOWS = flags.DEFINE_integer("windows", 12, "Held-out windows for the suites solvers and guidance.", lower_bound=1)
 _CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "Guidance by the audio.")
 _CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "Guidance by the gaze.")
 
@@ -144,19 +156,36 @@ def _score_grid(model: Any, measures: tuple[Any, Any]) -> dict[str, Any]:
 
 
 def motion_suite() -> dict[str, Any]:
-    """Report of the motion model on held-out GRID sentences."""
-    import numpy as np
-
-    from experiments.evaluation import data, models, motion
+    """Report of the motion model on held-out GRID sentences and on procedural heads."""
+    from experiments.evaluation import models
 
     face = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
     generator = models.load_motion(_MOTION.value or _CHECKPOINT.value, _SPEECH_MODEL.value)
+    scales = {"audio": _CFG_AUDIO.value, "gaze": _CFG_GAZE.value}
+    how = {"steps": _STEPS.value, "method": _SAMPLER.value, "guidance": scales}
+    report: dict[str, Any] = {"model": face.source, "motion_model": _MOTION.value}
+    report["controls"] = {"seed": _SEED.value, **{f"cfg_{name}": value for name, value in scales.items()}} | {
+        "steps": _STEPS.value, "sampler": _SAMPLER.value
+    }  # fmt: skip
+    if _SPLITS.value:
+        report |= _sentences(face, generator, how)
+    if _HEADS.value:
+        from experiments.evaluation import latent_suites
+
+        how |= {"seed": _SEED.value}
+        report["heads"] = latent_suites.heads(
+            face, generator, how, _DATA.value, _HEADS.value, _progress("motion, heads")
+        )
+    return report
+
+
+def _sentences(face: Any, generator: Any, how: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    from experiments.evaluation import data, motion
 
     def generate(sound: Any, frames: int, seed: int) -> Any:
-        scales = {"audio": _CFG_AUDIO.value, "gaze": _CFG_GAZE.value}
-        return np.concatenate(
-            list(generator.windows(iter([sound]), frames, seed=seed, steps=_STEPS.value, guidance=scales))
-        )
+        return np.concatenate(list(generator.windows(iter([sound]), frames, seed=seed, **how)))
 
     test, train = (data.HeldOut(_DATA.value, "grid", split, face.size) for split in ("test", "train"))
     chosen = test.choose(_CLIPS.value, _SPEAKERS.value or [test.main_speaker()])
@@ -166,8 +195,7 @@ def motion_suite() -> dict[str, Any]:
     motion.show(report)
     read_by = reader.name if reader else "the latents, without decoding (--nodecode)"
     print(f"\nread by: {read_by}")
-    controls = {"steps": _STEPS.value, "cfg_audio": _CFG_AUDIO.value, "cfg_gaze": _CFG_GAZE.value, "seed": _SEED.value}
-    return {"model": face.source, "motion_model": _MOTION.value, "read_by": read_by, "controls": controls, **report}
+    return {"read_by": read_by, **report}
 
 
 def synthetic_suite() -> dict[str, Any]:
@@ -194,6 +222,25 @@ def synthetic_suite() -> dict[str, Any]:
     return {"model": face.source, "motion": note, **report}
 
 
+def latent_suite(name: str) -> dict[str, Any]:
+    """Report of a suite that looks at the motion alone: solvers, guidance or long_form."""
+    from experiments.evaluation import latent_suites
+
+    options = latent_suites.Options(
+        checkpoint=_CHECKPOINT.value,
+        motion_checkpoint=_MOTION.value,
+        speech_model=_SPEECH_MODEL.value,
+        data=_DATA.value,
+        seed=_SEED.value,
+        steps=_STEPS.value,
+        sampler=_SAMPLER.value,
+        windows=_WINDOWS.value,
+        seconds=_SECONDS.value,
+    )
+    more = {"show_progress": _progress(name)} if name == "long_form" else {}
+    return getattr(latent_suites, name)(options, **more)
+
+
 def stability_suite() -> dict[str, Any]:
     """Report of how a run trained; --checkpoint is its workdir."""
     from experiments.evaluation import stability
@@ -203,7 +250,13 @@ def stability_suite() -> dict[str, Any]:
     return report
 
 
-SUITES = {"face": face_suite, "motion": motion_suite, "synthetic": synthetic_suite, "stability": stability_suite}
+SUITES: dict[str, Callable[[], dict[str, Any]]] = {
+    "face": face_suite,
+    "motion": motion_suite,
+    "synthetic": synthetic_suite,
+    **{name: functools.partial(latent_suite, name) for name in ("guidance", "solvers", "long_form")},
+    "stability": stability_suite,
+}
 
 
 def main() -> dict[str, Any]:

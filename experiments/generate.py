@@ -20,6 +20,12 @@ SEED = flags.DEFINE_integer("seed", 0, "Same seed, same motion.")
 STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps for each window of motion.")
 CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "How strongly the speech guides the motion.")
 CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "How strongly --gaze is followed.")
+CFG_DISTANCE = flags.DEFINE_float("cfg_distance", 0.0, "How strongly --distance guides beyond being told.")
+CFG_EMOTION = flags.DEFINE_float("cfg_emotion", 0.0, "How strongly --emotion guides beyond being told.")
+CFG_PREVIOUS = flags.DEFINE_float("cfg_previous", 0.0, "How strongly a window keeps to the one before it.")
+SAMPLER = flags.DEFINE_string("sampler", "dpm++", "ddpm, ddim or dpm++.")
+HOP = flags.DEFINE_integer("hop", None, "Frames used of each window of motion; fewer follow --track closer.")
+TRACK = flags.DEFINE_string("track", None, "CSV file of gaze, distance and emotions over time; see docs/generate.md.")
 GAZE = flags.DEFINE_string("gaze", "0,0", "Main gaze theta,phi in radians: + is the image's right, and up.")
 DISTANCE = flags.DEFINE_float("distance", 0.0, "Of the head, in standard deviations of the training set; + is nearer.")
 EMOTION = flags.DEFINE_string("emotion", "", "name:strength[,name:strength], for instance happiness:0.6.")
@@ -64,7 +70,7 @@ def main() -> dict[str, Any]:
     """Makes the video; the report says what was made and how long each stage took."""
     _check_paths()
     from vasa_jax import media
-    from vasa_jax.inference import controls
+    from vasa_jax.inference import controls, tracks
     from vasa_jax.provenance import credentials, keys
 
     wanted = {
@@ -72,11 +78,16 @@ def main() -> dict[str, Any]:
         "steps": STEPS.value,
         "cfg_audio": CFG_AUDIO.value,
         "cfg_gaze": CFG_GAZE.value,
+        "cfg_distance": CFG_DISTANCE.value,
+        "cfg_emotion": CFG_EMOTION.value,
+        "cfg_previous": CFG_PREVIOUS.value,
+        "sampler": SAMPLER.value,
+        "hop": HOP.value,
         "gaze": controls.parse_gaze(GAZE.value),
         "distance": DISTANCE.value,
         "emotion": controls.parse_emotion(EMOTION.value),
     }
-    controls.Controls(**wanted)
+    controls.Controls(**tracks.merge(wanted, TRACK.value))
     if CREDENTIALS.value:
         credentials.require()
         keys.signing_key(CERTIFICATE.value, KEY.value)
@@ -105,6 +116,7 @@ def _generate(wanted: dict[str, Any]) -> dict[str, Any]:
         dynamics_from=DYNAMICS_FROM.value,
         face_model=FACE_MODEL.value,
         size=SIZE.value,
+        track=TRACK.value,
         **wanted,
     )
     faces = video.info["face_box"]["faces"]

@@ -14,41 +14,23 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import app
+from experiments.launching import writers
 from vasa_jax import files
 from vasa_jax.errors import UsageError
 
-KINDS = {
-    "slurm": ("sbatch {path}", "run in a SLURM-like environment of local processes; never on a SLURM cluster"),
-    "gke": ("kubectl apply -f {path}", "parsed and checked against the fields of JobSet; never applied to a cluster"),
-    "xpk": ("bash {path}", "parsed by bash; flags as in XPK's documentation; never run"),
-    "tpu_vm": (
-        "bash {path} create; bash {path} train",
-        "parsed by bash; flags as in gcloud's own help; never run",
-    ),
-}
-
 CONFIG = config_flags.DEFINE_config_file("config", None, "Description of the run; --config.a.b=v overrides a field.")
-KIND = flags.DEFINE_enum("kind", None, list(KINDS), "What to write the run for.")
+KIND = flags.DEFINE_enum("kind", None, list(writers.KINDS), "What to write the run for.")
 OUTPUT = flags.DEFINE_string("output", None, "File to write; printed if not given.")
-
-
-def write(kind: str, config: Any) -> str:
-    """The file's content."""
-    from experiments.launching import cloud, gke, job, slurm
-
-    job.check(config)
-    writers = {"slurm": slurm.script, "gke": gke.manifest, "xpk": cloud.xpk, "tpu_vm": cloud.tpu_vm}
-    return writers[kind](config)
 
 
 def main() -> dict[str, Any]:
     """Writes the file; returns the report."""
     if KIND.value is None:
-        raise UsageError(f"--kind is missing: {', '.join(KINDS)}")
+        raise UsageError(f"--kind is missing: {', '.join(writers.KINDS)}")
     if CONFIG.value is None:
         raise UsageError("--config is missing; for example --config=experiments/configs/launch/pod.py")
-    submit, checked = KINDS[KIND.value]
-    text = write(KIND.value, CONFIG.value)
+    submit, checked = writers.KINDS[KIND.value]
+    text = writers.write(KIND.value, CONFIG.value)
     if OUTPUT.value:
         files.write_text(OUTPUT.value, text)
         print(f"{OUTPUT.value} is written ({checked}). Submit it with: {submit.format(path=OUTPUT.value)}")

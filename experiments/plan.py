@@ -11,6 +11,7 @@ hours of one core; it is kept, so the same question is answered at once the seco
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -66,9 +67,10 @@ def _head(machine: Any) -> dict[str, Any]:
     from vasa_jax.training import manifest
 
     return {
-        "command": ["vasa-plan", *sys.argv[1:]],
+        "command": ["vasa-plan", *(word for word in sys.argv[1:] if not word.startswith(("--report", "--page")))],
+        "config": Path(flags.FLAGS["config"].config_filename).with_suffix("").as_posix().split("configs/")[-1],
         "topology": machine.name,
-        "compiler": topology.compiler(machine),
+        "compiler": ("libtpu " if machine.chip else "") + topology.compiler(machine),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": manifest.versions(),
         "commit": manifest.commit(),
@@ -133,13 +135,13 @@ def _line(found: dict[str, Any]) -> str:
 
 
 def _print(report: dict[str, Any]) -> None:
-    from experiments.planning.estimate import gib
+    from experiments.planning.estimate import gib, span
 
     mesh = " x ".join(f"{size} {axis}" for axis, size in report["mesh"].items())
-    print(f"{report['topology']}: {report['chips']} chips, {mesh}, batch {report['batch_size']}")
+    print(f"{report['config']} on {report['topology']}: {report['chips']} chips, {mesh}, batch {report['batch_size']}")
     print(f"  {_line(report)}")
     if report["days"] is not None:
-        print(f"  {report['days']:.2f} days for {report['steps']:,} steps (estimated; nothing was run)")
+        print(f"  {span(report['days'])} for {report['steps']:,} steps (estimated; nothing was run)")
         print(f"  exchanges: {100 * report['collective_share']:.1f} % of the step")
     for name, size in report["parts_per_device"].items():
         print(f"  {name:<28} {gib(size):>12} a device")

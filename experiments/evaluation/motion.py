@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_pipelines import schema
-from experiments.evaluation import tables
+from experiments.evaluation import tables, talking_heads
 from experiments.evaluation.data import HeldOut, HeldOutClip
 from experiments.evaluation.reading import Reader, Reading, read_labels, read_motion
 from vasa_jax.metrics import blinks, bootstrap, motion_statistics, mouth_changes, silence, speech_baseline
@@ -86,6 +86,8 @@ class MotionSuite:
         rows = [self._row(k, sentences, baselines) for k in range(len(sentences))]
         report = {"n": len(sentences), "mouth": mouth_table(rows), "silence": _silence(rows)}
         report |= {"blinks": _blinks(sentences), "seeds": _seeds(rows), "movement": movement(sentences)}
+        cut = [s.generated[: len(s.encoded)] for s in sentences]
+        report["alive"] = talking_heads.liveliness(cut, [s.encoded for s in sentences])
         report["baseline_clips"] = {speaker: baseline.clips for speaker, baseline in baselines.items()}
         report["clips"] = rows
         return report

@@ -108,3 +108,8 @@ def suggestion(config: ml_collections.ConfigDict, machine: Topology, compiled: C
 def gib(size: float) -> str:
     """Bytes for people."""
     return f"{size / 2**30:.2f} GiB" if size >= 2**28 else f"{size / 2**20:.1f} MiB"
+
+
+def span(days: float) -> str:
+    """A length of time for people."""
+    return f"{days:.1f} days" if days >= 2 else f"{24 * days:.1f} hours"

@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-from experiments.planning.estimate import gib
+from experiments.planning.estimate import gib, span
 from vasa_jax.report import template
 
 _COLOURS = ("var(--steady)", "var(--loud)", "var(--mouth)", "var(--wave)", "var(--ok)", "var(--bad)")
@@ -20,8 +20,10 @@ def render(report: dict[str, Any]) -> str:
     """The page of a report of vasa-plan."""
     mesh = " × ".join(f"{size} {axis}" for axis, size in report["mesh"].items() if size > 1) or "one device"
     fields = {
-        "title": html.escape(f"{report['topology']}, batch {report['batch_size']}"),
-        "lede": html.escape(f"{report['chips']} chips as {mesh}. Compiled, not run."),
+        "title": html.escape(f"{report['config']} on {report['topology']}"),
+        "lede": html.escape(
+            f"{report['chips']} chips as {mesh}, {report['batch_size']} {report['items']} a step. Compiled, not run."
+        ),
         "stats": "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in _stats(report)),
         "fits": "yes" if report["fits"] else "no",
         "verdict": f"{'Fits' if report['fits'] else 'Does not fit'}: {gib(report['bytes_per_device']['total'])} of "
@@ -43,7 +45,7 @@ def _stats(report: dict[str, Any]) -> Iterable[tuple[str, str]]:
     if report["step_seconds"]:
         yield "a step, estimated", _milliseconds(report["step_seconds"])
         yield f"{report['items']} a second", f"{report['items_per_second']:,.0f}"
-        yield f"for {report['steps']:,} steps", f"{report['days']:.1f} days"
+        yield f"for {report['steps']:,} steps", span(report["days"])
         yield "of the step is exchange", f"{100 * report['collective_share']:.1f} %"
     if scaling := report.get("scaling"):
         if scaling["efficiency"] is not None:

@@ -40,6 +40,19 @@ CHIPS = {
 }
 
 
+_ALONE = {
+    # Or libtpu asks a cloud's metadata server, which is not there, what machine it is on.
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    # Only compiling, no chip to share: another process may do the same.
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    # Its logs speak of the machine that is not there.
+    "TPU_LOG_DIR": "disabled",
+    "TPU_STDERR_LOG_LEVEL": "3",
+    "TPU_MIN_LOG_LEVEL": "3",
+}
+
+
 class Topology(NamedTuple):
     """Devices to compile for. `chip` is None for virtual CPU devices, `shape` empty for a single chip."""
 
@@ -133,10 +146,8 @@ def _cpu(count: int) -> list[Any]:
 
 def _tpu(topology: Topology) -> list[Any]:
     libtpu()
-    # Or libtpu asks a cloud's metadata server, which is not there, what machine it is on.
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
-    # Only compiling, no chip to share: another process may do the same.
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+    for name, value in _ALONE.items():
+        os.environ.setdefault(name, value)
     from jax.experimental import topologies
 
     described = topology if topology.shape else topology.one_host

@@ -53,3 +53,15 @@ def test_guiding_an_absent_condition_changes_nothing() -> None:
 def test_unknown_condition() -> None:
     with pytest.raises(ValueError, match="colour"):
         guided(_network, CONDITIONS, {"colour": 1.0}, NAMES)
+
+
+def test_all_passes_are_one_call_of_the_network() -> None:
+    rows = []
+
+    def network(noisy, time, conditions, drop):
+        rows.append((len(noisy), {name: np.asarray(value).tolist() for name, value in drop.items()}))
+        return _network(noisy, time, conditions, drop)
+
+    guided(network, CONDITIONS, {"audio": 0.5, "gaze": 1.0}, NAMES)(NOISY, TIME)
+    null = {"audio": [False, False, True, True, False, False], "gaze": [False] * 4 + [True] * 2}
+    assert rows == [(6, {**null, "previous": [False] * 6})]

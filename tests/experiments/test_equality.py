@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.equality import __main__ as equality
+from experiments.equality import table as tables
 from experiments.equality.course import Course, difference
 
 
@@ -22,7 +22,7 @@ def test_differences_are_of_the_whole_course(tmp_path):
 @pytest.mark.parametrize("stage", ["motion", "face"])
 def test_every_layout_trains_like_one_device(stage):
     """No layout goes much further from one device than what changing the last bit of the parameters does."""
-    table = equality.compare(stage, 20, list(equality.LAYOUTS), [2, 4])
+    table = tables.compare(stage, 20, list(tables.LAYOUTS), [2, 4])
     control = table.pop("control: last bit")
     assert len(table) == 6
     for name, found in table.items():

@@ -76,6 +76,11 @@ BAD = [
     ({"emotion": "hapiness:0.6"}, 2, "did you mean happiness"),
     ({"distance": "99"}, 2, "from -5 to 5"),
     ({"steps": "0"}, 2, "from 1 to 1000"),
+    ({"sampler": "euler"}, 2, "ddpm, ddim"),
+    ({"cfg_emotion": "-1"}, 2, "from 0 to 20"),
+    ({"track": "missing.csv"}, 3, "does not exist"),
+    ({"track": "text.wav"}, 3, "first column"),
+    ({"hop": "0"}, 2, "at least 1"),
     ({"steps": "many"}, 2, "steps"),
     ({"pose_from": "speech.wav"}, 3, "no picture"),
     ({"pose_from": "mute.mp4"}, 3, "no face was found"),
@@ -91,7 +96,7 @@ def flags(inputs, folder, **changes):
     """A good command line with changes; None removes a flag."""
     given = {"portrait": "face.png", "audio": "speech.wav", "output": "o.mp4", **changes}
     places = {"output": folder} | dict.fromkeys(
-        ("portrait", "audio", "pose_from", "dynamics_from", "face_model", "c2pa_cert"), inputs
+        ("portrait", "audio", "pose_from", "dynamics_from", "face_model", "track", "c2pa_cert"), inputs
     )
     return [f"--{k}={places[k] / v if k in places else v}" for k, v in given.items() if v is not None]
 

@@ -1,5 +1,7 @@
 """Wishes are checked where they are made, with the nearest name that would be right."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,8 +43,36 @@ def test_emotions_keep_their_order(name, value):
         ({"cfg_audio": -1.0}, "from 0 to 20"),
         ({"cfg_gaze": float("inf")}, "from 0 to 20"),
         ({"seed": -1}, "whole number"),
+        ({"cfg_previous": 21.0}, "from 0 to 20"),
+        ({"sampler": "euler"}, "ddpm, ddim"),
+        ({"hop": 0}, "at least 1"),
+        ({"gaze": np.zeros((4, 3))}, "radians"),
+        ({"gaze": np.full((4, 2), np.nan)}, "radians"),
+        ({"gaze": "left"}, "as numbers"),
+        ({"distance": [0.0, 6.0]}, "from -5 to 5"),
+        ({"distance": []}, "from -5 to 5"),
+        ({"emotion": {"fear": [0.0, 2.0]}}, "emotion fear"),
     ],
 )
 def test_what_cannot_be_is_refused(given, words):
     with pytest.raises(UsageError, match=words):
         Controls(**given)
+
+
+def test_tracks_of_unequal_length_hold_their_last_value():
+    vector = Controls(
+        emotion={"fear": [0.0, 0.5], "anger": np.asarray([0.1, 0.2, 0.3]), "sadness": 0.4}
+    ).emotion_vector()
+    assert vector.shape == (3, 8)
+    np.testing.assert_allclose(vector[:, EMOTIONS.index("fear")], [0, 0.5, 0.5])
+    np.testing.assert_allclose(vector[:, EMOTIONS.index("anger")], [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(vector[:, EMOTIONS.index("sadness")], 0.4)
+
+
+def test_what_guides_and_what_a_report_says():
+    asked = Controls(cfg_audio=0.0, cfg_emotion=1.5, gaze=np.zeros((7, 2)), distance=np.zeros(3), emotion={"fear": 0.5})
+    assert asked.guidance() == {"gaze": 1.0, "emotion": 1.5}
+    said = json.loads(json.dumps(asked.described()))
+    assert said["gaze"] == "track of 7 frames" and said["distance"] == "track of 3 frames"
+    assert said["emotion"] == {"fear": 0.5} and said["cfg_emotion"] == 1.5
+    assert json.loads(json.dumps(Controls().described()))["gaze"] == [0, 0]

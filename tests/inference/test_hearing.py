@@ -1,8 +1,10 @@
 """What the motion model hears: log-mel by default, pretrained features where its configuration says so."""
 
 import dataclasses
+import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,7 +13,8 @@ from tests.inference.test_motion import CONFIG, STATS
 from tests.pretrained.speech_folder import write_folder
 from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference.hearing import Hearing, open_for
+from vasa_jax.inference import motion
+from vasa_jax.inference.hearing import hear, open_for
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.models.motion_transformer import MotionConfig, init_params
 
@@ -29,13 +32,20 @@ def folder(tmp_path_factory) -> str:
     return str(write_folder(tmp_path_factory.mktemp("speech")))
 
 
-def test_a_motion_model_speaks_through_pretrained_features(folder) -> None:
+@functools.cache
+def _speaker(generator: MotionGenerator, steps: int, method: str, eta: float):
+    how = {"config": generator.config, "steps": steps, "method": method, "eta": eta}
+    return quick.jit(functools.partial(motion.speak_window, **how))
+
+
+def test_a_motion_model_speaks_through_pretrained_features(folder, monkeypatch) -> None:
+    monkeypatch.setattr(MotionGenerator, "_speaker", _speaker)
     params = quick.jit(lambda key: init_params(HEARS, key))(jax.random.key(0))
     assert set(params["audio_encoder"]) == {"mix", "encoder"}
     params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
     generator = MotionGenerator(HEARS, params, STATS, open_for(HEARS, folder, "--speech_model"))
-    made = [np.concatenate(list(generator.windows([_sound(30, seed)], 30, steps=2))) for seed in (0, 0, 1)]
-    assert made[0].shape == (30, 9) and np.isfinite(made[0]).all()
+    made = [np.concatenate(list(generator.windows([_sound(20, seed)], 20, steps=2))) for seed in (0, 0, 1)]
+    assert made[0].shape == (20, 9) and np.isfinite(made[0]).all()
     np.testing.assert_array_equal(made[0], made[1])
     assert np.abs(made[0] - made[2]).max() > 1e-3
 
@@ -46,10 +56,24 @@ def test_unheard_frames_of_a_window_change_no_feature(folder) -> None:
     sound = _sound(HEARS.frames)
     loud = sound.copy()
     loud[: HEARS.context * 640] = 9.0
-    listen = Hearing(HEARS, speech).recording()
-    features = [listen(x, heard, 1.0)[:, 2 * HEARS.context :] for x in (sound, loud)]
+    listen = quick.jit(lambda x: hear(HEARS, speech, x, heard, np.float32(-30.0)))
+    (features, other), (floor, _) = zip(*map(listen, (sound, loud)), strict=True)
+    features = [x[:, 2 * HEARS.context :] for x in (features, other)]
+    assert floor == -30.0
     assert features[0].shape == (1, 2 * HEARS.window, 3 * 8)
     np.testing.assert_array_equal(*features)
+
+
+def test_no_gradient_from_frames_that_are_not_heard(folder) -> None:
+    speech = open_for(HEARS, folder, "--speech_model")
+    heard = (np.arange(HEARS.frames) >= 2) & (np.arange(HEARS.frames) < 9)
+
+    @quick.jit
+    def reach(sound):
+        loudness = lambda x: jnp.square(hear(HEARS, speech, x, heard, 0.0)[0][:, 4:18]).sum()  # noqa: E731
+        return jnp.abs(jax.grad(loudness)(sound)).reshape(HEARS.frames, 640).max(-1)
+
+    np.testing.assert_array_equal(np.asarray(reach(_sound(HEARS.frames))) > 0, heard)
 
 
 def test_one_hidden_state_instead_of_the_mix(folder) -> None:
@@ -68,7 +92,7 @@ def test_what_does_not_fit_is_said(folder) -> None:
     with pytest.raises(InputError, match="does not fit the motion model: speech_width 8, not 16; give the model"):
         open_for(dataclasses.replace(HEARS, speech_width=16), folder, "--speech_model")
     with pytest.raises(InputError, match="load it with speech_model=FOLDER"):
-        Hearing(HEARS)
+        MotionGenerator(HEARS, {}, STATS)
 
 
 def test_the_bundled_motion_model_has_the_parameters_of_its_configuration() -> None:

@@ -1,12 +1,16 @@
 """MotionGenerator: length, determinism, pieces of sound, constant memory, controls."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests import quick
+from vasa_jax.diffusion import sampler
+from vasa_jax.errors import UsageError
 from vasa_jax.inference import motion
-from vasa_jax.models.motion_transformer import MotionConfig, init_params
+from vasa_jax.models.audio import log_mel
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
 
 W, K, M = 12, 4, 9
 CONFIG = MotionConfig(motion_dim=M, width=16, depth=1, heads=2, layout="B", window=W, context=K, lookahead=2, bands=8)
@@ -67,7 +71,7 @@ def test_no_later_sound_than_needed_is_read(generator) -> None:
 def test_memory_does_not_grow() -> None:
     reader = motion._SoundReader((_sound(3, i) for i in range(500)), K * 640)
     for _ in range(200):
-        assert len(reader.read((K + W) * 640)) == (K + W) * 640
+        assert len(reader.read((K + W) * 640, (K + W) * 640)) == (K + W) * 640
         assert len(reader._kept) <= (K + W + 3) * 640
         reader.advance(10 * 640)
 
@@ -93,7 +97,8 @@ def test_controls_and_guidance_matter(generator) -> None:
         {"guidance": {}},
         {"temperature": 0.5},
         {"temperature": np.linspace(0.1, 1.0, M)},
-        {"eta": 1.0},
+        {"method": "ddpm"},
+        {"method": "ddim", "eta": 1.0},
         {"steps": 4},
     ):
         assert np.abs(_all(generator, sound, 12, **options) - plain).max() > 1e-4, options
@@ -109,4 +114,86 @@ def test_the_output_stays_within_the_statistics() -> None:
 
 def test_one_compilation_for_a_whole_recording(generator) -> None:
     list(generator.windows([_sound(50)], 50, steps=3))
-    assert generator._sampler(3, 0.0)._cache_size() == 1
+    assert generator._speaker(3, sampler.DEFAULT, 0.0)._cache_size() == 1
+
+
+def test_a_constant_track_is_the_constant_in_any_window(generator) -> None:
+    sound = [_sound(30)]
+    plain = _all(generator, sound, 30, gaze=(0.3, -0.1), distance=1.0, hop=5)
+    tracks = {"gaze": np.full((3, 2), (0.3, -0.1)), "distance": np.ones(40), "emotion": np.zeros((1, 8))}
+    np.testing.assert_allclose(_all(generator, sound, 30, hop=5, **tracks), plain, atol=1e-6)
+
+
+def test_a_track_moves_the_windows_that_it_covers(generator) -> None:
+    """A change after frame 20 reaches only what is made of windows that end later."""
+    sound, step = [_sound(36)], np.zeros((36, 2))
+    step[20:] = 0.5
+    plain, moved = (_all(generator, sound, 36, hop=4, gaze=track) for track in (np.zeros((36, 2)), step))
+    np.testing.assert_array_equal(plain[:20], moved[:20])
+    assert np.abs(plain[20:] - moved[20:]).max() > 1e-4
+
+
+@pytest.mark.parametrize("wrong", [{"hop": 0}, {"hop": W + 1}, {"hop": 8, "lookahead": 5}, {"hop": 4, "lookahead": -1}])
+def test_windows_that_do_not_fit(generator, wrong: dict) -> None:
+    with pytest.raises(UsageError, match="frames of a window"):
+        _all(generator, [_sound(12)], 12, **wrong)
+
+
+@pytest.mark.parametrize("hop, lookahead", [(None, None), (5, 3), (2, 0)])
+def test_later_sound_never_moves_what_was_sent(generator, hop: int | None, lookahead: int | None) -> None:
+    """Causality, bit by bit: every piece is the same whatever is said after its look-ahead."""
+    span = W if lookahead is None else hop + lookahead
+    step = hop or W - CONFIG.lookahead
+    first, options = _sound(40), {"steps": 2, "hop": hop, "lookahead": lookahead}
+    sent = list(generator.windows([first], 40, **options))
+    for piece in (1, 2):
+        changed, known = first.copy(), (piece * step + span) * 640
+        changed[known:] = _sound(40, 9)[known:]
+        again = list(generator.windows([changed], 40, **options))
+        np.testing.assert_array_equal(np.concatenate(sent[: piece + 1]), np.concatenate(again[: piece + 1]))
+        assert np.abs(np.concatenate(sent) - np.concatenate(again)).max() > 1e-4
+
+
+def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
+    """Causality by gradient: of two windows in a row, in the sound that they may hear and in the sound that follows."""
+    hop, span = 5, 8
+    how = {"config": CONFIG, "steps": 2}
+    weights = jax.random.normal(jax.random.key(2), (2, hop, M))
+
+    def window(sound: jax.Array, at: int, previous: jax.Array, floor: jax.Array) -> tuple[jax.Array, jax.Array]:
+        index = at - K + np.arange(K + W)
+        conditions = MotionConditions(
+            audio=np.zeros((1, 0, 0), np.float32),
+            audio_valid=((index >= 0) & (index < at + span))[None],
+            previous=previous,
+            gaze=np.zeros((1, 2), np.float32),
+            distance=np.zeros(1, np.float32),
+            emotion=np.zeros((1, 8), np.float32),
+            valid=np.ones((1, K + W), bool),
+        )
+        heard = jax.lax.dynamic_slice(sound, (at * 640,), ((K + W) * 640,))
+        drop, scales = {"previous": np.full(1, at == 0)}, {"audio": 0.5, "gaze": 1.0}
+        scale = motion.starting_scale(M)
+        return motion.speak_window(
+            generator.params, heard, floor, conditions, scale, jax.random.key(at), scales, drop, **how
+        )
+
+    def sent(sound: jax.Array) -> jax.Array:
+        sound = jnp.pad(sound, (K * 640, W * 640))
+        first, level = window(sound, 0, jnp.zeros((1, K, M)), jnp.float32(-jnp.inf))
+        floor = log_mel.least_level(level, hop / 25)
+        second, _ = window(sound, hop, first[None, hop - K : hop], floor)
+        return jnp.stack([(first[:hop] * weights[0]).sum(), (second[:hop] * weights[1]).sum()])
+
+    pulls = np.abs(quick.jit(jax.jacrev(sent))(jnp.asarray(_sound(40))).reshape(2, 40, 640)).max(-1)
+    for piece, last in enumerate((span, hop + span)):
+        assert (pulls[piece, last:] == 0).all(), "the sound beyond the look-ahead"
+        assert (pulls[piece, :last] > 0).all(), "all the sound before it"
+
+
+def test_a_window_takes_over_step_by_step() -> None:
+    ahead, made = np.zeros((3, M), np.float32), np.ones((8, M), np.float32)
+    np.testing.assert_allclose(motion._joined(ahead, made)[:, 0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+    np.testing.assert_allclose(motion._joined(np.zeros((20, M)), made)[:, 0], [*np.arange(1, 7) / 7, 1, 1])
+    np.testing.assert_array_equal(motion._joined(ahead[:0], made), made)
+    np.testing.assert_allclose(motion._joined(ahead, made[:1])[:, 0], [0.5])

@@ -29,3 +29,23 @@ def test_head_difference():
     other = stats.head_difference(a, 0.1 * np.cumsum(rng.normal(size=(75, 3)), 0) / 8)
     assert other["degrees"] > 1.0 and other["correlation"] < 0.5
     assert np.isnan(stats.head_difference(a, np.zeros_like(a))["correlation"])
+
+
+def test_the_spectrum_of_a_nod_lies_in_its_band() -> None:
+    t = np.arange(250) / 25
+    clip = np.stack([0.3 * np.sin(2 * np.pi * 2 * t), 0.1 * np.sin(2 * np.pi * 8 * t)], -1)
+    for order in (1, 2):
+        found = stats.spectra([clip, clip[:200]], order)
+        # Mean power of the derivative of a sin(w t): (a w^order)^2 / 2; differences see 2 / dt sin(w dt / 2) for w.
+        for value, (size, hertz, band) in enumerate(((0.3, 2, 1), (0.1, 8, 3))):
+            speed = 50 * np.sin(np.pi * hertz / 25)
+            assert found[band, value] == pytest.approx((size * speed**order) ** 2 / 2, rel=0.05)
+            assert found[:, value].sum() == pytest.approx(found[band, value], rel=0.05)
+
+
+def test_pose_range_in_degrees() -> None:
+    still, turned = np.zeros((101, 9)), np.zeros((101, 9))
+    turned[:, 1] = np.radians(np.linspace(0, 100, 101))
+    found = stats.pose_range([still, turned])
+    np.testing.assert_allclose(found["within_clips"], [0, 45, 0], atol=1e-6)
+    assert found["all"][1] == pytest.approx(90, abs=1)

@@ -30,6 +30,7 @@ def test_a_process_alone_is_told_by_nothing():
     ("environment", "expected"),
     [
         (SLURM, Group("slurm", f"gpu07:{12321 + 70001 % 4096}", 8, 6, local=2)),
+        ({**SLURM, "CUDA_VISIBLE_DEVICES": "0"}, Group("slurm", f"gpu07:{12321 + 70001 % 4096}", 8, 6)),
         (
             {**SLURM, "SLURM_STEP_NODELIST": "a1,b2", "SLURM_STEP_TASKS_PER_NODE": "1(x8)"},
             Group("slurm", f"a1:{12321 + 70001 % 4096}", 8, 6),

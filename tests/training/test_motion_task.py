@@ -129,6 +129,21 @@ def test_share_of_null_conditions_and_unheard_frames() -> None:
     assert np.isfinite(np.asarray(conditions.audio)).all()
 
 
+def test_tracks_go_with_the_frames_they_belong_to() -> None:
+    wanted = config()
+    wanted.model.per_frame = True
+    task = motion_task._MotionTask(wanted, STATS)
+    data = batch(8)
+    # Each condition follows a value of the motion, so that where frames are lengthened it must go along.
+    data["tracks"] = np.repeat(data["motion"][..., 8:9], 11, -1)
+    conditions, clean, _ = quick.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]))
+    assert conditions.gaze.shape == (8, K + W, 2) and conditions.emotion.shape == (8, K + W, 8)
+    follows = clean[..., 8] * STATS["std"][8] + STATS["mean"][8]
+    np.testing.assert_allclose(conditions.distance[:, K:], follows, atol=1e-4)
+    loss, _ = jax.eval_shape(lambda: task.loss(task.init(jax.random.key(0), data), data, jax.random.key(1), 0, {}))
+    assert loss.shape == ()
+
+
 def test_pauses_are_found_where_the_sound_is_low() -> None:
     sound = np.zeros(40 * 640, np.float32)
     sound[: 15 * 640] = 0.1 * np.random.default_rng(0).standard_normal(15 * 640)

@@ -107,7 +107,7 @@ def test_what_a_rule_or_fsdp_cannot_split_is_logged(caplog):
     assert "params/model/first/bias (32,): the rule bias names more dimensions" in caplog.text
 
 
-@pytest.mark.parametrize("stage", ["face", "motion"])
+@pytest.mark.parametrize("stage", [pytest.param("face", marks=pytest.mark.slow), "motion"])
 def test_the_rules_of_a_stage_name_what_is_there(stage):
     """Every rule splits something of the shipped configuration at the paper's size."""
     name = {"face": "experiments.configs.face.vasa_256", "motion": "experiments.configs.motion.vasa"}[stage]

@@ -1,6 +1,16 @@
-"""DDIM (Song et al. 2021) for a network that predicts the clean data."""
+"""From noise to data in a few steps, with a network that predicts the clean data.
+
+  ddpm   ancestral steps of the forward chain's posterior (Ho et al. 2020), on the chosen times only
+  ddim   the same means without the noise, or with `eta` of it (Song et al. 2021)
+  dpm++  DPM-Solver++(2M), second order in half the log of the signal-to-noise ratio (Lu et al. 2022)
+
+Each of them is linear in the noisy data, the prediction and the change of the prediction since the last step; only the
+coefficients differ, and they are known before the first step. At the last step the noise is gone and the prediction
+is the result.
+"""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +20,72 @@ from jaxtyping import Array, Float, Int
 from vasa_jax.diffusion import schedule
 
 Denoise = Callable[[Float[Array, "b t m"], Int[Array, "b"]], Float[Array, "b t m"]]
+SAMPLERS = ("ddpm", "ddim", "dpm++")
 
 
-def ddim(
+DEFAULT = "dpm++"
+"""On held-out windows nearer to the solution of 200 steps than ddim, by 2 to 13 % with 4 to 20 steps, and the same
+with 2 (experiments/results/motion_solvers.json)."""
+
+
+class Steps(NamedTuple):
+    """x <- keep x + take (prediction) + turn (prediction - the one before) + spread (noise), at each of the times."""
+
+    time: Int[np.ndarray, " n"]
+    keep: Float[np.ndarray, " n"]
+    take: Float[np.ndarray, " n"]
+    turn: Float[np.ndarray, " n"]
+    spread: Float[np.ndarray, " n"]
+
+
+def plan(method: str, count: int, *, eta: float = 0.0, steps: int = schedule.STEPS) -> Steps:
+    """Times and coefficients of a sampler.
+
+    Args:
+      method: one of `SAMPLERS`.
+      count: steps taken, 1..steps.
+      eta: of ddim: share of the posterior's spread that is added, 0 deterministic, 1 is ddpm.
+      steps: length of the forward chain.
+
+    Raises:
+      ValueError: no such sampler, or too many steps.
+    """
+    if method not in SAMPLERS:
+        raise ValueError(f"no sampler is called {method!r}; there are {', '.join(SAMPLERS)}")
+    times = schedule.sampling_times(count, steps)
+    left = schedule.cosine_alpha_bar(steps)[times].astype(np.float64)
+    after = np.append(left[1:], 1.0)
+    if method == "dpm++":
+        coefficients = _multistep(left, after)
+    else:
+        coefficients = _posterior(left, after, 1.0 if method == "ddpm" else eta)
+    return Steps(times, *(values.astype(np.float32) for values in coefficients))
+
+
+def _posterior(left: np.ndarray, after: np.ndarray, eta: float) -> tuple[np.ndarray, ...]:
+    """keep, take, turn, spread from signal power `left` to `after`."""
+    spread = eta * np.sqrt((1 - after) / (1 - left) * (1 - left / after))
+    keep = np.sqrt(np.maximum(1 - after - spread**2, 0.0) / (1 - left))
+    return keep, np.sqrt(after) - keep * np.sqrt(left), np.zeros_like(left), spread
+
+
+def _multistep(left: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The midpoint form. First and last step know no earlier prediction or no finite step, and are of first order."""
+    ratio = 0.5 * (np.log(left) - np.log1p(-left))
+    size = np.diff(ratio)
+    keep = np.sqrt((1 - after) / (1 - left))
+    take = np.sqrt(after) - keep * np.sqrt(left)
+    turn = np.zeros_like(left)
+    turn[1:-1] = take[1:-1] * size[1:] / (2 * size[:-1])
+    return keep, take, turn, np.zeros_like(left)
+
+
+def sample(
     denoise: Denoise,
     start: Float[Array, "b t m"],
     key: jax.Array,
     *,
+    method: str = DEFAULT,
     count: int,
     eta: float = 0.0,
     steps: int = schedule.STEPS,
@@ -26,28 +95,22 @@ def ddim(
     Args:
       denoise: predicts the clean data from (noisy data, time [b] in 0..steps-1).
       start: standard normal noise (or noise of lower temperature).
-      key: randomness of the steps; unused where eta is zero.
-      count: steps taken, 1..steps.
-      eta: 0 deterministic, 1 ancestral (DDPM).
-      steps: length of the forward chain.
+      key: randomness of the steps; unused by those that add none.
+      method, count, eta, steps: see `plan`.
 
     Returns:
       The clean data of the last step.
     """
-    times = schedule.sampling_times(count, steps)
-    left = schedule.cosine_alpha_bar(steps)[times]
-    after = np.append(left[1:], np.float32(1.0))
-    variance = (1 - after) / (1 - left) * (1 - left / after)
-    spread = (eta * np.sqrt(np.maximum(variance, 0.0))).astype(np.float32)
+    planned = plan(method, count, eta=eta, steps=steps)
+    noisy = bool(planned.spread.any())
+
+    def step(carry: tuple[Array, Array], at: tuple[Steps, jax.Array]) -> tuple[tuple[Array, Array], None]:
+        (x, before), (now, step_key) = carry, at
+        clean = denoise(x, jnp.full(x.shape[:1], now.time, jnp.int32))
+        x = now.keep * x + now.take * clean + now.turn * (clean - before)
+        if noisy:
+            x = x + now.spread * jax.random.normal(step_key, x.shape, x.dtype)
+        return (x, clean), None
+
     keys = jax.random.split(key, count)
-
-    def step(x: Float[Array, "b t m"], at: tuple) -> tuple[Float[Array, "b t m"], None]:
-        time, a, b, sigma, step_key = at
-        clean = denoise(x, jnp.full(x.shape[:1], time, jnp.int32))
-        noise = (x - jnp.sqrt(a) * clean) / jnp.sqrt(1 - a)
-        x = jnp.sqrt(b) * clean + jnp.sqrt(jnp.maximum(1 - b - sigma**2, 0.0)) * noise
-        if eta:
-            x = x + sigma * jax.random.normal(step_key, x.shape, x.dtype)
-        return x, None
-
-    return jax.lax.scan(step, start, (times, left, after, spread, keys))[0]
+    return jax.lax.scan(step, (start, jnp.zeros_like(start)), (planned, keys))[0][0]

@@ -3,39 +3,53 @@
 import dataclasses
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from vasa_jax.diffusion.sampler import DEFAULT, SAMPLERS
 from vasa_jax.errors import UsageError
 
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """HSEmotion order."""
-_LIMITS = {"steps": (1, 1000), "cfg_audio": (0, 20), "cfg_gaze": (0, 20), "distance": (-5, 5)}
-_GAZE_LIMIT = 1.0
+GUIDED = ("audio", "gaze", "distance", "emotion", "previous")
+"""Conditions that have a guidance strength, cfg_NAME."""
+GAZE_LIMIT, DISTANCE_LIMIT = 1.0, 5.0
+_LIMITS = {"steps": (1, 1000), **{f"cfg_{name}": (0, 20) for name in GUIDED}}
+
+Track = Sequence[float] | np.ndarray
+"""One value a frame; the last one holds on."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Controls:
-    """How to speak.
+    """How to speak. Gaze, distance and emotions are constants, or tracks with a value for every frame.
 
     Attributes:
       seed: same seed, same motion.
       steps: denoising steps a window.
-      cfg_audio, cfg_gaze: guidance strengths lambda of the paper's eq. 4.
-      gaze: main gaze (theta, phi) in radians, + to the image's right and up; (0, 0) looks into the camera.
-      distance: of the head, in standard deviations of the training set, + is nearer.
-      emotion: name -> strength -1..1, added to what the speech implies.
+      sampler: one of `diffusion.sampler.SAMPLERS`.
+      hop: frames that a window of motion is used for; fewer follow tracks closer and cost more. None: by the model.
+      cfg_audio, cfg_gaze, cfg_distance, cfg_emotion, cfg_previous: guidance strengths lambda of the paper's eq. 4.
+      gaze: main gaze (theta, phi) in radians, + to the image's right and up; (0, 0) looks into the camera. Or [t, 2].
+      distance: of the head, in standard deviations of the training set, + is nearer. Or [t].
+      emotion: name -> strength -1..1, added to what the speech implies. Or name -> [t].
     """
 
     seed: int = 0
     steps: int = 10
+    sampler: str = DEFAULT
+    hop: int | None = None
     cfg_audio: float = 0.5
     cfg_gaze: float = 1.0
-    gaze: tuple[float, float] = (0.0, 0.0)
-    distance: float = 0.0
-    emotion: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    cfg_distance: float = 0.0
+    cfg_emotion: float = 0.0
+    cfg_previous: float = 0.0
+    gaze: tuple[float, float] | np.ndarray = (0.0, 0.0)
+    distance: float | Track = 0.0
+    emotion: Mapping[str, float | Track] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
@@ -44,21 +58,55 @@ class Controls:
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
                 raise UsageError(f"{name} {value:g}: give a value from {low} to {high}")
-        if len(self.gaze) != 2 or not all(math.isfinite(a) and abs(a) <= _GAZE_LIMIT for a in self.gaze):
-            raise UsageError(
-                f"gaze {self.gaze}: give theta,phi in radians, each from -{_GAZE_LIMIT:g} to {_GAZE_LIMIT:g}"
-            )
+        if self.sampler not in SAMPLERS:
+            raise UsageError(f"sampler {self.sampler!r} is unknown: one of {', '.join(SAMPLERS)}")
+        if self.hop is not None and self.hop < 1:
+            raise UsageError(f"hop {self.hop}: give a number of frames, at least 1")
+        _check("gaze", self.gaze, GAZE_LIMIT, "theta,phi in radians", last=2)
+        _check("distance", self.distance, DISTANCE_LIMIT, "standard deviations")
         for name, value in self.emotion.items():
             if name not in EMOTIONS:
                 near = difflib.get_close_matches(name.lower(), EMOTIONS, 1, 0.5)
                 hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(EMOTIONS)}"
                 raise UsageError(f"emotion {name!r} is unknown: {hint}")
-            if not (math.isfinite(value) and -1 <= value <= 1):
-                raise UsageError(f"emotion {name}:{value:g}: give a strength from -1 to 1")
+            _check(f"emotion {name}", value, 1.0, "a strength")
 
-    def emotion_vector(self) -> Float[np.ndarray, " 8"]:
-        """The offsets in HSEmotion order."""
-        return np.asarray([self.emotion.get(name, 0.0) for name in EMOTIONS], np.float32)
+    def emotion_vector(self) -> Float[np.ndarray, "*t 8"]:
+        """The offsets in HSEmotion order; [t, 8] where one of them is a track, as long as the longest."""
+        longest = max((np.size(value) for value in self.emotion.values() if np.ndim(value)), default=None)
+        if longest is None:
+            return np.asarray([self.emotion.get(name, 0.0) for name in EMOTIONS], np.float32)
+        columns = [np.atleast_1d(self.emotion.get(name, 0.0)) for name in EMOTIONS]
+        return np.stack([np.pad(c, (0, longest - len(c)), mode="edge") for c in columns], -1).astype(np.float32)
+
+    def guidance(self) -> dict[str, float]:
+        """Condition -> strength, of those that guide at all."""
+        scales = {name: getattr(self, f"cfg_{name}") for name in GUIDED}
+        return {name: value for name, value in scales.items() if value}
+
+    def described(self) -> dict[str, Any]:
+        """The fields for a report; of a track only its length."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields["gaze"] = tuple(fields["gaze"]) if np.ndim(self.gaze) == 1 else _length(self.gaze)
+        fields["emotion"] = {name: _length(value) for name, value in self.emotion.items()}
+        return fields | {"distance": _length(self.distance)}
+
+
+def _length(value: float | Track) -> float | str:
+    return float(value) if np.ndim(value) == 0 else f"track of {len(value)} frames"
+
+
+def _check(name: str, value: Any, limit: float, unit: str, last: int | None = None) -> None:
+    """A constant or a track of finite values from -limit to limit; `last`: how many values it has a frame."""
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} {value!r}: give {unit}, as numbers") from None
+    shape = array.shape if last is None else array.shape[:-1]
+    fits = len(shape) <= 1 and array.size > 0 and (last is None or array.shape[-1:] == (last,))
+    if not fits or not (np.abs(array) <= limit).all():  # NaN is not below anything
+        said = f"{name} {value:g}" if array.ndim == 0 else f"{name} {value}" if array.size < 9 else name
+        raise UsageError(f"{said}: give {unit}, each from {-limit:g} to {limit:g}")
 
 
 def parse_gaze(text: str) -> tuple[float, float]:

@@ -1,19 +1,12 @@
 """What the motion model is given of the sound of a window: log-mel below the speech level, or pretrained features."""
 
-import functools
-from collections.abc import Callable
-
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import MotionConfig
 from vasa_jax.pretrained.speech import SpeechModel, open_speech
-
-Listener = Callable[[Float[np.ndarray, "n"], Bool[np.ndarray, "t"], float], Float[Array, "1 s c"]]
 
 
 def open_for(config: MotionConfig, path: str, flag: str) -> SpeechModel | None:
@@ -58,35 +51,26 @@ def window_features(
     return speech(sound, jnp.repeat(heard, log_mel.SAMPLES_PER_FRAME, axis=1))
 
 
-_window_features = jax.jit(window_features)
+def hear(
+    config: MotionConfig,
+    speech: SpeechModel | None,
+    sound: Float[Array, "n"],
+    heard: Bool[Array, "t"],
+    floor: Float[Array, ""],
+) -> tuple[Float[Array, "1 s c"], Float[Array, ""]]:
+    """What a motion model is given of a window's sound. Pure, to be jitted.
 
+    Sound of frames that are not `heard` counts for nothing, not even for the level.
 
-class Hearing:
-    """Hears windows as the motion model's configuration says."""
+    Args:
+      floor: least speech level in dB, carried over from the window before; only log-mel has one.
 
-    def __init__(self, config: MotionConfig, speech: SpeechModel | None = None) -> None:
-        check(config, speech)
-        self._speech = speech
-        self._mel = jax.jit(functools.partial(_mel, bands=config.bands))
-
-    def recording(self) -> Listener:
-        """Hears one recording: (sound of a window, which of its frames are heard, seconds until the next) -> features.
-
-        The level of the speech goes on from window to window.
-        """
-        level = None
-
-        def listen(sound: np.ndarray, heard: np.ndarray, seconds: float) -> Array:
-            nonlocal level
-            if self._speech is not None:
-                return _window_features(self._speech, sound[None], heard[None])
-            power, current = self._mel(sound)
-            level = log_mel.running_level(level, float(current[0]), seconds)
-            return log_mel.features(power, jnp.full(1, level))
-
-        return listen
-
-
-def _mel(sound: Float[Array, "n"], *, bands: int) -> tuple[Float[Array, "1 s bands"], Float[Array, "1"]]:
-    power = log_mel.mel_power(sound[None], bands)
-    return power, log_mel.speech_level(power)
+    Returns:
+      Speech features, and the speech level.
+    """
+    if speech is not None:
+        return window_features(speech, sound[None], heard[None]), floor
+    sound = jnp.where(jnp.repeat(heard, log_mel.SAMPLES_PER_FRAME), sound, 0.0)
+    power = log_mel.mel_power(sound[None], config.bands)
+    level = jnp.maximum(log_mel.speech_level(power)[0], floor)
+    return log_mel.features(power, level[None]), level

@@ -19,7 +19,7 @@ from jaxtyping import Float, UInt8
 
 from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import editing
+from vasa_jax.inference import editing, tracks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.controls import Controls
 from vasa_jax.inference.hearing import open_for
@@ -184,6 +184,7 @@ class TalkingFace:
         dynamics_from: PathLike | None = None,
         face_model: PathLike | None = None,
         size: int | None = None,
+        track: PathLike | None = None,
         **controls: Any,
     ) -> Video:
         """A video of the portrait's person saying the recording.
@@ -196,12 +197,13 @@ class TalkingFace:
           dynamics_from: the same for the face's expression and lips: a video, or "portrait" (still as it is).
           face_model: a MediaPipe face landmarker, to find the face with.
           size: side of the video's pictures; twice the model's for models that move the portrait, else the model's.
+          track: a CSV file of gaze, distance and emotions over time; see `inference.tracks`.
           **controls: fields of `Controls`.
 
         Raises:
           InputError, UsageError: what is wrong with an input, and what to do.
         """
-        wanted = _controls(controls)
+        wanted = _controls(tracks.merge(controls, track))
         if self.motion is None and (pose_from is None or dynamics_from is None):
             raise InputError(f"{self.source} has no motion model: give pose_from and dynamics_from, or another release")
         for video in filter(editing.is_video, (pose_from, dynamics_from)):
@@ -293,7 +295,9 @@ class TalkingFace:
             sound.frames,
             seed=wanted.seed,
             steps=wanted.steps,
-            guidance={"audio": wanted.cfg_audio, "gaze": wanted.cfg_gaze},
+            method=wanted.sampler,
+            hop=wanted.hop,
+            guidance=wanted.guidance(),
             gaze=wanted.gaze,
             distance=wanted.distance,
             emotion=wanted.emotion_vector(),
@@ -304,7 +308,7 @@ class TalkingFace:
     def _info(self, picture, portrait, sound, box, wanted, pose_from, dynamics_from) -> dict[str, Any]:
         own = isinstance(portrait, np.ndarray)
         hashed = hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest() if own else files.sha256(portrait)
-        controls = dataclasses.asdict(wanted)
+        controls = wanted.described()
         drivers = {"pose_from": pose_from, "dynamics_from": dynamics_from}
         edits = {name: str(kind) for name, kind in drivers.items() if kind is not None and not editing.is_video(kind)}
         drivers = {name: files.sha256(path) for name, path in drivers.items() if editing.is_video(path)}

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from vasa_jax.metrics import angles, mouth_changes
 
 _TINY = 1e-9
+BANDS = (0.0, 1.0, 3.0, 6.0, 12.5)
+"""Edges in Hz at 25 frames a second: sway, nods and phrases, syllables, and what is faster."""
 
 
 def movement(clips: Sequence[Float[np.ndarray, "t m"]]) -> Float[np.ndarray, " m"]:
@@ -39,3 +41,32 @@ def head_difference(a: Float[np.ndarray, "t 3"], b: Float[np.ndarray, "t 3"]) ->
         "degrees": float(angles.rotation_error(a, b).mean()),
         "correlation": float(np.mean(known)) if known else float("nan"),
     }
+
+
+def spectra(
+    clips: Sequence[Float[np.ndarray, "t m"]], order: int = 1, fps: float = 25.0
+) -> Float[np.ndarray, "bands m"]:
+    """Mean power of the velocity (`order` 1) or acceleration (2) in each of `BANDS`, per value of the motion.
+
+    Each clip is seen through a Hann window. Units: those of the motion per second, or per square second, squared.
+    """
+    totals, weight = np.zeros((len(BANDS) - 1, np.shape(clips[0])[1])), 0.0
+    for clip in clips:
+        moved = np.diff(np.asarray(clip, np.float64), n=order, axis=0) * fps**order
+        window = np.hanning(len(moved) + 2)[1:-1, None]
+        power = np.square(np.abs(np.fft.rfft((moved - moved.mean(0)) * window, axis=0)))
+        power[1 : (len(moved) + 1) // 2] *= 2  # the negative frequencies
+        at = np.searchsorted(BANDS, np.fft.rfftfreq(len(moved), 1 / fps), side="right") - 1
+        for band in range(len(totals)):
+            totals[band] += power[np.minimum(at, len(totals) - 1) == band].sum(0) / np.square(window).sum()
+        weight += len(moved)
+    return totals / weight
+
+
+def pose_range(clips: Sequence[Float[np.ndarray, "t m"]]) -> dict[str, Float[np.ndarray, " 3"]]:
+    """Degrees that pitch, yaw and roll cover (5th to 95th percentile): over all frames, and within clips on average."""
+
+    def covered(rows: np.ndarray) -> np.ndarray:
+        return np.degrees(np.subtract(*np.percentile(rows[:, :3], (95, 5), axis=0)))
+
+    return {"all": covered(np.concatenate(clips)), "within_clips": np.mean([covered(clip) for clip in clips], 0)}

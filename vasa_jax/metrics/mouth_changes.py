@@ -45,6 +45,11 @@ def level_correlation(
     return _best(np.asarray(made[:t], np.float64), np.asarray(real[:t], np.float64), known, max_lag)
 
 
+def correlation(made: Float[np.ndarray, " t"], real: Float[np.ndarray, " t"]) -> float:
+    """Of the tracks as they are, without looking for a lag; NaN and 0 as in `change_correlation`."""
+    return level_correlation(made, real, max_lag=0)
+
+
 def change_amplitude(
     made: Float[np.ndarray, " t"], real: Float[np.ndarray, " t"], valid: Bool[np.ndarray, " t"] | None = None
 ) -> float:

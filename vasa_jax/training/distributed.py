@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+from jax.experimental import multihost_utils
 
 from vasa_jax.errors import UsageError
 
@@ -71,7 +72,9 @@ def _slurm(environment: Mapping[str, str]) -> Group:
     nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST", "")
     port = PORT + _number(environment, "SLURM_JOB_ID") % 2**12
     on_host = environment.get("SLURM_STEP_TASKS_PER_NODE") or environment.get("SLURM_TASKS_PER_NODE", "1")
-    local = _number(environment, "SLURM_LOCALID") if not on_host.startswith("1(") and on_host != "1" else None
+    # A task that was given one GPU (--gpus-per-task) sees only its own.
+    shares = not on_host.startswith("1(") and on_host != "1" and "," in environment.get("CUDA_VISIBLE_DEVICES", ",")
+    local = _number(environment, "SLURM_LOCALID") if shares else None
     count, process = _number(environment, "SLURM_NTASKS"), _number(environment, "SLURM_PROCID")
     return Group("slurm", f"{first_host(nodes)}:{port}", count, process, local)
 
@@ -118,13 +121,14 @@ def initialize(group: Group | None, *, timeout: int = 300) -> None:
     """
     if group is None:
         return
-    if jax.config.jax_platforms == "cpu" or os.environ.get("JAX_PLATFORMS") == "cpu":
+    gloo = "cpu" in (jax.config.jax_platforms, os.environ.get("JAX_PLATFORMS"))
+    if gloo:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     said = {}
     if group.coordinator:
         said = {"coordinator_address": group.coordinator, "num_processes": group.count, "process_id": group.process}
         # On hosts of several tasks each takes one device; virtual CPU devices belong to their process anyway.
-        if group.local is not None and not os.environ.get("JAX_PLATFORMS") == "cpu":
+        if group.local is not None and not gloo:
             said["local_device_ids"] = [group.local]
     try:
         jax.distributed.initialize(initialization_timeout=timeout, **said)
@@ -134,6 +138,10 @@ def initialize(group: Group | None, *, timeout: int = 300) -> None:
             f"process {group.process} cannot meet the others at {group.coordinator or 'the TPU hosts'} "
             f"({group.source}): {reason}"
         ) from error
+    if gloo:
+        # Gloo gives processes 30 s to meet at their first exchange, and compiling a step takes one longer than another:
+        # so they exchange now, while they are together.
+        multihost_utils.sync_global_devices("met")
 
 
 def primary() -> bool:

@@ -93,8 +93,7 @@ class _Run:
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep, self.say)
         self.events = guards.Events(workdir, self.primary)
         # On every device from the start, those of other hosts included: the step must not have to move it.
-        make_key = jax.jit(lambda: jax.random.key(config.seed), out_shardings=self.partitioner.replicated)
-        self.key = make_key()
+        self.key = self.partitioner.seed_key(config.seed)
         self.last: dict[str, float] = {}
 
     def __call__(self, stream_fn, eval_stream_fn, manifest_extra, operations) -> Result:

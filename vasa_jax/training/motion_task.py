@@ -153,27 +153,28 @@ class _MotionTask:
         level = log_mel.speech_level(power)
         motion = (batch["motion"] - self.mean) / self.std
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
-        audio, played, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
+        played, audio, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
         if self.speech is not None:
             # The foreign voices are made of mel power; a pretrained model has heard thousands of real ones.
             sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
             sound = jnp.take_along_axis(sound, played[..., None], 1).reshape(batch["audio"].shape)
             audio = hearing.window_features(self.speech, sound, heard & valid)
-        conditions, clean = self._pack({**batch, "valid": valid}, audio, heard & valid, motion)
+        batch = {**batch, "valid": valid}
+        if c.per_frame:
+            batch["tracks"] = jnp.take_along_axis(batch["tracks"], played[..., None], 1)
+        conditions, clean = self._pack(batch, audio, heard & valid, motion)
         return conditions.replace(previous=previous), clean, drop
 
     def _pack(
         self, batch: Batch, audio: Array, heard: Array, motion: Float[Array, "b t m"]
     ) -> tuple[MotionConditions, Float[Array, "b w m"]]:
         k = self.model_config.context
+        told = {"gaze": batch["gaze"], "distance": batch["distance"].reshape(-1), "emotion": batch["emotion"]}
+        if self.model_config.per_frame:
+            told = dict(zip(told, jnp.split(batch["tracks"], (2, 3), -1), strict=True))
+            told["distance"] = told["distance"][..., 0]
         conditions = MotionConditions(
-            audio=audio,
-            audio_valid=heard,
-            previous=motion[:, :k],
-            gaze=batch["gaze"],
-            distance=batch["distance"].reshape(-1),
-            emotion=batch["emotion"],
-            valid=batch["valid"],
+            audio=audio, audio_valid=heard, previous=motion[:, :k], valid=batch["valid"], **told
         )
         return conditions, motion[:, k:]
 
@@ -196,7 +197,7 @@ class _MotionTask:
         spread = loss.previous_noise * draws[3]
         previous = motion[: c.context] + spread * jax.random.normal(noise_key, (c.context, c.motion_dim))
         audio = log_mel.features(power, level)
-        return audio, played, heard, valid[played], motion, previous, drop
+        return played, audio, heard, valid[played], motion, previous, drop
 
     def loss(
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]

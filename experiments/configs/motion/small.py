@@ -35,6 +35,7 @@ def get_config() -> ml_collections.ConfigDict:
         "dir": "data",
         "mixture": {"grid": 0.75, "procedural_heads": 0.25},
         "kind": "windows",
+        "tracks": False,
         "eval_batches": 4,
         "engine": "auto",
         "checksums": False,

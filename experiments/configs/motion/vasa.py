@@ -2,7 +2,8 @@
 
 Command  vasa-train --config=experiments/configs/motion/vasa.py --workdir=runs/motion_vasa
 Data     motion of a vasa_512 or vasa_256 face model (7 + 128 values a frame) over thousands of hours
-Size     30.2 M parameters (paper: about 29 M)
+Size     30.2 M parameters (paper: about 29 M): 25.2 M in the layers, 4.0 M in the audio encoder, 1.0 M around them
+Tracks   --config.model.per_frame=true --config.data.tracks=true tells every frame its gaze, distance and emotion
 Status   not trained here: shapes and parameters are tested, the numbers of small.py are measured
 """
 
@@ -31,6 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
         "dir": "data",
         "mixture": {"clips": 1.0},
         "kind": "windows",
+        "tracks": False,
         "eval_batches": 16,
         "engine": "auto",
         "checksums": False,
@@ -44,6 +46,7 @@ def get_config() -> ml_collections.ConfigDict:
         "heads": 8,
         "mlp_ratio": 4.0,
         "layout": "A",
+        "positions": "learned",
         "window": 50,
         "context": 10,
         "lookahead": 5,
@@ -58,6 +61,7 @@ def get_config() -> ml_collections.ConfigDict:
         "diffusion_steps": 1000,
         "dtype": "bfloat16",
         "neutral_is_rest": True,
+        "per_frame": False,
     }
     config.loss = {"previous_noise": 0.1}
     config.optimizer = {

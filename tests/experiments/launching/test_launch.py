@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from absl import flags
-from absl.testing import flagsaver
 
-from experiments import app, launch
 from experiments.configs.launch import pod
+from experiments.launching import writers
 from vasa_jax.errors import UsageError
 
 HERE = Path(__file__).parent
@@ -30,7 +28,7 @@ def _config(**changes):
 
 def _write(kind, folder, **changes):
     path = folder / f"{kind}.sh"
-    path.write_text(launch.write(kind, _config(**changes)))
+    path.write_text(writers.write(kind, _config(**changes)))
     return path
 
 
@@ -77,7 +75,7 @@ def test_a_preempted_slice_trains_again_until_it_is_done(tmp_path):
 
 
 def test_the_job_set_has_what_a_slice_needs():
-    found = yaml.safe_load(launch.write("gke", _config(topology="v5p:8x8x8")))
+    found = yaml.safe_load(writers.write("gke", _config(topology="v5p:8x8x8")))
     assert (found["apiVersion"], found["kind"]) == ("jobset.x-k8s.io/v1alpha2", "JobSet")
     (job,) = found["spec"]["replicatedJobs"]
     spec = job["template"]["spec"]
@@ -111,7 +109,7 @@ def test_the_job_set_has_what_a_slice_needs():
 )
 def test_what_cannot_be_launched_is_said(kind, changes, words):
     with pytest.raises(UsageError, match=words):
-        launch.write(kind, _config(**changes))
+        writers.write(kind, _config(**changes))
 
 
 def _slurm(tmp_path, program, **changes):
@@ -174,10 +172,12 @@ def test_the_tasks_of_a_slurm_job_meet(tmp_path):
     assert [line for line in found.stdout.splitlines() if "Gloo" not in line] == ["sum 3 of 2"] * 2
 
 
-def test_the_command_writes_the_file_and_says_what_was_not_checked(tmp_path, capsys):
-    words = ["launch", "--kind=slurm", "--config=experiments/configs/launch/pod.py", f"--output={tmp_path / 'job.sh'}"]
-    with flagsaver.flagsaver():
-        assert app.call(launch.main, words) == 0
-    flags.FLAGS.unparse_flags()
-    assert "never on a SLURM cluster" in capsys.readouterr().out
-    assert (tmp_path / "job.sh").read_text().startswith("#!/usr/bin/env bash\n#SBATCH --job-name=vasa-face-512\n")
+def test_the_command_writes_the_file_and_says_what_was_not_checked(tmp_path):
+    output = tmp_path / "job.sh"
+    words = [sys.executable, "-m", "experiments.launch", "--kind=slurm", f"--output={output}"]
+    config = "--config=experiments/configs/launch/pod.py"
+    found = subprocess.run([*words, config], cwd=HERE.parents[2], capture_output=True, text=True, check=True)
+    assert "never on a SLURM cluster" in found.stdout
+    assert output.read_text().startswith("#!/usr/bin/env bash\n#SBATCH --job-name=vasa-face-512\n")
+    found = subprocess.run(words, cwd=HERE.parents[2], capture_output=True, text=True)
+    assert found.returncode == 2 and "--config is missing" in found.stderr

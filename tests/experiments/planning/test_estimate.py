@@ -64,7 +64,13 @@ def test_advice_goes_to_the_largest_part(compiled, config, words):
 
 def test_the_page_says_what_the_report_says():
     report = estimate.report(_config(), topology.parse("v5e:16x16"), _compiled(40 * GIB, items=8))
-    report |= {"topology": "v5e:16x16", "command": ["vasa-plan", "<x>"], "compiler": "c", "date": "d"}
+    report |= {
+        "config": "face/small",
+        "topology": "v5e:16x16",
+        "command": ["vasa-plan", "<x>"],
+        "compiler": "c",
+        "date": "d",
+    }
     text = page.render(report | {"tried": [{**report, "mesh": (256, 1, 1)}]})
     assert "Does not fit" in text and "all-reduce" in text and "--batch_per_device=3" in text
     assert "&lt;x&gt;" in text and "http" not in text and "<script" not in text

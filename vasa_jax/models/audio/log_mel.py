@@ -5,7 +5,7 @@ step s is centred on the middle of its 160 samples, so that the steps of a frame
 7.5 ms of either neighbour.
 
 Loudness: features are decibels *below the speech level*, not absolute. The level comes from the loudest 120 ms of
-a window, is bounded, and can be carried from window to window (`running_level`), so a file of any length needs
+a window, is bounded, and can be carried from window to window (`least_level`), so a file of any length needs
 constant memory. Silence stays silence: the lower bound and the distance kept from the noise floor stop the gain
 from raising a pause to the level of speech, and digital silence is exactly zero in the features.
 """
@@ -80,9 +80,9 @@ def speech_level(power: Float[Array, "*b s bands"]) -> Float[Array, "*b"]:
     return jnp.clip(jnp.maximum(loudest, floor + ABOVE_FLOOR), LEVEL_LOW, LEVEL_HIGH)
 
 
-def running_level(previous: float | None, current: float, seconds: float) -> float:
-    """Level carried along a recording: rises at once, falls by at most 1 dB a second, so a pause is not turned up."""
-    return current if previous is None else max(current, previous - RELEASE_PER_SECOND * seconds)
+def least_level(previous: float, seconds: float) -> float:
+    """Of what follows: the level rises at once, but falls by at most 1 dB a second, so a pause is not turned up."""
+    return previous - RELEASE_PER_SECOND * seconds
 
 
 def features(power: Float[Array, "*b s bands"], level: Float[Array, "*b"]) -> Float[Array, "*b s bands"]:
