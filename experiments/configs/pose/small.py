@@ -3,8 +3,8 @@
 Command  vasa-train --config=experiments/configs/pose/small.py --workdir=runs/pose_small
 Data     procedural heads (exact) and GRID (MediaPipe's landmarks fitted to the template), stored at 160 px
 Run      an hour of two cores that had other work
-Result   experiments/results/pose_encoder.json, held-out frames: 1.75 degrees (mean over the angles) on procedural heads,
-         where guessing the mean pose has 7.06, and 0.62 on GRID against the tracker (2.36)
+Result   experiments/results/pose_encoder.json, held-out frames, mean over the angles: 1.75 degrees on procedural
+         heads, where guessing the mean pose has 7.06, and 0.62 on GRID against the tracker (2.36)
 Use      config.init_from=runs/pose_small and config.frozen=pose_encoder in a face run
 
 Heads turn little on GRID (yaw 3 degrees about a speaker's mean), much on procedural heads: both are needed.
