@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 from absl import flags
 
 from experiments import app, pose_share
@@ -10,7 +12,9 @@ from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.training import checkpoint
 
-FACE = flags.DEFINE_string("face", None, "Workdir of the face model, or a release to take it from.")
+FACE = flags.DEFINE_list(
+    "face", None, "Workdir of the face model, or a release to take it from; of several, the mean of their parameters."
+)
 MOTION = flags.DEFINE_string("motion", None, "Workdir of the motion model, or a release to take it from (optional).")
 POSE = flags.DEFINE_string(
     "pose", None, "Workdir of a pose encoder trained alone, or a release to take it from (optional)."
@@ -56,10 +60,24 @@ def read_part(path: str, task: str) -> dict[str, Any]:
     }
 
 
+def mean_of(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last part with the mean of all parts' parameters: of runs that start one from another (Wortsman et al. 2022).
+
+    Raises:
+      UsageError: they are not of one form.
+    """
+    forms = [jax.tree.map(np.shape, part["params"]) for part in parts]
+    if any(form != forms[0] for form in forms):
+        raise UsageError("--face: models of different forms have no mean; give runs that start one from another")
+    mean = jax.tree.map(lambda *leaves: np.mean(leaves, 0, np.float32), *(part["params"] for part in parts))
+    sources = [part["source"] for part in parts]
+    return {**parts[-1], "params": mean, "source": sources[0] if len(parts) == 1 else {"mean_of": sources}}
+
+
 def main() -> dict[str, Any]:
     if not FACE.value or not OUTPUT.value:
         raise UsageError("--face and --output are needed; --motion adds the motion model")
-    face = read_part(FACE.value, "face")
+    face = mean_of([read_part(path, "face") for path in FACE.value])
     motion = read_part(MOTION.value, "motion") if MOTION.value else None
     pose = read_part(POSE.value, "pose") if POSE.value else None
     if POSE_SHARE.value:

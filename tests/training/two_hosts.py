@@ -8,6 +8,7 @@ import signal
 import sys
 
 import jax
+from jax.experimental import multihost_utils
 
 
 def main() -> None:
@@ -17,6 +18,9 @@ def main() -> None:
     jax.distributed.initialize(f"localhost:{port}", 2, int(host))
     from tests.training import toy
     from vasa_jax.training import loop
+
+    # Gloo connects at the first collective and waits 30 seconds only: before either host is busy compiling.
+    multihost_utils.sync_global_devices("start")
 
     def stream(start):
         for number, batch in enumerate(toy.stream(start), start):

@@ -5,7 +5,13 @@ Start    a release of small_128_settle with the pose's share taken out of the co
          vasa-export --face=runs/face_small_128_settle --pose_share=data/latents/procedural_heads.npz \\
            --output=runs/face_small_128_share
 Command  vasa-train --config=experiments/configs/face/small_128_twins.py --workdir=runs/face_small_128_twins
-Data     procedural twins (python -m data_pipelines.synthetic --twins) and GRID, stored at 160 px
+Data     procedural twins (python -m data_pipelines.synthetic --twins; 240 people to train on, 900 faces) and GRID,
+         160 px
+Run      20 minutes of two busy cores
+Result   60 pictures each of 16 people never seen, linear probes: yaw explained 2 % of its variance (86 % in the
+         bundled model before, -2 % after the pose's share alone), identity told 2.9 times as often as by chance
+         (4.3, 4.6), mouth 92 % (87, 87). With whitened codes identity is still told 5.5 times (7.3): smaller, not
+         gone. The mean code on GRID moves little (`keep` 0.016 of a whitened unit).
 """
 
 import ml_collections
@@ -19,7 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.teacher = "runs/face_small_128_share"
     config.init_from = "runs/face_small_128_share"
     config.frozen = "^model/(?!dynamics_encoder|label_head)"
-    config.steps = 1500
+    config.steps = 800
     config.batch_size = 16
     config.eval_every = 500
     config.ema_decay = 0.995

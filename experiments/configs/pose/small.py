@@ -2,6 +2,9 @@
 
 Command  vasa-train --config=experiments/configs/pose/small.py --workdir=runs/pose_small
 Data     procedural heads (exact) and GRID (MediaPipe's landmarks fitted to the template), stored at 160 px
+Run      an hour of two cores that had other work
+Result   experiments/results/pose_encoder.json, held-out frames, mean over the angles: 1.75 degrees on procedural
+         heads, where guessing the mean pose has 7.06, and 0.62 on GRID against the tracker (2.36)
 Use      config.init_from=runs/pose_small and config.frozen=pose_encoder in a face run
 
 Heads turn little on GRID (yaw 3 degrees about a speaker's mean), much on procedural heads: both are needed.
@@ -19,7 +22,7 @@ def get_config() -> ml_collections.ConfigDict:
     for name in ("seed", "parallel", "mesh", "init_from", "frozen", "optimizer", "guard", "watchdog", "profile"):
         config[name] = face[name]
     config.task = "pose"
-    config.steps = 2000
+    config.steps = 1400
     config.batch_size = 32
     config.checkpoint_every = 250
     config.keep, config.keep_every, config.keep_best = 2, 0, ""
