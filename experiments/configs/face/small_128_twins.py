@@ -11,7 +11,7 @@ Run      20 minutes of two busy cores
 Result   60 pictures each of 16 people never seen, linear probes: yaw explained 2 % of its variance (86 % in the
          bundled model before, -2 % after the pose's share alone), identity told 2.9 times as often as by chance
          (4.3, 4.6), mouth 92 % (87, 87). With whitened codes identity is still told 5.5 times (7.3): smaller, not
-         gone. The mean code on GRID moves little (`keep` 0.016 of a whitened unit).
+         gone (experiments/results/code_probes.json).
 """
 
 import ml_collections
