@@ -1,4 +1,4 @@
-"""Last part of the bundled face model: warps and generator learn to draw from the codes that came apart.
+"""After small_128_twins: warps and generator learn to draw from the codes that came apart.
 
 Command  vasa-train --config=experiments/configs/face/small_128_apart.py --workdir=runs/face_small_128_apart
 Start    the averaged parameters of runs/face_small_128_twins (step 800); its encoders of motion stand still
@@ -7,7 +7,8 @@ Result   codes of drawn pictures are those they were drawn from (cosine 0.95, 0.
          (yaw gain 0.84, 0.80 before), mouths of people never seen open with r = 0.89 (0.81 before); but lips are
          softer, since the critic starts anew. The mean of this run's parameters and those it started from keeps most
          of both (r = 0.87, mouth's error 0.75 of repeating the first frame where the two have 0.77 and 0.78) and is
-         what is bundled: vasa-export --face=runs/face_small_128_twins,runs/face_small_128_apart
+         what was measured; it is not bundled, since the mouths of drawn heads turn green (docs/evaluation.md):
+         vasa-export --face=runs/face_small_128_twins,runs/face_small_128_apart
 """
 
 import ml_collections

@@ -1,4 +1,4 @@
-"""After the last part of the bundled face model: its dynamics code learns to be the same for twins.
+"""After the bundled face model: its dynamics code learns to be the same for twins.
 
 Start    a release of small_128_settle with the pose's share taken out of the code:
          vasa-prepare --stage=latents --name=procedural_heads --checkpoint=runs/face_small_128_settle ...
