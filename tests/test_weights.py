@@ -76,3 +76,11 @@ def test_manifest_covers_the_model_card(tmp_path):
     assert set(json.loads((tmp_path / "manifest.json").read_text())["files"]) == {
         "config.json", "face.safetensors", "motion.safetensors", "MODEL_CARD.md"
     }  # fmt: skip
+
+
+def test_the_bundled_release_is_whole() -> None:
+    """Every file is that of its manifest: a changed model card is reason enough not to load."""
+    release = weights.load_release()
+    assert release.motion_params is not None and release.pose_params is not None
+    listed = set(json.loads((release.directory / "manifest.json").read_text())["files"])
+    assert listed == {path.name for path in release.directory.iterdir()} - {"manifest.json"}
