@@ -18,7 +18,8 @@ def test_it_tells_speed_and_difference(tmp_path, monkeypatch):
     report = speech.run(options)
     assert report["frames"] == 25 and report["states"] == 3 and report["whole"]["seconds_of_sound_per_second_p50"] > 0
     near, far = (np.mean(row["relative_difference"]) for row in report["pieces"])
-    assert near > far > 0 and report["pieces"][0]["latency_ms"] == 280
+    assert near > 0.01 and far < 1e-4  # pieces that hear everything are the whole
+    assert report["pieces"][0]["latency_ms"] == 280
 
 
 def test_a_recording_is_asked_for(tmp_path):
