@@ -4,6 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3.11
+# Processes that share the tests, a file each: compiling, which takes most of their time, keeps one core busy.
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
 INPUTS := setup.cfg pyproject.toml constraints.txt
@@ -44,7 +46,7 @@ tiny: $(VENV)/.installed-test
 	$(BIN)/python -m experiments.tiny --report=runs/tiny/report.json
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --durations=15 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15 $(ARGS)
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --durations=15 -m slow $(ARGS)

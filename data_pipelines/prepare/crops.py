@@ -22,10 +22,6 @@ class CropBox:
         """Pixels [..., 3] to crop-normalised coordinates."""
         return ((points - [self.x, self.y, self.z]) / self.half).astype(np.float32)
 
-    def zoomed(self, factor: float) -> "CropBox":
-        """The box in which the face looks `factor` times as large."""
-        return dataclasses.replace(self, half=self.half / factor)
-
 
 def find_crop(points: np.ndarray) -> CropBox:
     """The crop in which the clip's median `landmarks.fit_pose` has scale 1 and translation 0.

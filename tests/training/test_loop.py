@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training import toy
+from vasa_jax import weights
 from vasa_jax.errors import InputError
 from vasa_jax.training import checkpoint, loop, start
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
@@ -68,6 +69,17 @@ def test_init_from_a_workdir_takes_matching_arrays(tmp_path):
     np.testing.assert_array_equal(merged["model"]["first"]["kernel"], trained["model"]["first"]["kernel"])
     result = _train(tmp_path / "second", init_from=str(tmp_path / "first"), steps=1)
     assert result.metrics["loss"] < _rows(tmp_path / "first")[0]["loss"]
+
+
+def test_a_later_start_fills_in_only_the_players_that_the_first_lacks(tmp_path):
+    _train(tmp_path / "run", steps=2)
+    ours = {"first": {"kernel": np.full((toy.WIDTH, 32), 0.5, np.float32)}}
+    weights.save_params(tmp_path / "ours.safetensors", ours)
+    found = start.read_starts(f"{tmp_path / 'ours.safetensors'}, {tmp_path / 'run'}", toy.NAME, ("model", "adversary"))
+    _, run = checkpoint.read_ema(tmp_path / "run")
+    np.testing.assert_array_equal(found["model"]["first"]["kernel"], ours["first"]["kernel"])
+    assert "second" not in found["model"]
+    jax.tree.map(np.testing.assert_array_equal, found["adversary"], run["adversary"])
 
 
 def test_a_disk_that_stays_full_ends_the_run_with_a_word(tmp_path, monkeypatch, capsys):

@@ -16,14 +16,6 @@ def euler_to_matrix(angles: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
     return jnp.stack([jnp.stack(row, -1) for row in rows], -2)
 
 
-def matrix_to_euler(matrix: Float[Array, "*b 3 3"]) -> Float[Array, "*b 3"]:
-    """Inverse of `euler_to_matrix` for |yaw| < pi/2."""
-    x = jnp.arctan2(matrix[..., 2, 1], matrix[..., 2, 2])
-    y = -jnp.arcsin(jnp.clip(matrix[..., 2, 0], -1.0, 1.0))
-    z = jnp.arctan2(matrix[..., 1, 0], matrix[..., 0, 0])
-    return jnp.stack([x, y, z], -1)
-
-
 def transform(pose: Float[Array, "*b 7"], points: Float[Array, "*b k 3"]) -> Float[Array, "*b k 3"]:
     """Canonical points to image coordinates: scale * R @ x + translation."""
     rotation = euler_to_matrix(pose[..., :3])

@@ -41,13 +41,21 @@ def fresh_state(
     """The state of step 0, with the parameters of config.init_from where that is set."""
     state = partitioner.init(_init(config, task), partitioner.put(batch))
     if source := config.get("init_from", None):
-        params, missing, unused = merge(state.params, read_start(source, task.name, task.players))
+        params, missing, unused = merge(state.params, read_starts(source, task.name, task.players))
         say(f"parameters from {source}: {len(missing)} arrays start fresh, {len(unused)} were not used")
         for title, names in (("fresh", missing), ("not used", unused)):
             if names:
                 say(f"  {title}: " + ", ".join(names[:8]) + (f", and {len(names) - 8} more" if names[8:] else ""))
         state = state.replace(params=params, ema=jax.tree.map(lambda leaf: leaf.copy(), params))
     return state
+
+
+def read_starts(paths: str, task_name: str, players: tuple[str, ...]) -> dict[str, Any]:
+    """Parameters {player: tree} from "A" or "A,B": a player is taken from the first of them that has it."""
+    start: dict[str, Any] = {}
+    for path in paths.split(","):
+        start = read_start(path.strip(), task_name, players) | start
+    return start
 
 
 def read_start(path: str, task_name: str, players: tuple[str, ...]) -> dict[str, Any]:

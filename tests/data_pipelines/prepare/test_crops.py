@@ -24,16 +24,6 @@ def test_median_pose_has_scale_one_and_no_translation(seed):
     np.testing.assert_allclose(pose[3:], [0, 0, 0, 1], atol=2e-5)
 
 
-@pytest.mark.parametrize("zoom", [0.8, 1.0, 1.25])
-def test_zoom_scales_the_pose(zoom):
-    points = _moving_face(0)
-    box = crops.find_crop(points)
-    pose = landmarks.fit_pose(box.normalise(points))
-    zoomed = landmarks.fit_pose(box.zoomed(zoom).normalise(points))
-    np.testing.assert_allclose(zoomed[:, 3:], pose[:, 3:] * zoom, atol=2e-5)
-    np.testing.assert_allclose(zoomed[:, :3], pose[:, :3], atol=2e-5)
-
-
 @pytest.mark.parametrize("size", [80, 160])
 @pytest.mark.parametrize("centre", [(150.3, 120.8), (40.0, 200.5)], ids=["inside", "beyond the edge"])
 def test_a_dot_lands_where_its_coordinates_say(size, centre):
