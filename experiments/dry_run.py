@@ -123,6 +123,8 @@ def step_operations(config: Any, batch_size: int) -> int:
     config = config.copy_and_resolve_references()
     if config.task == "face":
         config.model.block = {**config.model.get("block", {}), "remat": ""}
+    elif config.task == "motion":
+        config.model.remat = ""
     make, state, batch = pure_step(config, batch_size)
     return flops.count(make(None), state, batch, example_key())
 

@@ -93,6 +93,8 @@ def suggestion(config: ml_collections.ConfigDict, machine: Topology, compiled: C
         )
     if config.task == "face" and not config.model.get("block", {}).get("remat", ""):
         return "compute residual blocks again in the backward pass: --config.model.block.remat=blocks"
+    if config.task == "motion" and not config.model.get("remat", ""):
+        return "compute the layers again in the backward pass: --config.model.remat=blocks"
     if spread.batch_per_part > 1:
         batch = max(1, math.floor(spread.batch_per_part * max(room - state, 0) / max(used - state, 1)))
         fewer = min(batch, spread.batch_per_part - 1)

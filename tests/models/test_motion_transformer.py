@@ -202,8 +202,23 @@ def test_bfloat16_stays_close() -> None:
     np.testing.assert_allclose(exact, rounded, atol=3e-2)
 
 
+@pytest.mark.parametrize("remat", ["blocks", "norms"])
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_what_is_computed_again_has_the_same_gradients(remat: str, positions: str) -> None:
+    args = (jnp.ones((B, W, M)), jnp.asarray([3, 800]), _conditions(), {})
+    kept = _config("A", positions=positions)
+    params = _params(kept)
+
+    def gradients(config: MotionConfig):
+        return quick.jit(jax.grad(lambda p: jnp.sum(MotionTransformer(config).apply(p, *args) ** 2)))(params)
+
+    again = gradients(_config("A", positions=positions, remat=remat))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), gradients(kept), again)
+
+
 def test_bad_configs_are_refused() -> None:
     for changes in (
+        {"remat": "all"},
         {"layout": "C"},
         {"heads": 5},
         {"lookahead": 9},

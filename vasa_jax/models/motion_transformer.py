@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from vasa_jax.diffusion.guidance import Drop
 from vasa_jax.models.audio import encoders
+from vasa_jax.models.layers import REMAT
 from vasa_jax.models.transformer import EncoderBlock
 
 CONDITIONS = ("audio", "gaze", "distance", "emotion", "previous")
@@ -42,6 +43,7 @@ class MotionConfig:
     `speech`: the sound as "mel", four steps a frame of `bands`, or as "wav2vec2", two features a frame of a pretrained
     model with `speech_layers` layers of `speech_width`: hidden state `speech_layer`, or a learned mix of all (-1).
     `audio_encoder` makes a vector per frame of it: "conv" or "transformer", of `audio_blocks` blocks.
+    `remat`: what the backward pass computes again in every layer (`layers.REMAT`); "" keeps all.
     """
 
     motion_dim: int
@@ -66,6 +68,7 @@ class MotionConfig:
     speech_layers: int = 12
     speech_layer: int = -1
     audio_encoder: str = "conv"
+    remat: str = ""
 
     def __post_init__(self) -> None:
         if self.layout not in ("A", "B"):
@@ -78,6 +81,8 @@ class MotionConfig:
             raise ValueError(f"audio_encoder is {' or '.join(encoders.KINDS)}, not {self.audio_encoder!r}")
         if not -1 <= self.speech_layer <= self.speech_layers:
             raise ValueError(f"speech_layer is 0 to {self.speech_layers}, or -1 for all, not {self.speech_layer}")
+        if self.remat and self.remat not in REMAT:
+            raise ValueError(f"remat is {' or '.join(REMAT)}, or left out, not {self.remat!r}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
         rotary = self.positions == "rotary" or self.audio_encoder == "transformer"
@@ -163,7 +168,7 @@ class MotionTransformer(nn.Module):
             self.track_in = nn.Dense(c.width, dtype=dtype, kernel_init=nn.initializers.zeros)
         self.types = table("types", len(_SCALARS) + 3)
         self.null = table("null", len(CONDITIONS))
-        self.blocks = [EncoderBlock(c.heads, c.mlp_ratio, dtype) for _ in range(c.depth)]
+        self.blocks = [EncoderBlock(c.heads, c.mlp_ratio, dtype, c.remat) for _ in range(c.depth)]
         self.norm = nn.LayerNorm(dtype=dtype)
         self.motion_out = nn.Dense(c.motion_dim, kernel_init=nn.initializers.normal(0.02))
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from vasa_jax.models.layers import REMAT
 from vasa_jax.ops import attention
 
 
@@ -31,15 +32,27 @@ class SelfAttention(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """Attention and a perceptron, each behind a layer norm and added to what came in."""
+    """Attention and a perceptron, each behind a layer norm and added to what came in.
+
+    `remat` is "" or a name of `layers.REMAT`.
+    """
 
     heads: int
     mlp_ratio: float
     dtype: jnp.dtype
+    remat: str = ""
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Float[np.ndarray, " n"] | None = None
+    ) -> Float[Array, "b n d"]:
+        def body(self: EncoderBlock, x: Array, mask: Array) -> Array:  # the position is a constant, not traced
+            return self._body(x, mask, position)
+
+        return (nn.remat(body, policy=REMAT[self.remat]) if self.remat else body)(self, x, mask)
+
+    def _body(
+        self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Float[np.ndarray, " n"] | None
     ) -> Float[Array, "b n d"]:
         width = x.shape[-1]
         read = nn.LayerNorm(dtype=self.dtype, name="norm_attention")(x)

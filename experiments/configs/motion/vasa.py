@@ -62,6 +62,7 @@ def get_config() -> ml_collections.ConfigDict:
         "dtype": "bfloat16",
         "neutral_is_rest": True,
         "per_frame": False,
+        "remat": "",
     }
     config.loss = {"previous_noise": 0.1}
     config.optimizer = {
