@@ -39,6 +39,9 @@ _DENOISE = flags.DEFINE_list("denoise", ["10", "50"], "Denoising steps of a wind
 _BATCHES = flags.DEFINE_list("batches", [], "Batch sizes to measure (decode) or to begin with (tpu).")
 _DTYPE = flags.DEFINE_enum("dtype", None, ["float32", "bfloat16"], "Of the convolutions (decode, forms).")
 _CHIPS = flags.DEFINE_list("chips", ["v5e", "v6e", "v5p"], "TPU chips to compile for (tpu).")
+_EFFORT = flags.DEFINE_float(
+    "effort", 0.0, "How hard the compiler tries: -1 takes less than half the time (tpu).", lower_bound=-1, upper_bound=1
+)
 _SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of a wav2vec2 model; random weights if not given.")
 _AUDIO = flags.DEFINE_string("audio", None, "A recording (speech).")
 
@@ -62,6 +65,7 @@ def options() -> dict[str, Any]:
         "denoise": _numbers("denoise", _DENOISE.value),
         "dtype": _DTYPE.value,
         "chips": _CHIPS.value,
+        "effort": _EFFORT.value,
         "speech_model": _SPEECH_MODEL.value,
         "audio": _AUDIO.value,
     }

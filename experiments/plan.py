@@ -34,13 +34,16 @@ BATCH = flags.DEFINE_integer(
 SEARCH = flags.DEFINE_bool("search", False, "Try mesh shapes and batch sizes; report the fastest that fits.")
 TENSOR = flags.DEFINE_bool("tensor", False, "With --search: try layers split over two devices as well.")
 TRIES = flags.DEFINE_integer("tries", 12, "With --search: compilations at most.", lower_bound=1)
+EFFORT = flags.DEFINE_float(
+    "effort", 0.0, "How hard the compiler tries: -1 takes less than half the time.", lower_bound=-1, upper_bound=1
+)
 SCALING = flags.DEFINE_bool("scaling", False, "Compile for one host as well: how well does the pod scale from it?")
 PAGE = flags.DEFINE_string("page", None, "Write the result as one HTML page, which loads nothing from elsewhere.")
 
 
 def main() -> dict[str, Any]:
     """Plans; returns the report."""
-    from experiments.planning import topology
+    from experiments.planning import compiler, topology
 
     config = tasks.checked(CONFIG.value).copy_and_resolve_references()
     config.unlock()
@@ -48,6 +51,7 @@ def main() -> dict[str, Any]:
         raise UsageError("--topology is missing; for example --topology=v5e:16x16 or --topology=cpu:8")
     machine = topology.parse(TOPOLOGY.value)
     topology.prepare(machine)
+    compiler.set_effort(EFFORT.value)
     app.compile_cache()
     start = time.monotonic()
     report = _head(machine) | (_search(config, machine) if SEARCH.value else _plan(config, machine))

@@ -18,7 +18,7 @@ from typing import Any
 
 from experiments import dry_run
 from experiments.benchmarks.decode import face_config
-from experiments.planning import step, topology
+from experiments.planning import compiler, step, topology
 from experiments.planning.topology import CHIPS
 from vasa_jax.errors import UsageError
 
@@ -32,6 +32,7 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     known = [chip for chip in CHIPS if CHIPS[chip].devices == 1]
     if unknown := [chip for chip in options["chips"] if chip not in known]:
         raise UsageError(f"--chips: {', '.join(unknown)} is not known; choose from {', '.join(known)}")
+    compiler.set_effort(options["effort"])
     report: dict[str, Any] = {
         "libtpu": topology.libtpu(),
         "meaning": " ".join((__doc__ or "").split("\n\n")[1].split()),

@@ -25,6 +25,17 @@ _FULL = re.compile(rf"Used {_SIZE} of {_SIZE} hbm")
 _FULL_TEMPORARY = re.compile(rf"temporaries \({_SIZE}\) exceeds available HBM \({_SIZE}\)")
 
 
+def set_effort(effort: float) -> None:
+    """How hard the compiler tries, -1 (quick) to 1; 0 is its own choice. Results of every effort are kept apart."""
+    jax.config.update("jax_exec_time_optimization_effort", effort)
+    jax.config.update("jax_memory_fitting_effort", effort)
+
+
+def effort() -> float:
+    """What `set_effort` set."""
+    return jax.config.jax_exec_time_optimization_effort
+
+
 def compile_kept(
     lowered: Any, key: str, *, memory: int, arguments: int, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
@@ -39,9 +50,11 @@ def compile_kept(
 
     Returns:
       fits, bytes by part and in total, hbm, operations_compiled, bytes_accessed, step_seconds_reckoned (None where the
-      compiler reckons none), compile_seconds; `text`: path of the program's text, where it was compiled and kept.
+      compiler reckons none), compile_seconds, effort where it is not 0; `text`: path of the
+      program's text, where it was compiled and kept.
     """
     folder = cache()
+    key = f"{key} effort {effort()}" if effort() else key
     name = hashlib.sha256(f"{key} {lowered.as_text()}".encode()).hexdigest()[:24]
     kept, text = folder / f"{name}.json", folder / f"{name}.hlo.gz"
     if kept.is_file():
@@ -58,6 +71,8 @@ def compile_kept(
         with files.replacing(text) as temporary:
             temporary.write_bytes(gzip.compress(compiled.as_text().encode(), compresslevel=4))
     found["compile_seconds"] = round(time.monotonic() - start, 1)
+    if effort():
+        found["effort"] = effort()
     files.write_json(kept, found)
     return found | ({"text": str(text)} if text.is_file() else {})
 

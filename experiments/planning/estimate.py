@@ -76,6 +76,7 @@ def report(config: ml_collections.ConfigDict, machine: Topology, compiled: Compi
         "parts_per_device": compiled.parts,
         "operations_compiled": found.get("operations_compiled"),
         "compile_seconds": found.get("compile_seconds"),
+        "effort": found.get("effort", 0.0),
         "suggestion": "" if found["fits"] else suggestion(config, machine, compiled),
     }
 

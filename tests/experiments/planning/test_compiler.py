@@ -36,6 +36,18 @@ def test_a_program_is_compiled_once(tmp_path, monkeypatch):
     assert len(said) == 2
 
 
+def test_what_less_effort_gave_is_kept_apart_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiler, "cache", lambda: tmp_path)
+    lowered = jax.jit(lambda x: x * 2.0).lower(jnp.zeros(8))
+    try:
+        compiler.set_effort(-1.0)
+        quick = compiler.compile_kept(lowered, "here", memory=2**20, arguments=32)
+    finally:
+        compiler.set_effort(0.0)
+    assert quick["effort"] == -1.0
+    assert "effort" not in compiler.compile_kept(lowered, "here", memory=2**20, arguments=32)
+
+
 def test_a_program_larger_than_the_memory_does_not_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(compiler, "cache", lambda: tmp_path)
     lowered = jax.jit(lambda x: x + 1.0).lower(jnp.zeros(1024))
