@@ -11,13 +11,13 @@ def show(report: dict[str, Any]) -> None:
     """Prints the tables: the model beside the true pictures read the same way, and beside the copied source."""
     title = f"procedural heads: {report['people']} people, {report['swaps']} swaps, read by {report['read_by']}"
     moves = report["moves"]
-    lines = [[name, *(tables.cell(moves[f"{name}{end}"], 4) for end in ("", "_drawn"))] for name in swaps.MOVES]
+    lines = [[name, *(tables.cell(moves[f"{name}{end}"], 4) for end in ("", "_drawn", "_own"))] for name in swaps.MOVES]
     for name, both in report["obeys"].items():
         lines.append(
-            [f"{name} asked for: correlation", *(tables.cell(both[k]["correlation"]) for k in ("model", "drawn"))]
+            [f"{name} asked for: correlation", *(tables.cell(both[k]["correlation"]) for k in ("model", "drawn")), ""]
         )
-        lines.append([f"{name} asked for: gain", *(tables.cell(both[k]["gain"]) for k in ("model", "drawn"))])
-    tables.show(title, ["what a swap moves", "model", "true pictures"], lines)
+        lines.append([f"{name} asked for: gain", *(tables.cell(both[k]["gain"]) for k in ("model", "drawn")), ""])
+    tables.show(title, ["what a swap moves", "model", "true pictures", "model alone (rms)"], lines)
     lines = []
     for group in ("pose_degrees", "mouth", "gaze_degrees", "landmarks", "psnr", "ssim", "lpips", "identity"):
         part = report.get(group, {})

@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from experiments.evaluation import code_probes, tables
 from experiments.evaluation.puppets import DRAWS, Act, Drawn
 from experiments.evaluation.reading import Reader, Reading, landmark_error
-from vasa_jax.metrics import angles, identity, image_quality
+from vasa_jax.metrics import angles, bootstrap, identity, image_quality
 
 KINDS = {"self": "ii", "pose_swapped": "ji", "dynamics_swapped": "ij", "other_driver": "ii"}
 """What is decoded -> its true picture."""
@@ -207,6 +207,9 @@ def reduce(rows: Sequence[dict[str, Any]], ranges: dict[str, float]) -> dict[str
         for row in rows
     ]  # fmt: skip
     report["moves"] = tables.summarise(moved, [f"{name}{end}" for name in MOVES for end in ("", "_drawn", "_truth")])
+    for name in MOVES:
+        seen, noise = ([row[f"{name}{end}"] for row in moved] for end in ("", "_drawn"))
+        report["moves"][f"{name}_own"] = bootstrap.excess_interval(seen, noise)
     report["obeys"] = {
         name: {label: _obeys(rows, f"{name}_change{end}", f"{name}_change_truth")
                for label, end in (("model", ""), ("drawn", "_drawn"))}

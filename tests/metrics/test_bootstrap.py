@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from vasa_jax.metrics import bootstrap
 
@@ -31,3 +32,13 @@ def test_ratio_of_proportional_values_is_exact():
     found = bootstrap.ratio_interval(0.7 * below, below)
     # Clips are drawn in pairs, so the ratio is the same in every draw.
     assert np.allclose([found["mean"], found["low"], found["high"]], 0.7)
+
+
+def test_the_excess_over_a_noise_is_what_was_added_to_it():
+    rng = np.random.default_rng(0)
+    alone, again, moved = rng.normal(0, 2.0, 4000), rng.normal(0, 2.0, 4000), rng.normal(0, 1.5, 4000)
+    found = bootstrap.excess_interval(np.abs(moved + again), np.abs(alone))
+    assert found["low"] < 1.5 < found["high"] and found["n"] == 4000
+    assert found["mean"] == pytest.approx(1.5, abs=0.15)  # its spread: about 0.08 with 4000 pairs
+    assert bootstrap.excess_interval(again, again)["mean"] == 0.0
+    assert bootstrap.excess_interval([np.nan], [1.0])["mean"] is None

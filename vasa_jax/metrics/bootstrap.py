@@ -42,5 +42,20 @@ def ratio_interval(
     return {"mean": float(above.mean() / below.mean()), "low": low, "high": high, "n": len(above)}
 
 
+def excess_interval(
+    seen: Float[np.ndarray, " n"], noise: Float[np.ndarray, " n"], seed: int = 0
+) -> dict[str, float | int | None]:
+    """Root mean square of a size beyond a noise that adds to it, sqrt(mean(seen^2) - mean(noise^2)), at least 0.
+
+    For the same clips with the noise and with nothing else, drawn together; as `mean_interval`. True of noises that do
+    not depend on what they are added to; where they are stronger in `seen` than alone, it comes out too large.
+    """
+    seen, noise = np.asarray(seen, np.float64), np.asarray(noise, np.float64)
+    both = np.isfinite(seen) & np.isfinite(noise)
+    beyond = seen[both] ** 2 - noise[both] ** 2
+    square = mean_interval(beyond, seed)
+    return {k: v if k == "n" or v is None else float(np.sqrt(max(v, 0.0))) for k, v in square.items()}
+
+
 def _draws(n: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(n, size=(_COUNT, n))
