@@ -191,6 +191,24 @@ def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
         assert (pulls[piece, :last] > 0).all(), "all the sound before it"
 
 
+def test_a_start_is_held_before_the_first_frame_and_moves_what_follows(generator, monkeypatch) -> None:
+    sound, start = _sound(W), np.arange(M) + 0.5 * np.linspace(-1, 1, M)
+    plain, led = _all(generator, [sound], W), _all(generator, [sound], W, start=start)
+    assert np.abs(plain - led).max() > 1e-3
+    seen = []
+
+    def speak(params, sound, floor, conditions, scale, key, scales, drop, speech):
+        seen.append((conditions.previous, conditions.audio_valid, drop["previous"]))
+        return np.zeros((W, M), np.float32), np.float32(0.0)
+
+    monkeypatch.setattr(generator, "_speaker", lambda *how: speak)
+    _all(generator, [sound], 2 * W, start=start)
+    previous, heard, dropped = seen[0]
+    np.testing.assert_allclose(previous[0], np.tile(np.linspace(-1, 1, M), (K, 1)), atol=1e-6)
+    assert not dropped.any() and not heard[0, :K].any(), "a motion that is known, in silence"
+    assert len(seen) > 1 and not seen[1][0].any(), "then what was made comes before"
+
+
 def test_a_window_takes_over_step_by_step() -> None:
     ahead, made = np.zeros((3, M), np.float32), np.ones((8, M), np.float32)
     np.testing.assert_allclose(motion._joined(ahead, made)[:, 0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])

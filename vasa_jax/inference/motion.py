@@ -125,6 +125,7 @@ class MotionGenerator:
         eta: float = 0.0,
         hop: int | None = None,
         lookahead: int | None = None,
+        start: Float[np.ndarray, " m"] | None = None,
     ) -> Iterator[Float[np.ndarray, "t m"]]:
         """Motion for `frames` frames, in pieces of `hop` (the last of up to hop + lookahead), in constant memory.
 
@@ -148,6 +149,7 @@ class MotionGenerator:
           hop: frames used of each window. By default all but the look-ahead that the model was trained for, or
             `TRACK_HOP` where a track is given to a model that knows only means over windows.
           lookahead: frames heard beyond those; by default the rest of the window.
+          start: motion that was held before the first frame, in silence; by default nothing is known of it.
 
         Yields:
           De-standardised motion [n, m].
@@ -163,7 +165,8 @@ class MotionGenerator:
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * log_mel.SAMPLES_PER_FRAME)
         key, floor = jax.random.key(seed), np.float32(-np.inf)
-        previous = np.zeros((1, c.context, c.motion_dim), np.float32)
+        before = np.zeros(c.motion_dim) if start is None else (start - self.mean) / self.std
+        previous = np.tile(before.astype(np.float32), (1, c.context, 1))
         at, ahead = 0, previous[0, :0]
         while at < frames:
             made = frames - at if at + span >= frames else hop
@@ -180,7 +183,7 @@ class MotionGenerator:
                 valid=np.ones((1, c.frames), bool),
                 **asked.window(at, made),
             )
-            drop = {"previous": np.full(1, at == 0)}
+            drop = {"previous": np.full(1, at == 0 and start is None)}
             chance = scale, jax.random.fold_in(key, at)
             spoken = speak(self.params, sound, floor, conditions, *chance, scales, drop, self._speech)
             motion, level = np.asarray(spoken[0]), np.asarray(spoken[1])

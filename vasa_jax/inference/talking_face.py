@@ -220,8 +220,9 @@ class TalkingFace:
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-            moves = self._motion(sound, wanted, pose, dynamics)
-            home = np.asarray(latents.pose)[0]
+            home, code = np.asarray(latents.pose)[0], np.asarray(latents.dynamics)[0]
+            start = np.concatenate([editing.made_pose(editing.PORTRAIT, 1)[0], code])
+            moves = self._motion(sound, wanted, pose, dynamics, start)
             placed = (editing.from_home(vector, home, turned) for vector in moves)
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
@@ -277,19 +278,24 @@ class TalkingFace:
         return size
 
     def _motion(
-        self, sound: media.AudioReader, wanted: Controls, pose: np.ndarray | None, dynamics: np.ndarray | None
+        self,
+        sound: media.AudioReader,
+        wanted: Controls,
+        pose: np.ndarray | None,
+        dynamics: np.ndarray | None,
+        start: Float[np.ndarray, " m"],
     ) -> Motion:
         """One motion vector a frame: generated, with what the driving videos give put in its place."""
         generated = None
         if pose is None or dynamics is None:
-            generated = self._generated(sound, wanted)
+            generated = self._generated(sound, wanted, start)
         for at in range(sound.frames):
             made = next(generated) if generated is not None else None
             first = made[:7] if pose is None else pose[editing.forth_and_back(at, len(pose))]
             rest = made[7:] if dynamics is None else dynamics[editing.forth_and_back(at, len(dynamics))]
             yield np.concatenate([first, rest])
 
-    def _generated(self, sound: media.AudioReader, wanted: Controls) -> Motion:
+    def _generated(self, sound: media.AudioReader, wanted: Controls, start: Float[np.ndarray, " m"]) -> Motion:
         windows = self.motion.windows(
             sound.mono(),
             sound.frames,
@@ -301,6 +307,7 @@ class TalkingFace:
             gaze=wanted.gaze,
             distance=wanted.distance,
             emotion=wanted.emotion_vector(),
+            start=start,
         )
         for window in windows:
             yield from window
