@@ -42,7 +42,7 @@ _TRACKS = flags.DEFINE_string(
 )
 _CLIPS = flags.DEFINE_integer("clips", 24, "Clips per split, speakers in turn; 0: all.", lower_bound=0)
 _SPLITS = flags.DEFINE_list(
-    "splits", ["test", "unseen"], "Splits of GRID for the face suite; --splits= leaves GRID out."
+    "splits", ["test", "unseen"], "Splits of GRID for the suites face and motion; --splits= leaves GRID out."
 )
 _HEADS = flags.DEFINE_integer("heads", 16, "Procedural people for the suites face and motion; 0: none.", lower_bound=0)
 _SPEAKERS = flags.DEFINE_list("speakers", [], "Only these; by default all (motion: the one with most clips).")
@@ -187,15 +187,18 @@ def _sentences(face: Any, generator: Any, how: dict[str, Any]) -> dict[str, Any]
     def generate(sound: Any, frames: int, seed: int) -> Any:
         return np.concatenate(list(generator.windows(iter([sound]), frames, seed=seed, **how)))
 
-    test, train = (data.HeldOut(_DATA.value, "grid", split, face.size) for split in ("test", "train"))
-    chosen = test.choose(_CLIPS.value, _SPEAKERS.value or [test.main_speaker()])
+    train = data.HeldOut(_DATA.value, "grid", "train", face.size)
+    reports = {}
     with contextlib.closing(_reader(face)) if _DECODE.value else contextlib.nullcontext() as reader:
         suite = motion.MotionSuite(face, generate, reader, _SEED.value)
-        report = suite.run(test, train, chosen, _progress("motion"))
-    motion.show(report)
+        for name in _SPLITS.value:
+            split = data.HeldOut(_DATA.value, "grid", name, face.size)
+            speakers = _SPEAKERS.value or ([split.main_speaker()] if name == "test" else [])
+            reports[name] = suite.run(split, train, split.choose(_CLIPS.value, speakers), _progress(f"motion, {name}"))
+            motion.show(reports[name])
     read_by = reader.name if reader else "the latents, without decoding (--nodecode)"
     print(f"\nread by: {read_by}")
-    return {"read_by": read_by, **report}
+    return {"read_by": read_by, **reports.pop("test", {}), **reports}
 
 
 def synthetic_suite() -> dict[str, Any]:

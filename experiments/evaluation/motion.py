@@ -60,8 +60,8 @@ class Baselines:
 
     @classmethod
     def fit(cls, train: HeldOut, speaker: str) -> "Baselines":
-        """From the speaker's sentences in a training split."""
-        clips = list(train.tracks(speaker, _TRAIN_CLIPS))
+        """From the speaker's sentences in a training split, or those of its main speaker for one who is not in it."""
+        clips = list(train.tracks(speaker, _TRAIN_CLIPS)) or list(train.tracks(train.main_speaker(), _TRAIN_CLIPS))
         tracks = [clip.labels["mouth"][:, 0] for clip in clips]
         longest = max(map(len, tracks))
         held = np.stack([np.pad(track, (0, longest - len(track)), mode="edge") for track in tracks])

@@ -101,8 +101,11 @@ def _without_emotion() -> tuple[MotionConditions, MotionConditions]:
     return nothing, nothing.replace(emotion=nothing.emotion.at[:, 5].set(1.0))
 
 
-def test_the_bundled_model_sees_emotions_as_they_are_given(model) -> None:
-    assert not weights.load_release(weights.BUNDLED).motion_config.get("neutral_is_rest", False)
+def test_the_bundled_model_takes_what_is_left_as_neutral() -> None:
+    assert weights.load_release(weights.BUNDLED).motion_config["neutral_is_rest"]
+
+
+def test_without_that_emotions_are_seen_as_they_are_given(model) -> None:
     run, _ = model
     nothing, neutral = (run(conditions) for conditions in _without_emotion())
     assert np.abs(nothing - neutral).max() > 1e-4

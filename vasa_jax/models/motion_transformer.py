@@ -37,7 +37,7 @@ class MotionConfig:
     """Size of the motion model. `motion_dim` is 7 (pose) + the width of the dynamics code.
 
     `neutral_is_rest`: the model sees as neutral what the other emotions leave (`fill_neutral`), whatever it is given.
-    Without it, it sees what is given; the bundled weights learned so, from speakers whose neutral faces were all zeros.
+    Without it, it sees what is given.
     `per_frame`: gaze, distance and emotion are also told to each frame, which the paper does not do; without it a track
     counts by its mean over the window.
     `speech`: the sound as "mel", four steps a frame of `bands`, or as "wav2vec2", two features a frame of a pretrained

@@ -1,4 +1,4 @@
-"""Motion diffusion transformer for two CPU cores: the weights that the project ships.
+"""Motion diffusion transformer for two CPU cores: the first part of the weights that the project ships.
 
 Command  vasa-train --config=experiments/configs/motion/small.py --workdir=runs/motion_small
 Data     motion of the small_128 face model (7 + 32 values a frame) over GRID and 400 drawn people of 60 frames;
@@ -8,7 +8,7 @@ Result   held-out windows: changes of the mouth 0.58 at step 500, 0.64 at step 1
          tracked: experiments/results/motion_grid.json. An earlier model of the same size, on the latents of an earlier
          face model: 0.60 and 0.67 (training_small.json); its sampling: experiments/results/motion_sampling.json
 
-Emotion  the shipped weights were trained without `neutral_is_rest`, on speakers whose neutral faces were all zeros
+Emotion  its own run was without `neutral_is_rest`, on speakers whose neutral faces were all zeros
 
 Silence is all zeros after the log-mel front end, where a layer norm's gradient is huge: the first step had a gradient
 norm of 2.6e7 (clipped) until the front end's bias was drawn at random.
