@@ -40,6 +40,9 @@ class FakeSplit:
     def clip(self, index):
         return self.clips[index]
 
+    def main_speaker(self):
+        return self.clips[0].speaker
+
     def tracks(self, speaker=None, count=0):
         return [clip for clip in self.clips if speaker in (None, clip.speaker)][: count or None]
 

@@ -62,3 +62,6 @@ def test_baselines_learn_from_the_speaker_s_training_sentences():
     found = suite.Baselines.fit(train, "s1")
     assert found.clips == 3
     assert found.mean_track == pytest.approx(np.mean([c.labels["mouth"][:, 0] for c in train.clips[:3]], 0))
+    stranger = suite.Baselines.fit(train, "s5")
+    assert stranger.clips == 3, "the main speaker's, for one who is not in training"
+    np.testing.assert_array_equal(stranger.mean_track, found.mean_track)
