@@ -7,7 +7,7 @@ Run      220 steps, 11 minutes of two cores that had other work
 Result   better than all before it, on people never seen too: the mouth's error 0.71 of repeating the first frame
          (small_128_settle 0.76, small_128_gloss 0.78, their mean 0.75), 0.94 of the changes of the mouth kept (0.85),
          likeness 0.93, blinks 10 of 10; no green in painted mouths (red less green off by +2.4 of 255).
-         experiments/results/face_grid.json, face_suite.json
+         experiments/results/small_128_steps.json, face_grid.json, face_suite.json
 """
 
 import ml_collections

@@ -1,4 +1,4 @@
-"""After the bundled face model: its dynamics code learns to be the same for twins.
+"""After small_128_settle: its dynamics code learns to be the same for twins.
 
 Start    a release of small_128_settle with the pose's share taken out of the code:
          vasa-prepare --stage=latents --name=procedural_heads --checkpoint=runs/face_small_128_settle ...
@@ -8,8 +8,8 @@ Command  vasa-train --config=experiments/configs/face/small_128_twins.py --workd
 Data     procedural twins (python -m data_pipelines.synthetic --twins; 240 people to train on, 900 faces) and GRID,
          160 px
 Run      20 minutes of two busy cores
-Result   60 pictures each of 16 people never seen, linear probes: yaw explained 2 % of its variance (86 % in the
-         bundled model before, -2 % after the pose's share alone), identity told 2.9 times as often as by chance
+Result   60 pictures each of 16 people never seen, linear probes: yaw explained 2 % of its variance (86 % in
+         small_128_settle, -2 % after the pose's share alone), identity told 2.9 times as often as by chance
          (4.3, 4.6), mouth 92 % (87, 87). With whitened codes identity is still told 5.5 times (7.3): smaller, not
          gone (experiments/results/code_probes.json).
 Cost     the direction of the eyes read from the code is 14.4 degrees off (9.8 before): labels at 0.5 did not hold it.

@@ -7,7 +7,7 @@ Start    runs/motion_small (old codes), carried over by 350 steps with lr 4e-4 o
 Run      1,600 steps, 85 minutes of a share of two cores
 Result   held-out windows: changes of the mouth 0.69, 0.73, 0.75, 0.75 at steps 400, 800, 1,200, 1,600 (0.67 at the
          start, 0.64 of motion/small on its codes; wrong sound 0.21); decoded and tracked:
-         experiments/results/motion_grid.json
+         experiments/results/motion_grid.json; these numbers: small_128_steps.json
 """
 
 import ml_collections
