@@ -100,8 +100,8 @@ def example_task(config: Any, batch: dict[str, Any]) -> Task:
 
 def pure_step(
     config: Any, batch_size: int, parts: int = 1
-) -> tuple[Callable[[str | None], Callable], TrainState, dict[str, Any]]:
-    """How to make a configuration's step for an axis, and the shapes of its state and batch.
+) -> tuple[Callable[..., Callable], TrainState, dict[str, Any]]:
+    """`make_train_step` of a configuration for a partitioner to complete, and the shapes of its state and batch.
 
     Args:
       parts: that the batch is split into over devices; only checked, against config.accumulate.
@@ -113,7 +113,7 @@ def pure_step(
     optimizers = make_optimizers(config, task)
     state = jax.eval_shape(functools.partial(init_state, task, optimizers), example_key(), batch)
     options = {"ema_decay": config.ema_decay, "accumulate": accumulation(config, parts)}
-    return lambda axis=None: make_train_step(task, optimizers, axis_name=axis, **options), state, batch
+    return functools.partial(make_train_step, task, optimizers, **options), state, batch
 
 
 def step_operations(config: Any, batch_size: int) -> int:
@@ -126,7 +126,7 @@ def step_operations(config: Any, batch_size: int) -> int:
     elif config.task == "motion":
         config.model.remat = ""
     make, state, batch = pure_step(config, batch_size)
-    return flops.count(make(None), state, batch, example_key())
+    return flops.count(make(), state, batch, example_key())
 
 
 def _bytes(tree: Any) -> int:
@@ -144,7 +144,7 @@ def describe(config: Any, task: Task, batch: dict[str, np.ndarray], *, compile_s
         make = functools.partial(
             make_train_step, task, optimizers, accumulate=accumulation(config, partitioner.batch_parts)
         )
-        step = partitioner.step(lambda axis: make(axis_name=axis), state)
+        step = partitioner.step(make, state)
         analysis = step.lower(state, batch, jax.random.key(config.seed)).compile().memory_analysis()
         memory["step_temporary"] = int(analysis.temp_size_in_bytes)
         memory["step_arguments"] = int(analysis.argument_size_in_bytes)

@@ -48,7 +48,7 @@ def train(case: Case, partitioner: MeshPartitioner, steps: int, *, nudge: float 
     state = jax.jit(functools.partial(_nudged, nudge=nudge), donate_argnums=0)(state) if nudge else state
     parts = accumulation(config, partitioner.batch_parts)
     make = functools.partial(make_train_step, task, optimizers, accumulate=parts)
-    step = partitioner.step(lambda axis: make(axis_name=axis), abstract)
+    step = partitioner.step(make, abstract)
     key, losses = partitioner.seed_key(5), []
     for number in range(steps):
         state, metrics = step(state, partitioner.put(own_rows(case.batch(number))), key)

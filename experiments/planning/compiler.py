@@ -66,6 +66,7 @@ def compile_kept(
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         found = too_large(str(error), arguments)
+        files.write_text(folder / f"{name}.txt", str(error))  # it lists the largest allocations
     else:
         found = analysis(compiled, memory)
         with files.replacing(text) as temporary:

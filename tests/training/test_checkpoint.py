@@ -30,7 +30,7 @@ def _setup():
     task, wide = toy.make(), _mesh(8)
     abstract = start.shapes(toy.config(), task, toy.batch(0))
     optimizers = make_optimizers(toy.config(), task)
-    step = wide.step(lambda axis: make_train_step(task, optimizers, axis_name=axis), abstract)
+    step = wide.step(functools.partial(make_train_step, task, optimizers), abstract)
     init = start._init(toy.config(), task)
     return abstract, wide.init(init, wide.put(toy.batch(0))), step
 

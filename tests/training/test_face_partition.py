@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.planning import program
 from tests.training.test_face_task import _batch, _config
 from vasa_jax.training import start
 from vasa_jax.training.face_task import make_face_task
@@ -21,12 +22,24 @@ def _losses(partitioner) -> np.ndarray:
     init = functools.partial(init_state, task, optimizers, start.init_key(0))
     abstract = jax.eval_shape(init, batch)
     state = partitioner.init(init, partitioner.put(batch))
-    step = partitioner.step(lambda axis: make_train_step(task, optimizers, axis_name=axis), abstract)
+    step = partitioner.step(functools.partial(make_train_step, task, optimizers), abstract)
     losses = []
     for _ in range(2):
         state, metrics = step(state, partitioner.put(batch), jax.random.key(1))
         losses.append([float(metrics["loss"]), float(metrics["pixel"]), float(metrics["consist"])])
     return np.array(losses)
+
+
+@pytest.mark.slow
+def test_devices_exchange_nothing_but_sums_of_gradients():
+    config = _config().copy_and_resolve_references()
+    task, batch = make_face_task(config), _batch(8)
+    optimizers = make_optimizers(config, task)
+    abstract = jax.eval_shape(functools.partial(init_state, task, optimizers, start.init_key(0)), batch)
+    step = MeshPartitioner({"data": -1}).step(functools.partial(make_train_step, task, optimizers), abstract)
+    lowered = step.lower(abstract, batch, jax.random.key(0))
+    text = lowered.compile(compiler_options={"xla_backend_optimization_level": 0}).as_text()
+    assert {exchange.kind for exchange in program.read(text, 8).collectives} == {"all-reduce"}
 
 
 @pytest.mark.slow

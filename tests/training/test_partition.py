@@ -6,11 +6,13 @@ import math
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import logging
 
 from experiments import dry_run
+from experiments.planning import program
 from tests.training import toy
 from vasa_jax.errors import UsageError
 from vasa_jax.training import start
@@ -22,6 +24,7 @@ from vasa_jax.training.partition import (
     sharding_rules,
 )
 from vasa_jax.training.sharding_rules import PRESETS
+from vasa_jax.training.task import Task
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step, path_name
 
 
@@ -32,7 +35,7 @@ def _losses(partitioner, steps=3):
     abstract = jax.eval_shape(init, toy.batch(0))
     state = partitioner.init(init, partitioner.put(toy.batch(0)))
     first = state
-    step = partitioner.step(lambda axis: make_train_step(task, optimizers, axis_name=axis), abstract)
+    step = partitioner.step(functools.partial(make_train_step, task, optimizers), abstract)
     losses = []
     for number in range(steps):
         state, metrics = step(state, partitioner.put(toy.batch(number)), jax.random.key(5))
@@ -59,6 +62,34 @@ def test_every_layout_gives_the_losses_of_one_device(name):
     # moment, so parameters may differ by more where a gradient is nearly zero.
     np.testing.assert_allclose(losses, expected, rtol=2e-5)
     jax.tree.map(functools.partial(np.testing.assert_allclose, atol=2e-4), got, parameters)
+
+
+def _joining_loss(params, example, rng, step, carry):
+    """As the face model's: frames of the batch one after another through one network, and some of them picked again."""
+    both = jnp.tanh(jnp.concatenate([example["x"], example["y"]]) @ params["model"]["kernel"])
+    x, y = jnp.split(both, 2)
+    again = both[jnp.arange(0, len(x), 2)]
+    loss = jnp.square(x - y).mean() + jnp.square(again).mean()
+    return loss, ({"loss": loss}, {})
+
+
+def _exchanges(*, each_device_its_own: bool) -> set[str]:
+    """Kinds of exchanges between 8 devices in the compiled step of a loss that joins its frames."""
+    task = Task("joining", lambda rng, batch: {"model": {"kernel": jnp.eye(toy.WIDTH)}}, {"model": _joining_loss})
+    optimizers = make_optimizers(toy.config(), task)
+    abstract = jax.eval_shape(functools.partial(init_state, task, optimizers), jax.random.key(0), toy.batch(0))
+
+    def make(devices: int):
+        return make_train_step(task, optimizers, devices=devices if each_device_its_own else 1)
+
+    step = MeshPartitioner({"data": -1}).step(make, abstract)
+    text = step.lower(abstract, toy.batch(0), jax.random.key(0)).compile().as_text()
+    return {exchange.kind for exchange in program.read(text, 8).collectives}
+
+
+def test_devices_exchange_nothing_but_sums_of_gradients():
+    assert _exchanges(each_device_its_own=True) == {"all-reduce"}
+    assert _exchanges(each_device_its_own=False) > {"all-reduce"}  # what XLA makes of a batch that lies on 8 devices
 
 
 def test_fsdp_splits_large_leaves_and_their_moments_only():

@@ -132,7 +132,7 @@ class _Run:
             accumulate=accumulation(config, self.partitioner.batch_parts),
             spike_sigma=config.get("guard", {}).get("spike_sigma", 0.0),
         )
-        self.train_step = self.partitioner.step(lambda axis: make(axis_name=axis), self.abstract)
+        self.train_step = self.partitioner.step(make, self.abstract)
         self.evaluator = Evaluator(
             self.task,
             self.partitioner,

@@ -128,11 +128,11 @@ class MeshPartitioner:
         shardings = self.shardings(jax.eval_shape(fn, batch))
         return jax.jit(fn, out_shardings=shardings, compiler_options=_run_once())(batch)
 
-    def step(self, make: Callable[[str | None], Callable], abstract_state: Any) -> Callable:
-        """Compiled step; the state is donated. `make(axis_name)` gives the pure step."""
+    def step(self, make: Callable[..., Callable], abstract_state: Any) -> Callable:
+        """Compiled step; the state is donated. `make` is `make_train_step` with all but what a partitioner decides."""
         shardings = self.shardings(abstract_state)
         return jax.jit(
-            make(None),
+            make(devices=self.batch_parts),
             in_shardings=(shardings, self.batch_sharding, self.replicated),
             out_shardings=(shardings, self.replicated),
             donate_argnums=0,
@@ -162,11 +162,13 @@ class PmapPartitioner(MeshPartitioner):
     def _spec(self, path: tuple, leaf: jax.ShapeDtypeStruct) -> PartitionSpec:
         return PartitionSpec()
 
-    def step(self, make: Callable[[str | None], Callable], abstract_state: Any) -> Callable:
+    def step(self, make: Callable[..., Callable], abstract_state: Any) -> Callable:
         """Compiled step. Nothing is donated: arguments that pmap broadcasts cannot be."""
         count = self.batch_parts
         devices = list(self.mesh.devices.flat)
-        mapped = jax.pmap(make(self.axis), axis_name=self.axis, in_axes=(None, 0, None), out_axes=None, devices=devices)
+        mapped = jax.pmap(
+            make(axis_name=self.axis), axis_name=self.axis, in_axes=(None, 0, None), out_axes=None, devices=devices
+        )
         split = jax.jit(
             lambda batch: jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), batch),
             out_shardings=self.batch_sharding,

@@ -1,5 +1,6 @@
 """The train state and the one pure train step that every partitioner runs."""
 
+import dataclasses
 import functools
 import math
 import re
@@ -14,7 +15,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from vasa_jax.training import guards
-from vasa_jax.training.task import Batch, Metrics, Params, Task
+from vasa_jax.training.task import Batch, LossFn, Metrics, Params, Task
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -122,6 +123,24 @@ def init_state(
     )
 
 
+def _each_device_its_own(loss_fn: LossFn, devices: int) -> LossFn:
+    """The mean of a loss over the shares of `devices` devices, each computed by itself, as pmap would.
+
+    A loss puts pictures of its batch one after another and picks some again. Asked of a whole batch that lies on many
+    devices, each of these makes XLA gather the batch of all of them on every one; a share is all on one device.
+    """
+    if devices == 1:
+        return loss_fn
+
+    def mean_loss(params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict):
+        shares = jax.tree.map(lambda x: x.reshape(devices, x.shape[0] // devices, *x.shape[1:]), batch)
+        one = lambda share, carried: loss_fn(params, share, rng, step, carried)  # noqa: E731
+        losses, (metrics, carry) = jax.vmap(one)(shares, carry)
+        return losses.mean(), (jax.tree.map(lambda x: x.mean(0), metrics), carry)
+
+    return mean_loss
+
+
 def _gradients(
     task: Task, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array
 ) -> tuple[dict[str, Any], Metrics]:
@@ -170,6 +189,7 @@ def make_train_step(
     ema_decay: float = 0.999,
     accumulate: int = 1,
     spike_sigma: float = 0.0,
+    devices: int = 1,
     axis_name: str | None = None,
 ) -> StepFn:
     """The pure step (state, batch, seed key) -> (state, metrics).
@@ -178,9 +198,12 @@ def make_train_step(
     (with `spike_sigma`) whose norm is as many deviations above normal, changes nothing but `step`, `skipped` and
     `norms`. The average of the parameters warms up as min(decay, (1 + n) / (10 + n)).
     `accumulate` splits the batch into as many parts and averages their gradients.
-    With `axis_name` the step runs per device and averages gradients and metrics over that axis (pmap).
+    `devices` that the batch is split over compute the losses of their own items each, and the mean is taken; with
+    `axis_name` the step runs per device, and gradients and metrics are averaged over that axis (pmap).
     """
     optimizers = _with_frozen(optimizers, task)
+    losses = {player: _each_device_its_own(loss_fn, devices) for player, loss_fn in task.losses.items()}
+    task = dataclasses.replace(task, losses=losses)
 
     def train_step(state: TrainState, batch: Batch, seed_key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
         rng = jax.random.fold_in(seed_key, state.step)
