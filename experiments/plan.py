@@ -35,7 +35,11 @@ SEARCH = flags.DEFINE_bool("search", False, "Try mesh shapes and batch sizes; re
 TENSOR = flags.DEFINE_bool("tensor", False, "With --search: try layers split over two devices as well.")
 TRIES = flags.DEFINE_integer("tries", 12, "With --search: compilations at most.", lower_bound=1)
 EFFORT = flags.DEFINE_float(
-    "effort", 0.0, "How hard the compiler tries: -1 takes less than half the time.", lower_bound=-1, upper_bound=1
+    "effort",
+    0.0,
+    "How hard the compiler tries: -1 for memory and exchanges alone, in a fraction of the time.",
+    lower_bound=-1,
+    upper_bound=1,
 )
 SCALING = flags.DEFINE_bool("scaling", False, "Compile for one host as well: how well does the pod scale from it?")
 PAGE = flags.DEFINE_string("page", None, "Write the result as one HTML page, which loads nothing from elsewhere.")
@@ -147,6 +151,10 @@ def _print(report: dict[str, Any]) -> None:
     if report["days"] is not None:
         print(f"  {span(report['days'])} for {report['steps']:,} steps (estimated; nothing was run)")
         print(f"  exchanges: {100 * report['collective_share']:.1f} % of the step")
+    elif report["seconds"]["compute_at_peak"]:
+        print("  seconds are not estimated: with less effort the compiler takes slower convolutions")
+        print(f"  computing takes {1e3 * report['seconds']['compute_at_peak']:.0f} ms at the chip's peak, ", end="")
+        print(f"beside which exchanges are {100 * report['collective_share_at_most']:.1f} %")
     for name, size in report["parts_per_device"].items():
         print(f"  {name:<28} {gib(size):>12} a device")
     for name, size in report["bytes_per_device"].items():

@@ -11,7 +11,8 @@ _COLOURS = ("var(--steady)", "var(--loud)", "var(--mouth)", "var(--wave)", "var(
 _SECONDS = {
     "step": "The step, nothing overlapped",
     "compute": "Computing, by the compiler's cycles",
-    "compute_at_least": "Computing, every operation at the chip's peak",
+    "compute_at_least": "Computing, every operation at its best",
+    "compute_at_peak": "Computing, at the chip's peak",
     "collectives": "Exchanges, at what the links carry",
 }
 
@@ -47,6 +48,9 @@ def _stats(report: dict[str, Any]) -> Iterable[tuple[str, str]]:
         yield f"{report['items']} a second", f"{report['items_per_second']:,.0f}"
         yield f"for {report['steps']:,} steps", span(report["days"])
         yield "of the step is exchange", f"{100 * report['collective_share']:.1f} %"
+    elif report["seconds"]["compute_at_peak"]:
+        yield "a step at the chip's peak", _milliseconds(report["seconds"]["compute_at_peak"])
+        yield "of that is exchange, at most", f"{100 * report['collective_share_at_most']:.1f} %"
     if scaling := report.get("scaling"):
         if scaling["efficiency"] is not None:
             yield f"of a device's speed in {scaling['from']}", f"{100 * scaling['efficiency']:.0f} %"

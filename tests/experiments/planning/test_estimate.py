@@ -39,6 +39,20 @@ def test_seconds_are_cycles_and_what_the_links_carry():
     assert report["collectives"] == [{"kind": "all-reduce", "ways": 256, "count": 1, "bytes": 200_000_000}]
 
 
+def test_little_effort_gives_no_seconds_but_what_the_peak_allows():
+    compiled = _compiled(2 * GIB)
+    compiled.found.update(effort=-1.0, operations_compiled=197e12)
+    report = estimate.report(_config(), topology.parse("v5e:16x16"), compiled)
+    assert (
+        report["step_seconds"] is report["days"] is report["collective_share"] is report["seconds"]["compute"] is None
+    )
+    exchange = report["seconds"]["collectives"]
+    assert report["seconds"]["compute_at_peak"] == pytest.approx(1.0)
+    assert report["collective_share_at_most"] == pytest.approx(exchange / (1.0 + exchange))
+    words = page.render(report | {"config": "c", "topology": "t", "command": [], "compiler": "c", "date": "d"})
+    assert "a step at the chip&#x27;s peak" in words or "a step at the chip's peak" in words
+
+
 def test_a_chip_of_two_devices_counts_both():
     machine = topology.parse("tpu7x:4x4x4")
     report = estimate.report(_config(), machine, _compiled(2 * GIB, machine="tpu7x:4x4x4"))
