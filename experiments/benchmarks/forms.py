@@ -14,7 +14,7 @@ from experiments import timing
 from experiments.benchmarks import decode
 from vasa_jax.ops import choice
 
-FORMS = {"conv3d": ("native", "depth_taps", "folded"), "warp": ("stacked", "corners")}
+FORMS = {"conv3d": ("native", "depth_taps", "folded"), "warp": ("stacked", "corners", "planes")}
 
 
 def run(options: dict[str, Any]) -> dict[str, Any]:

@@ -10,16 +10,16 @@ from vasa_jax.ops.warp import grid_sample
 
 
 @pytest.mark.parametrize(
-    ("backend", "conv3d", "warp"), [("cpu", "depth_taps", "stacked"), ("tpu", "native", "corners")]
+    ("backend", "forms"),
+    [
+        ("cpu", ("depth_taps", "stacked", "stacked")),
+        ("gpu", ("native", "corners", "stacked")),
+        ("tpu", ("native", "planes", "planes")),
+    ],
 )
-def test_another_backend_is_taken_only_inside_the_block(backend, conv3d, warp):
+def test_another_backend_is_taken_only_inside_the_block(backend, forms):
     with choice.as_on(backend):
-        assert (choice.backend(), choice.conv3d(16), choice.warp(3), choice.warp(2)) == (
-            backend,
-            conv3d,
-            warp,
-            "stacked",
-        )
+        assert (choice.backend(), choice.conv3d(16), choice.warp(3), choice.warp(2)) == (backend, *forms)
     assert choice.backend() == jax.default_backend()
 
 
@@ -32,7 +32,8 @@ def test_a_form_that_is_asked_for_wins():
 
 @pytest.mark.parametrize("padding", ["zeros", "border"])
 @pytest.mark.parametrize("axes", [2, 3])
-def test_both_forms_of_the_warp_are_one_warp(padding, axes):
+@pytest.mark.parametrize("form", ["corners", "planes"])
+def test_all_forms_of_the_warp_are_one_warp(form, padding, axes):
     rng = np.random.default_rng(axes)
     grid = rng.normal(size=(2, *(4, 5, 6)[:axes], 3)).astype(np.float32)
     coords = rng.uniform(-1.3, 1.3, (2, 7, axes)).astype(np.float32)
@@ -40,11 +41,9 @@ def test_both_forms_of_the_warp_are_one_warp(padding, axes):
     def run(grid, coords, form):
         return (grid_sample(grid, coords, padding, form) ** 2).sum(), grid_sample(grid, coords, padding, form)
 
-    (_, ours), (_, other) = (run(grid, coords, form) for form in ("corners", "stacked"))
+    (_, ours), (_, other) = (run(grid, coords, form) for form in (form, "stacked"))
     np.testing.assert_allclose(ours, other, atol=1e-5)
-    gradients = [
-        jax.grad(lambda *x, form=form: run(*x, form)[0], (0, 1))(grid, coords) for form in ("corners", "stacked")
-    ]
+    gradients = [jax.grad(lambda *x, form=form: run(*x, form)[0], (0, 1))(grid, coords) for form in (form, "stacked")]
     for a, b in zip(*gradients, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4)
 
@@ -53,6 +52,7 @@ def test_the_warp_keeps_the_grids_type_and_adds_in_float32():
     grid = jnp.asarray(np.random.default_rng(0).normal(size=(1, 4, 4, 4, 2)), jnp.bfloat16)
     coords = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (1, 9, 3)), jnp.float32)
     exact = grid_sample(grid.astype(jnp.float32), coords)
-    ours = grid_sample(grid, coords, form="corners")
-    assert ours.dtype == jnp.bfloat16
-    np.testing.assert_array_equal(ours, exact.astype(jnp.bfloat16))
+    for form in ("corners", "planes"):
+        ours = grid_sample(grid, coords, form=form)
+        assert ours.dtype == jnp.bfloat16
+        np.testing.assert_array_equal(ours, exact.astype(jnp.bfloat16))

@@ -1,8 +1,17 @@
 """Sizes: shapes, means kept, blocks undone."""
 
+import jax.numpy as jnp
 import numpy as np
 
-from vasa_jax.ops.resize import average_pool, depth_to_space, linear_resize, nearest_upsample, space_to_depth
+from vasa_jax.ops.resize import (
+    aligned_resize,
+    average_pool,
+    depth_to_space,
+    linear_resize,
+    nearest_upsample,
+    space_to_depth,
+)
+from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
 def test_space_to_depth_round_trip():
@@ -25,3 +34,11 @@ def test_linear_resize_keeps_constants_and_means():
     assert up.shape == (1, 8, 8, 2)
     np.testing.assert_allclose(linear_resize(np.ones_like(x), (8, 8)), 1.0, atol=1e-6)
     np.testing.assert_allclose(up[:, 3:5, 3:5].mean((1, 2)), x[:, 1:3, 1:3].mean((1, 2)), atol=1e-5)
+
+
+def test_aligned_resize_reads_a_grid_at_the_places_of_a_finer_one():
+    x = np.random.default_rng(3).normal(size=(2, 5, 1, 2)).astype(np.float32)
+    for source, sizes in ((x, (17, 3)), (np.tile(x, (1, 1, 7, 1)), (4, 9))):
+        places = jnp.broadcast_to(identity_grid(sizes), (2, *sizes, 2))
+        np.testing.assert_allclose(aligned_resize(source, sizes), grid_sample(source, places, "border"), atol=1e-5)
+    assert aligned_resize(x, (5, 1)) is x

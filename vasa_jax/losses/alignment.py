@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from vasa_jax import landmarks
 from vasa_jax.metrics.identity import SIDE, TEMPLATE, alignment_marks
+from vasa_jax.ops import precise
 from vasa_jax.ops.rotations import transform
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
@@ -30,7 +31,7 @@ def recognition_crop(
     cos, sin = (u * x + v * y).sum(-1) / spread, (v * x - u * y).sum(-1) / spread
     matrix = jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], -2)
     square = identity_grid((size, size)) * (1 - 1 / size) - middle
-    return grid_sample(image, jnp.einsum("bij,hwj->bhwi", matrix, square) + place[:, None], "border")
+    return grid_sample(image, precise.einsum("bij,hwj->bhwi", matrix, square) + place[:, None], "border")
 
 
 def eye_crops(image: Float[Array, "b h w c"], points: Float[Array, "b k 3"], size: int) -> Float[Array, "n s s c"]:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from vasa_jax.models.layers import BLOCK, Conv, ResNet
 from vasa_jax.models.resnet import DeepResNet
+from vasa_jax.ops import precise
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
@@ -32,7 +33,7 @@ def aligned_crop(
     roll, shift, scale = pose[:, 2], pose[:, 3:5], pose[:, 6]
     cos, sin = jnp.cos(roll), jnp.sin(roll)
     rotation = jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], -2) * scale[:, None, None]
-    coords = jnp.einsum("bij,hwj->bhwi", rotation, square) + shift[:, None, None]
+    coords = precise.einsum("bij,hwj->bhwi", rotation, square) + shift[:, None, None]
     return grid_sample(image, coords / span, "border")
 
 

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vasa_jax.models.layers import BLOCK, Conv, ResBlock, StyleNorm
+from vasa_jax.ops import precise
 from vasa_jax.ops.conv3d import fold_depth
-from vasa_jax.ops.resize import depth_to_space, nearest_upsample, space_to_depth
+from vasa_jax.ops.resize import aligned_resize, depth_to_space, nearest_upsample, space_to_depth
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
 FINE_REACH = 0.12
@@ -81,8 +82,8 @@ class Generator(nn.Module):
         logits = Conv(candidates.shape[1], standardise=False, use_bias=True)(nn.relu(StyleNorm()(x)))
         # The planes share the face's motion; start with more trust in them than in standing still.
         share = jax.nn.softmax(logits.astype(jnp.float32), -1)
-        coords = jnp.einsum("bzhwc,bhwz->bhwc", candidates, share)
-        fine = resize_coords(coords, size)
+        coords = precise.einsum("bzhwc,bhwz->bhwc", candidates, share)
+        fine = aligned_resize(coords, size)
         moved = grid_sample(picture, fine, "border")
         return {"moved": moved, "coords": fine, "still": share[..., -1]}
 
@@ -91,13 +92,5 @@ class Generator(nn.Module):
         zeros = nn.initializers.zeros
         offsets = Conv(2, standardise=False, use_bias=True, init=zeros, name="fine_flow")(nn.relu(x))
         offsets = FINE_REACH * jnp.tanh(offsets.astype(jnp.float32))
-        fine = coords + resize_coords(offsets, picture.shape[1:3])
+        fine = coords + aligned_resize(offsets, picture.shape[1:3])
         return {"moved": grid_sample(picture, fine, "border"), "coords": fine}
-
-
-def resize_coords(coords: Float[Array, "b y x 2"], size: tuple[int, int]) -> Float[Array, "b h w 2"]:
-    """Refines a field of coordinates whose cells' centres span -1..1 to a picture's pixels."""
-    if coords.shape[1:3] == size:
-        return coords
-    places = jnp.broadcast_to(identity_grid(size), (coords.shape[0], *size, 2))
-    return grid_sample(coords, places, "border")

@@ -55,6 +55,8 @@ def warp(axes: int) -> str:
     """Form of `ops.warp.grid_sample` for volumes (3 axes) and pictures (2)."""
     if form := _forced.get().get("warp"):
         return form
+    if backend() == "tpu":
+        return "planes"
     return "stacked" if backend() == "cpu" or axes == 2 else "corners"
 
 

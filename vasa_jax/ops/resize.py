@@ -2,7 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from vasa_jax.ops import precise
 
 
 def average_pool(x: Array, factors: tuple[int, ...]) -> Array:
@@ -28,6 +31,22 @@ def nearest_upsample(x: Array, factors: tuple[int, ...]) -> Array:
 def linear_resize(x: Array, sizes: tuple[int, ...]) -> Array:
     """Linear interpolation of the axes between the first and the last to `sizes` (half-pixel centres)."""
     return jax.image.resize(x, (x.shape[0], *sizes, x.shape[-1]), "linear", antialias=False)
+
+
+def aligned_resize(x: Float[Array, "b y x c"], sizes: tuple[int, int]) -> Float[Array, "b h w c"]:
+    """Linear interpolation to `sizes`, the centres of the end cells staying where they are ("align corners").
+
+    As two matrix products in full float32, since x may hold coordinates.
+    """
+    if x.shape[1:3] == sizes:
+        return x
+    rows, columns = (_aligned_weights(have, want) for have, want in zip(x.shape[1:3], sizes, strict=True))
+    return precise.einsum("hy,byxc,wx->bhwc", rows, x, columns)
+
+
+def _aligned_weights(have: int, want: int) -> Float[np.ndarray, "want have"]:
+    places = np.linspace(0.0, have - 1.0, want) if want > 1 else np.full(1, (have - 1.0) / 2)
+    return np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(have))).astype(np.float32)
 
 
 def space_to_depth(x: Float[Array, "b h w c"], block: int) -> Float[Array, "b y x d"]:

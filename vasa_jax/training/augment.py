@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from vasa_jax import landmarks
 from vasa_jax.landmarks import MARGIN
 from vasa_jax.models.dynamics_encoder import aligned_crop
+from vasa_jax.ops import precise
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
@@ -102,7 +103,7 @@ def _augment_one(stored, who, key, size, config):
     shift = jnp.clip(config.shift * draw[2:], -0.2, 0.2)
     rotation = jnp.asarray([[jnp.cos(roll), -jnp.sin(roll)], [jnp.sin(roll), jnp.cos(roll)]])
     # Where a cell u of the new picture reads the stored frame: x = zoom R u + shift + d(.).
-    places = zoom * identity_grid((size, size)) @ rotation.T + shift
+    places = zoom * precise.matmul(identity_grid((size, size)), rotation.T) + shift
     places = places + _displacement(who["control"], places)
     image = grid_sample(frame[None], places[None] / MARGIN, "border")[0]
     image = _recolour(image, who)
@@ -114,9 +115,9 @@ def _augment_one(stored, who, key, size, config):
     origin = flat
     for _ in range(3):
         origin = flat - _displacement(who["control"], origin)
-    moved = (origin - shift) @ rotation / zoom
+    moved = precise.matmul(origin - shift, rotation) / zoom
     points = jnp.concatenate([moved, points[:, 2:] / zoom], -1)
-    translation = jnp.concatenate([(pose[3:5] - shift) @ rotation / zoom, pose[5:6] / zoom])
+    translation = jnp.concatenate([precise.matmul(pose[3:5] - shift, rotation), pose[5:6]]) / zoom
     pose = jnp.concatenate([pose[:2], pose[2:3] - roll, translation, pose[6:] / zoom])
     mirrored = _mirror(image, points, pose, labels, matte)
     return jax.tree.map(lambda a, b: jnp.where(who["flip"], a, b), mirrored, (image, points, pose, labels, matte))

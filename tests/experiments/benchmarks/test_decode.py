@@ -86,7 +86,7 @@ def test_forms_are_compared_each_under_its_own_choice(monkeypatch):
         report = forms.run({"configs": ["any"], "batches": [2], "dtype": None, "rounds": 3})["any"]["decode 2"]
     assert report["warp corners"]["share_p50"] == 1.0 and report["picked"]["n"] == 3
     assert taken == [("folded", "stacked"), ("native", "stacked"), ("depth_taps", "stacked")] + [
-        ("folded", "stacked"), ("folded", "stacked"), ("folded", "corners"),
+        ("folded", "stacked"), ("folded", "stacked"), ("folded", "corners"), ("folded", "planes"),
     ]  # fmt: skip
 
 

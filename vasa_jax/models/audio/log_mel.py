@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from vasa_jax.ops import precise
+
 SAMPLE_RATE = 16_000
 HOP = 160
 WINDOW = 400
@@ -69,7 +71,7 @@ def mel_power(audio: Float[Array, "*b n"], bands: int) -> Float[Array, "*b s ban
     window = _window()
     spectrum = jnp.fft.rfft(overlapping * window, n=FFT)
     power = (jnp.square(spectrum.real) + jnp.square(spectrum.imag)) * (2.0 / (FFT * np.square(window).sum()))
-    return jnp.einsum("...sf,fm->...sm", power, mel_filterbank(bands))
+    return precise.einsum("...sf,fm->...sm", power, mel_filterbank(bands))
 
 
 def speech_level(power: Float[Array, "*b s bands"]) -> Float[Array, "*b"]:
