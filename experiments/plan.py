@@ -6,7 +6,8 @@
 
 TPU topologies need libtpu (`pip install 'vasa_jax[tpu]'`), not a TPU. Nothing is run: bytes are what the compiler has
 placed, seconds what it reckons, exchanges between chips what their links carry at most. A compilation takes minutes to
-hours of one core; it is kept, so the same question is answered at once the second time.
+hours of one core; it is kept, so the same question is answered at once the second time. --placement stops it when it
+has placed the memory, after minutes.
 """
 
 import sys
@@ -40,6 +41,9 @@ EFFORT = flags.DEFINE_float(
     "How hard the compiler tries: -1 for memory and exchanges alone, in a fraction of the time.",
     lower_bound=-1,
     upper_bound=1,
+)
+PLACEMENT = flags.DEFINE_bool(
+    "placement", False, "Stop the compiler when it has placed the memory: bytes and exchanges in minutes, no seconds."
 )
 SCALING = flags.DEFINE_bool("scaling", False, "Compile for one host as well: how well does the pod scale from it?")
 PAGE = flags.DEFINE_string("page", None, "Write the result as one HTML page, which loads nothing from elsewhere.")
@@ -86,11 +90,12 @@ def _head(machine: Any) -> dict[str, Any]:
 
 
 def _plan(config: Any, machine: Any, spread: Any = None) -> dict[str, Any]:
-    from experiments.planning import estimate, step
+    from experiments.planning import estimate, placement, step
 
     spread = spread or step.layout(config, machine, BATCH.value)
+    compile_step = placement.compile_apart if PLACEMENT.value else step.compile_step
     print(f"{machine.name}: {spread}; tracing", flush=True)
-    return estimate.report(config, machine, step.compile_step(config, machine, spread))
+    return estimate.report(config, machine, compile_step(config, machine, spread))
 
 
 def _search(config: Any, machine: Any) -> dict[str, Any]:
@@ -112,7 +117,7 @@ def _search(config: Any, machine: Any) -> dict[str, Any]:
 
 def _scaling(config: Any, machine: Any, report: dict[str, Any]) -> dict[str, Any]:
     """The same items a device on one host: what the pod loses of each device's speed."""
-    from experiments.planning import step
+    from experiments.planning import estimate, step
 
     mesh = report["mesh"]
     host = machine.one_host
@@ -120,10 +125,10 @@ def _scaling(config: Any, machine: Any, report: dict[str, Any]) -> dict[str, Any
     fsdp = min(mesh["fsdp"], parts)
     spread = step.Layout((parts // fsdp, fsdp, mesh["tensor"]), report["batch_per_device"])
     small = _plan(config, host, spread)
-    efficiency = small["step_seconds"] / report["step_seconds"] if report["step_seconds"] else None
-    return {"scaling": {"from": host.name, "efficiency": efficiency, **_short(small)}}
+    return {"scaling": {"from": host.name, **estimate.efficiency(report, small), **_short(small)}}
 
 
+_LARGEST = 4
 _SHORT = ("batch_size", "batch_per_device", "fits", "bytes_per_chip", "step_seconds", "items_per_second")
 
 
@@ -152,17 +157,21 @@ def _print(report: dict[str, Any]) -> None:
         print(f"  {span(report['days'])} for {report['steps']:,} steps (estimated; nothing was run)")
         print(f"  exchanges: {100 * report['collective_share']:.1f} % of the step")
     elif report["seconds"]["compute_at_peak"]:
-        print("  seconds are not estimated: with less effort the compiler takes slower convolutions")
-        print(f"  computing takes {1e3 * report['seconds']['compute_at_peak']:.0f} ms at the chip's peak, ", end="")
+        why = "the compiler was stopped" if report["placed_only"] else "with less effort it takes slower convolutions"
+        print(f"  seconds are not estimated: {why}")
+        print(f"  computing takes {1e3 * report['seconds']['compute_at_peak']:.3g} ms at the chip's peak, ", end="")
         print(f"beside which exchanges are {100 * report['collective_share_at_most']:.1f} %")
     for name, size in report["parts_per_device"].items():
         print(f"  {name:<28} {gib(size):>12} a device")
     for name, size in report["bytes_per_device"].items():
         print(f"  compiled: {name:<18} {gib(size):>12} a device")
+    for row in report["largest"][:_LARGEST]:
+        print(f"  one place: {gib(row['bytes']):>26} a device, {row['arrays'][:80]}")
     for row in report["collectives"]:
         print(f"  {row['count']:>4} x {row['kind']} over {row['ways']} devices: {gib(row['bytes'])}")
     if scaling := report.get("scaling"):
-        share = "unknown" if scaling["efficiency"] is None else f"{100 * scaling['efficiency']:.1f} %"
+        least = "at least " if scaling["bound"] else ""
+        share = "unknown" if scaling["efficiency"] is None else f"{least}{100 * scaling['efficiency']:.1f} %"
         print(f"  speed of a device beside {scaling['from']}: {share}")
     if report["suggestion"]:
         print(f"  to make it fit: {report['suggestion']}")

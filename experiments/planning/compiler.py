@@ -19,6 +19,9 @@ from absl import logging
 
 from vasa_jax import files
 
+Place = Callable[[Any], tuple[dict[str, Any], str]]
+"""Lowered program -> bytes by part on a device and largest arrays, and its text."""
+
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "": 1}
 _SIZE = r"([\d.]+)([KMGT]?)"
 _FULL = re.compile(rf"Used {_SIZE} of {_SIZE} hbm")
@@ -36,8 +39,18 @@ def effort() -> float:
     return jax.config.jax_exec_time_optimization_effort
 
 
+def _say(text: str) -> None:
+    print(text, flush=True)  # a process that is ended would take it along
+
+
 def compile_kept(
-    lowered: Any, key: str, *, memory: int, arguments: int, say: Callable[[str], None] = print
+    lowered: Any,
+    key: str,
+    *,
+    memory: int,
+    arguments: int,
+    place: Place | None = None,
+    say: Callable[[str], None] = _say,
 ) -> dict[str, Any]:
     """What the compiler made of a lowered step, from the cache where it is there.
 
@@ -46,36 +59,49 @@ def compile_kept(
       key: the device and the compiler's version; with the program it names what is kept.
       memory: bytes a device has for a program.
       arguments: bytes of the step's arguments on a device.
+      place: compiles as far as memory is placed, in place of all; see `Place`.
       say: told when the compiler begins.
 
     Returns:
       fits, bytes by part and in total, hbm, operations_compiled, bytes_accessed, step_seconds_reckoned (None where the
-      compiler reckons none), compile_seconds, effort where it is not 0; `text`: path of the
-      program's text, where it was compiled and kept.
+      compiler reckons none), compile_seconds, effort where it is not 0, placed where it was only placed; `text`: path
+      of the program's text, where it was compiled and kept.
     """
-    folder = cache()
     key = f"{key} effort {effort()}" if effort() else key
     name = hashlib.sha256(f"{key} {lowered.as_text()}".encode()).hexdigest()[:24]
+    folder = cache()
+    if place and not (folder / f"{name}.json").is_file():
+        name += "-placed"
     kept, text = folder / f"{name}.json", folder / f"{name}.hlo.gz"
-    if kept.is_file():
-        found = json.loads(kept.read_text(encoding="utf-8"))
-        return found | ({"text": str(text)} if text.is_file() else {})
-    say(f"compiling for {key}; the result will be kept as {kept}")
-    start = time.monotonic()
-    try:
-        compiled = lowered.compile()
-    except jax.errors.JaxRuntimeError as error:
-        found = too_large(str(error), arguments)
-        files.write_text(folder / f"{name}.txt", str(error))  # it lists the largest allocations
-    else:
-        found = analysis(compiled, memory)
-        with files.replacing(text) as temporary:
-            temporary.write_bytes(gzip.compress(compiled.as_text().encode(), compresslevel=4))
-    found["compile_seconds"] = round(time.monotonic() - start, 1)
-    if effort():
-        found["effort"] = effort()
-    files.write_json(kept, found)
+    if not kept.is_file():
+        say(f"compiling for {key}; the result will be kept as {kept}")
+        start = time.monotonic()
+        try:
+            found, words = _placed(lowered, place, memory) if place else _compiled(lowered, memory)
+        except jax.errors.JaxRuntimeError as error:
+            found = too_large(str(error), arguments)
+            files.write_text(folder / f"{name}.txt", str(error))  # it lists the largest allocations
+        else:
+            with files.replacing(text) as temporary:
+                temporary.write_bytes(gzip.compress(words.encode(), compresslevel=4))
+        found["compile_seconds"] = round(time.monotonic() - start, 1)
+        if effort():
+            found["effort"] = effort()
+        files.write_json(kept, found)
+    found = json.loads(kept.read_text(encoding="utf-8"))
     return found | ({"text": str(text)} if text.is_file() else {})
+
+
+def _compiled(lowered: Any, memory: int) -> tuple[dict[str, Any], str]:
+    compiled = lowered.compile()
+    return analysis(compiled, memory), compiled.as_text()
+
+
+def _placed(lowered: Any, place: Place, memory: int) -> tuple[dict[str, Any], str]:
+    found, words = place(lowered)
+    total = sum(found["bytes"].values())
+    found["bytes"] |= {"total": total}
+    return found | {"fits": total <= memory, "hbm": memory, "placed": True}, words
 
 
 def text_of(found: dict[str, Any]) -> str:

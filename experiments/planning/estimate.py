@@ -22,7 +22,8 @@ def step_seconds(machine: Topology, compiled: Compiled) -> dict[str, float | Non
     bytes that must leave a device over what its links carry, without latency.
 
     A compiler that was told to try less (effort below 0) takes convolutions that are 4 to 26 times slower by its own
-    cycles (results/tpu_probes.json), which say nothing of a real run: computing and the step are then None.
+    cycles (results/tpu_probes.json), which say nothing of a real run: computing and the step are then None, as they are
+    for a compiler that was stopped before it wrote code.
     """
     names = ("compute", "compute_at_least", "compute_at_peak", "collectives", "step")
     seconds = dict.fromkeys(names) | {"compute_at_least": compiled.found.get("step_seconds_reckoned")}
@@ -31,7 +32,7 @@ def step_seconds(machine: Topology, compiled: Compiled) -> dict[str, float | Non
     seconds["collectives"] = exchange_seconds(machine, compiled.program)
     if operations := compiled.found.get("operations_compiled"):
         seconds["compute_at_peak"] = operations * machine.chip.devices / machine.chip.peak
-    if compiled.found.get("effort", 0.0) >= 0:
+    if compiled.found.get("effort", 0.0) >= 0 and not compiled.found.get("placed"):
         seconds["compute"] = compiled.program.cycles / machine.chip.clock
         seconds["step"] = seconds["compute"] + seconds["collectives"]
     return seconds
@@ -83,11 +84,29 @@ def report(config: ml_collections.ConfigDict, machine: Topology, compiled: Compi
         "loops_of_unknown_length": compiled.program.open_loops if compiled.program else None,
         "bytes_per_device": found["bytes"],
         "parts_per_device": compiled.parts,
+        "largest": found.get("largest", []),
         "operations_compiled": found.get("operations_compiled"),
         "compile_seconds": found.get("compile_seconds"),
         "effort": found.get("effort", 0.0),
+        "placed_only": found.get("placed", False),
         "suggestion": "" if found["fits"] else suggestion(config, machine, compiled),
     }
+
+
+def efficiency(pod: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
+    """Speed of a device of the pod beside one of the host, with as many items each.
+
+    Where the compiler gave seconds for both, by these. Else computing counts at the chip's peak, the same for both:
+    exchanges weigh most then, and "efficiency" is the least that it can be ("bound").
+    """
+    ours, theirs = pod["step_seconds"], host["step_seconds"]
+    if ours and theirs:
+        return {"efficiency": theirs / ours, "bound": False}
+    peaks = [report["seconds"]["compute_at_peak"] for report in (pod, host)]
+    if None in peaks:
+        return {"efficiency": None, "bound": False}
+    ours, theirs = (min(peaks) + report["seconds"]["collectives"] for report in (pod, host))
+    return {"efficiency": theirs / ours, "bound": True}
 
 
 def suggestion(config: ml_collections.ConfigDict, machine: Topology, compiled: Compiled) -> str:

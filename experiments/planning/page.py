@@ -53,7 +53,8 @@ def _stats(report: dict[str, Any]) -> Iterable[tuple[str, str]]:
         yield "of that is exchange, at most", f"{100 * report['collective_share_at_most']:.1f} %"
     if scaling := report.get("scaling"):
         if scaling["efficiency"] is not None:
-            yield f"of a device's speed in {scaling['from']}", f"{100 * scaling['efficiency']:.0f} %"
+            least = ", at least" if scaling.get("bound") else ""
+            yield f"of a device's speed in {scaling['from']}{least}", f"{100 * scaling['efficiency']:.0f} %"
 
 
 def _shares(report: dict[str, Any]) -> list[tuple[str, int]]:
@@ -64,7 +65,8 @@ def _shares(report: dict[str, Any]) -> list[tuple[str, int]]:
     held = {name: size for name, size in report["parts_per_device"].items() if name != "gradients"}
     padding = max(placed["arguments"] - sum(held.values()), 0)
     rows = [*held.items(), ("padding of these", padding)]
-    return rows + [(name, placed[name]) for name in ("temporary", "outputs_not_in_place", "program")]
+    beside = ("temporary", "outputs_not_in_place", "program")  # no program where the compiler was stopped before it
+    return rows + [(name, placed[name]) for name in beside if name in placed]
 
 
 def _bar(report: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The real train step of a configuration, laid out over devices that need not exist."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ from experiments import dry_run
 from experiments.planning import compiler, program, topology
 from experiments.planning.topology import Topology
 from vasa_jax.ops import choice
+from vasa_jax.training import flops
 from vasa_jax.training.partition import AXES, mesh_partitioner, mesh_shape
 
 
@@ -49,14 +51,17 @@ class Compiled(NamedTuple):
     program: program.Program | None
 
 
-def compile_step(config: ml_collections.ConfigDict, machine: Topology, spread: Layout) -> Compiled:
-    """Compiles the step, or takes from the cache what compiling it gave."""
+def compile_step(
+    config: ml_collections.ConfigDict, machine: Topology, spread: Layout, *, place: Callable | None = None
+) -> Compiled:
+    """Compiles the step, or takes from the cache what compiling it gave. `place`: see `compiler.compile_kept`."""
     devices = machine.devices()
     partitioner = mesh_partitioner(config, dict(zip(AXES, spread.mesh)), devices)
     with choice.as_on("tpu" if machine.chip else "cpu"):
         make, state, batch = dry_run.pure_step(config, spread.batch_size, partitioner.batch_parts)
         step = partitioner.step(make, state)
-        lowered = step.trace(state, batch, dry_run.example_key()).lower()
+        traced = step.trace(state, batch, dry_run.example_key())
+        lowered = traced.lower()
     layouts = partitioner.shardings(state)
     parts = bytes_by_part(state, layouts, batch, partitioner.batch_parts)
     held = sum(size for name, size in parts.items() if name != "gradients")
@@ -65,8 +70,11 @@ def compile_step(config: ml_collections.ConfigDict, machine: Topology, spread: L
         f"{machine.name} {topology.compiler(machine)}",
         memory=machine.memory_of_device,
         arguments=held,
+        place=place,
     )
     text = compiler.text_of(found)
+    # Asked for by the program, where the compiler was stopped before it counted its own.
+    found = {"operations_compiled": flops.of_jaxpr(traced.jaxpr) / machine.count} | found
     return Compiled(spread, found, parts, program.read(text, machine.count) if text else None)
 
 

@@ -22,6 +22,11 @@ def count(fn: Callable[..., Any], *args: Any) -> int:
     with choice.as_on("tpu"):
         # A function of its own: JAX would hand back what it traced of `fn` for this machine.
         closed = jax.make_jaxpr(lambda *args: fn(*args))(*args)
+    return of_jaxpr(closed)
+
+
+def of_jaxpr(closed: core.ClosedJaxpr) -> int:
+    """Operations of a traced program, with what its backward pass computes again."""
     return _count(closed.jaxpr)
 
 

@@ -76,8 +76,13 @@ def test_advice_goes_to_the_largest_part(compiled, config, words):
     assert re.search(words, report["suggestion"]), report["suggestion"]
 
 
-def test_the_page_says_what_the_report_says():
-    report = estimate.report(_config(), topology.parse("v5e:16x16"), _compiled(40 * GIB, items=8))
+@pytest.mark.parametrize("placed", [False, True])
+def test_the_page_says_what_the_report_says(placed):
+    compiled = _compiled(40 * GIB, items=8)
+    if placed:  # the compiler was stopped before there was a program
+        compiled.found.update(placed=True, operations_compiled=1e12)
+        compiled.found["bytes"].pop("program", None)
+    report = estimate.report(_config(), topology.parse("v5e:16x16"), compiled)
     report |= {
         "config": "face/small",
         "topology": "v5e:16x16",
@@ -88,3 +93,20 @@ def test_the_page_says_what_the_report_says():
     text = page.render(report | {"tried": [{**report, "mesh": (256, 1, 1)}]})
     assert "Does not fit" in text and "all-reduce" in text and "--batch_per_device=3" in text
     assert "&lt;x&gt;" in text and "http" not in text and "<script" not in text
+
+
+def test_a_pods_speed_beside_one_host():
+    machine, compiled = topology.parse("v5e:16x16"), _compiled(GIB)
+    whole = estimate.report(_config(), machine, compiled)
+    alone = whole | {"step_seconds": 0.4}
+    assert estimate.efficiency(whole, alone) == {"efficiency": 0.4 / whole["step_seconds"], "bound": False}
+    compiled.found.update(placed=True, operations_compiled=19.7e12)
+    placed = estimate.report(_config(), machine, compiled)
+    exchange = placed["seconds"]["collectives"]
+    alone = placed | {"seconds": {"compute_at_peak": 0.2, "collectives": 0.0}}
+    assert placed["step_seconds"] is None
+    # One of both without seconds: computing is then the same for both, the smaller number of operations at the peak.
+    expected = {"efficiency": pytest.approx(0.1 / (0.1 + exchange)), "bound": True}
+    assert estimate.efficiency(placed, alone) == estimate.efficiency(placed, alone | {"step_seconds": 0.4}) == expected
+    nothing = placed | {"seconds": {"compute_at_peak": None, "collectives": None}}
+    assert estimate.efficiency(placed, nothing)["efficiency"] is None
