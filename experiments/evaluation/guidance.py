@@ -13,11 +13,12 @@ from jaxtyping import Float
 
 from experiments.evaluation import tables
 from experiments.evaluation.windows import Windows
-from vasa_jax.metrics import angles, bootstrap, mouth_changes
+from vasa_jax.metrics import angles, bootstrap, motion_statistics, mouth_changes
 
 ROWS = ((0, 0, 50), (0, 1, 50), (0, 2, 50), (0.5, 1, 50), (1, 1, 50), (2, 1, 50), (0.5, 1, 10))
 """Guidance by audio, by gaze, and steps: the rows of the paper's table, in its order."""
 _COLUMNS = ("mouth_changes", "mouth_changes_wrong", "mouth_amplitude", "head_degrees", "gaze_degrees", "log_scale")
+_MOVEMENT = ("rotation", "dynamics", "within_0.8_to_1.1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,23 @@ class Table:
         rows = [self._one(k, raw) for k, raw in enumerate(self.windows.raw(motion))]
         return {name: bootstrap.mean_interval([row.get(name, np.nan) for row in rows]) for name in _COLUMNS}
 
+    def movement(self, motion: Float[np.ndarray, "b w m"]) -> dict[str, Any]:
+        """How much the windows move over the real ones, by kind of window; kinds of one window are left out."""
+        made, real = self._moving(motion), self._moving(self.windows.real)
+        return {kind: motion_statistics.movement_summary(made[kind], real[kind]) for kind in made}
+
+    def movement_of_halves(self) -> dict[str, Any]:
+        """The same of every other real window over the rest: what this many windows tell of a perfect model."""
+        kinds = self._moving(self.windows.real)
+        return {kind: motion_statistics.movement_summary(real[::2], real[1::2]) for kind, real in kinds.items()}
+
+    def _moving(self, motion: Float[np.ndarray, "b w m"]) -> dict[str, list[np.ndarray]]:
+        raw = self.windows.raw(motion)
+        kinds = {"speech": np.flatnonzero(self.speech), "heads": np.flatnonzero(~self.speech)}
+        return {
+            kind: [raw[k][self.windows.valid[k]] for k in chosen] for kind, chosen in kinds.items() if len(chosen) > 1
+        }
+
     def _one(self, k: int, raw: Float[np.ndarray, "w m"]) -> dict[str, float]:
         turned = angles.rotation_error(raw[1:, :3], raw[:-1, :3]).mean()
         found = {"head_degrees": float(turned)}
@@ -66,8 +84,9 @@ class Table:
         report = {"windows": len(self.speech), "of_speech": int(self.speech.sum()), "sampler": method, "rows": []}
         for audio, gaze, steps in rows:
             made = self.windows.solve(method, steps, {"audio": audio, "gaze": gaze})
-            report["rows"].append({"audio": audio, "gaze": gaze, "steps": steps, **self.score(made)})
-        report["real"] = self.score(self.windows.real)
+            found = self.score(made) | {"movement": self.movement(made)}
+            report["rows"].append({"audio": audio, "gaze": gaze, "steps": steps, **found})
+        report["real"] = self.score(self.windows.real) | {"movement": self.movement_of_halves()}
         return report
 
 
@@ -77,3 +96,7 @@ def show(report: dict[str, Any]) -> None:
     named.append(("real, encoded", report["real"]))
     lines = [[name, *(tables.cell(row[column]["mean"]) for column in _COLUMNS)] for name, row in named]
     tables.show(f"guidance ({report['windows']} windows)", ["audio, gaze, steps", *_COLUMNS], lines)
+    for kind in report["real"]["movement"]:
+        lines = [[name, *(tables.cell(row["movement"][kind][c], 2) for c in _MOVEMENT)] for name, row in named]
+        lines[-1][0] = "real, half over half"
+        tables.show(f"movement of {kind} over the real windows'", ["audio, gaze, steps", *_MOVEMENT], lines)

@@ -85,9 +85,10 @@ class MotionSuite:
         baselines = {speaker: Baselines.fit(train, speaker) for speaker in speakers}
         rows = [self._row(k, sentences, baselines) for k in range(len(sentences))]
         report = {"n": len(sentences), "mouth": mouth_table(rows), "silence": _silence(rows)}
-        report |= {"blinks": _blinks(sentences), "seeds": _seeds(rows), "movement": movement(sentences)}
+        report |= {"blinks": _blinks(sentences), "seeds": _seeds(rows)}
         cut = [s.generated[: len(s.encoded)] for s in sentences]
         report["alive"] = talking_heads.liveliness(cut, [s.encoded for s in sentences])
+        report["movement"] = report["alive"]["movement"]
         report["baseline_clips"] = {speaker: baseline.clips for speaker, baseline in baselines.items()}
         report["clips"] = rows
         return report
@@ -194,15 +195,6 @@ def _blinks(sentences: Sequence[Sentence]) -> dict[str, Any]:
         count, frames = (sum(x) for x in zip(*((len(blinks.find_blinks(r.lids)), len(r.lids)) for r in readings)))
         report[name] = {"count": count, "frames": frames, "per_minute": blinks.blinks_per_minute(count, frames)}
     return report
-
-
-def movement(sentences: Sequence[Sentence]) -> dict[str, Any]:
-    """Standard deviation within clips of generated over re-encoded real motion: per value, and averaged by kind."""
-    made = [s.generated[: len(s.encoded)] for s in sentences]
-    ratio = motion_statistics.movement_ratio(made, [s.encoded for s in sentences])
-    kinds = {"rotation": ratio[:3], "translation": ratio[3:6], "scale": ratio[6:7], "dynamics": ratio[7:]}
-    known = {name: part[np.isfinite(part)] for name, part in kinds.items()}
-    return {name: float(part.mean()) if len(part) else np.nan for name, part in known.items()} | {"per_value": ratio}
 
 
 def show(report: dict[str, Any]) -> None:

@@ -217,7 +217,5 @@ def liveliness(made: Sequence[Float[np.ndarray, "t m"]], real: Sequence[Float[np
             for part, at in (("rotation", slice(0, 3)), ("dynamics", slice(7, None)))
         }
     report["range_degrees"] = {n: motion_statistics.pose_range(c) for n, c in (("generated", made), ("real", real))}
-    ratio = motion_statistics.movement_ratio(made, real)
-    report["movement"] = {"per_value": ratio, "mean": float(np.nanmean(ratio))}
-    report["movement"]["within_0.8_to_1.1"] = float(np.mean((ratio >= 0.8) & (ratio <= 1.1)))
+    report["movement"] = motion_statistics.movement_summary(made, real)
     return report

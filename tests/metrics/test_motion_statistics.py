@@ -49,3 +49,13 @@ def test_pose_range_in_degrees() -> None:
     found = stats.pose_range([still, turned])
     np.testing.assert_allclose(found["within_clips"], [0, 45, 0], atol=1e-6)
     assert found["all"][1] == pytest.approx(90, abs=1)
+
+
+def test_the_summary_of_movement_knows_the_kinds_and_the_bounds():
+    rng = np.random.default_rng(2)
+    real = [rng.normal(size=(50, 10)) for _ in range(3)]
+    by = np.asarray([0.5] * 3 + [0.79, 0.81, 1.09] + [1.11] + [1.0, 1.0, 0.0])
+    found = stats.movement_summary([clip * by for clip in real], real)
+    assert found["rotation"] == pytest.approx(0.5) and found["scale"] == pytest.approx(1.11)
+    assert found["dynamics"] == pytest.approx(2 / 3) and found["mean"] == pytest.approx(by.mean())
+    assert found["within_0.8_to_1.1"] == pytest.approx(0.4)

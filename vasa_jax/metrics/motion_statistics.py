@@ -1,6 +1,7 @@
 """Whether generated motion moves as much as real motion, and differs where nothing determines it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -24,6 +25,24 @@ def movement_ratio(
     """`movement` of made over real motion, per value: 1 as lively as real, 0 frozen; NaN where real does not move."""
     above, below = movement(made), movement(real)
     return np.where(below > _TINY, above / np.maximum(below, _TINY), np.nan)
+
+
+def movement_summary(
+    made: Sequence[Float[np.ndarray, "t m"]], real: Sequence[Float[np.ndarray, "t m"]]
+) -> dict[str, Any]:
+    """`movement_ratio` averaged by kind and over all, the share of values from 0.8 to 1.1, and per value."""
+    ratio = movement_ratio(made, real)
+    kinds = {
+        "rotation": ratio[:3],
+        "translation": ratio[3:6],
+        "scale": ratio[6:7],
+        "dynamics": ratio[7:],
+        "mean": ratio,
+    }
+    known = {name: part[np.isfinite(part)] for name, part in kinds.items()}
+    report: dict[str, Any] = {name: float(part.mean()) if len(part) else np.nan for name, part in known.items()}
+    report["within_0.8_to_1.1"] = float(np.mean((ratio >= 0.8) & (ratio <= 1.1)))
+    return report | {"per_value": ratio}
 
 
 def head_difference(a: Float[np.ndarray, "t 3"], b: Float[np.ndarray, "t 3"]) -> dict[str, float]:

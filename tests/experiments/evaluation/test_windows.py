@@ -58,6 +58,7 @@ class Known:
 
     def __init__(self, batch):
         self.real = batch["motion"][:, CONFIG.context :]
+        self.valid = batch["valid"][:, CONFIG.context :]
         self.asked = []
 
     def solve(self, method, count, scales=None):
@@ -98,6 +99,13 @@ def test_the_table_of_guidance(capsys):
     assert real["mouth_changes_wrong"]["mean"] < 0.95 and real["head_degrees"]["mean"] == 0.0
     assert real["gaze_degrees"]["mean"] == pytest.approx(0, abs=1e-3) and real["gaze_degrees"]["n"] == 2
     assert real["log_scale"]["mean"] == pytest.approx(0, abs=1e-6)
+    made = report["rows"][0]["movement"]["speech"]  # `Known` moves by a fiftieth too much in 50 steps
+    assert made["dynamics"] == pytest.approx(1.02, abs=1e-4) and made["within_0.8_to_1.1"] > 0
+    assert real["movement"]["heads"]["dynamics"] != pytest.approx(1.0, abs=1e-6)
     json.dumps(tables.plain(report), allow_nan=False)
     guidance.show(report)
+    assert "movement of heads" in capsys.readouterr().out
+    few = guidance.Table(Face(), held, batch, np.asarray([True, True, True, False]), (0.1, 0.1)).run()
+    assert list(few["real"]["movement"]) == ["speech"]
+    guidance.show(few)
     assert "0.5, 1, 10" in capsys.readouterr().out
