@@ -2,13 +2,10 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 
 import pytest
 
-from tests.training import killed, toy
+from tests.training import hosts, killed, toy
 from tests.training.killed import Kill
 from vasa_jax.training import checkpoint, integrity, loop
 from vasa_jax.training.signals import stop_requests
@@ -53,28 +50,8 @@ def test_a_child_that_is_asked_to_stop_leaves_with_42(tmp_path, compile_cache):
     assert ended.code == 42 and checkpoint.steps(tmp_path / "run" / "checkpoints")[-1] in (9, 10)
 
 
-def _two_hosts(workdir, cache, stop_at):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    words = [sys.executable, "-m", "tests.training.two_hosts"]
-    hosts = [
-        subprocess.Popen(
-            [*words, str(host), str(port), str(workdir), str(cache), str(stop_at)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for host in range(2)
-    ]
-    outputs = [host.communicate(timeout=600)[0] for host in hosts]
-    assert [host.returncode for host in hosts] == [0, 0]
-    return [output.splitlines()[-1].split()[1:] for output in outputs]
-
-
 @pytest.mark.slow
 def test_a_signal_to_one_of_two_hosts_stops_both_at_the_same_step(tmp_path, compile_cache):
-    first, second = _two_hosts(tmp_path / "run", compile_cache / "two", stop_at=6)
+    first, second = hosts.together("toy", tmp_path / "run", compile_cache / "two", count=2, steps=16, stop_at=6)
     assert first == second and first[1] == "True" and int(first[0]) < 16
     assert checkpoint.steps(tmp_path / "run" / "checkpoints")[-1] == int(first[0])
