@@ -7,7 +7,7 @@
 TPU topologies need libtpu (`pip install 'vasa_jax[tpu]'`), not a TPU. Nothing is run: bytes are what the compiler has
 placed, seconds what it reckons, exchanges between chips what their links carry at most. A compilation takes minutes to
 hours of one core; it is kept, so the same question is answered at once the second time. --placement stops it when it
-has placed the memory, after minutes.
+has placed the memory, after minutes; --parts adds the seconds of stage 1, part by part.
 """
 
 import sys
@@ -45,6 +45,9 @@ EFFORT = flags.DEFINE_float(
 PLACEMENT = flags.DEFINE_bool(
     "placement", False, "Stop the compiler when it has placed the memory: bytes and exchanges in minutes, no seconds."
 )
+PARTS = flags.DEFINE_bool(
+    "parts", False, "Stage 1 on TPUs: compile the step in parts with full effort, for the seconds that the whole lacks."
+)
 SCALING = flags.DEFINE_bool("scaling", False, "Compile for one host as well: how well does the pod scale from it?")
 PAGE = flags.DEFINE_string("page", None, "Write the result as one HTML page, which loads nothing from elsewhere.")
 
@@ -63,6 +66,8 @@ def main() -> dict[str, Any]:
     app.compile_cache()
     start = time.monotonic()
     report = _head(machine) | (_search(config, machine) if SEARCH.value else _plan(config, machine))
+    if PARTS.value:
+        report = _with_parts(config, machine, report)
     if SCALING.value:
         report |= _scaling(config, machine, report)
     report["seconds_to_plan"] = round(time.monotonic() - start, 1)
@@ -115,6 +120,13 @@ def _search(config: Any, machine: Any) -> dict[str, Any]:
     return chosen | {"tried": [{"mesh": spread.mesh, **_short(found)} for spread, found in tried.items()]}
 
 
+def _with_parts(config: Any, machine: Any, report: dict[str, Any]) -> dict[str, Any]:
+    from experiments.planning import estimate, parts
+
+    print("compiling the step in parts; each is kept", flush=True)
+    return estimate.with_parts(report, parts.seconds(config, machine, report["batch_per_device"]))
+
+
 def _scaling(config: Any, machine: Any, report: dict[str, Any]) -> dict[str, Any]:
     """The same items a device on one host: what the pod loses of each device's speed."""
     from experiments.planning import estimate, step
@@ -125,6 +137,8 @@ def _scaling(config: Any, machine: Any, report: dict[str, Any]) -> dict[str, Any
     fsdp = min(mesh["fsdp"], parts)
     spread = step.Layout((parts // fsdp, fsdp, mesh["tensor"]), report["batch_per_device"])
     small = _plan(config, host, spread)
+    if "parts_of_step" in report:  # parts exchange nothing: they take as long on a host
+        small = estimate.with_parts(small, report["parts_of_step"])
     return {"scaling": {"from": host.name, **estimate.efficiency(report, small), **_short(small)}}
 
 
@@ -155,6 +169,8 @@ def _print(report: dict[str, Any]) -> None:
     print(f"  {_line(report)}")
     if report["days"] is not None:
         print(f"  {span(report['days'])} for {report['steps']:,} steps (estimated; nothing was run)")
+        if by_parts := report["seconds"].get("compute_by_parts"):
+            print(f"  computing: {1e3 * by_parts:.1f} ms, the sum of the parts")
         print(f"  exchanges: {100 * report['collective_share']:.1f} % of the step")
     elif report["seconds"]["compute_at_peak"]:
         why = "the compiler was stopped" if report["placed_only"] else "with less effort it takes slower convolutions"

@@ -93,6 +93,26 @@ def report(config: ml_collections.ConfigDict, machine: Topology, compiled: Compi
     }
 
 
+def with_parts(report: dict[str, Any], parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A report with the seconds of the step's parts (`parts.seconds`), which stand in where the whole has none."""
+    by_parts = sum(part["seconds"] for part in parts)
+    seconds = report["seconds"] | {"compute_by_parts": by_parts}
+    added = {"seconds": seconds, "parts_of_step": parts}
+    if report["step_seconds"] is not None or seconds["collectives"] is None:
+        return report | added
+    step = seconds["step"] = by_parts + seconds["collectives"]
+    return (
+        report
+        | added
+        | {
+            "step_seconds": step,
+            "items_per_second": report["batch_size"] / step,
+            "days": report["steps"] * step / _DAY,
+            "collective_share": seconds["collectives"] / step,
+        }
+    )
+
+
 def efficiency(pod: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
     """Speed of a device of the pod beside one of the host, with as many items each.
 

@@ -11,6 +11,7 @@ _COLOURS = ("var(--steady)", "var(--loud)", "var(--mouth)", "var(--wave)", "var(
 _SECONDS = {
     "step": "The step, nothing overlapped",
     "compute": "Computing, by the compiler's cycles",
+    "compute_by_parts": "Computing, the same of the step's parts",
     "compute_at_least": "Computing, every operation at its best",
     "compute_at_peak": "Computing, at the chip's peak",
     "collectives": "Exchanges, at what the links carry",
@@ -32,9 +33,12 @@ def render(report: dict[str, Any]) -> str:
         "bar": _bar(report),
         "memory": _memory(report),
         "suggestion": html.escape(report["suggestion"] and f"To make it fit: {report['suggestion']}."),
-        "seconds": _rows((_SECONDS[name], _milliseconds(report["seconds"][name])) for name in _SECONDS),
+        "seconds": _rows(
+            (_SECONDS[n], _milliseconds(report["seconds"][n])) for n in _SECONDS if n in report["seconds"]
+        ),
         "collectives": _rows((r["kind"], r["ways"], r["count"], gib(r["bytes"])) for r in report["collectives"])
         or '<tr><td colspan="4">Nothing.</td></tr>',
+        "parts": _parts(report.get("parts_of_step", [])),
         "tried": _tried(report.get("tried", [])),
         "foot": html.escape(f"{' '.join(report['command'])} · {report['compiler']} · {report['date']}"),
     }
@@ -101,10 +105,30 @@ def _tried(tried: list[dict[str, Any]]) -> str:
         )
         for one in tried
     )
-    head = "".join(f'<th class="n">{name}</th>' for name in ("Batch", "A chip", "Step", "Items a second"))
-    title = "<h2>What was tried</h2>"
-    mesh = "<th>data × fsdp × tensor</th>"
-    return f'{title}<div class="scroll"><table><thead><tr>{mesh}{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return _table("What was tried", ("data × fsdp × tensor", "Batch", "A chip", "Step", "Items a second"), body)
+
+
+def _parts(parts: list[dict[str, Any]]) -> str:
+    if not parts:
+        return ""
+    whole = sum(part["seconds"] for part in parts)
+    body = _rows(
+        (
+            part["part"].replace("_", " "),
+            _milliseconds(part["seconds"]),
+            f"{part['seconds'] / whole:.0%}",
+            f"{part['operations'] / 1e12:.3g}",
+            f"{part['share_of_peak']:.0%}",
+        )
+        for part in parts
+    )
+    return _table("Where the seconds go", ("Part of the step", "Time", "Of all", "TFLOP", "Of the peak"), body)
+
+
+def _table(title: str, names: tuple[str, ...], body: str) -> str:
+    head = f"<th>{names[0]}</th>" + "".join(f'<th class="n">{name}</th>' for name in names[1:])
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<h2>{title}</h2><div class="scroll">{table}</div>'
 
 
 def _milliseconds(seconds: float | None) -> str:

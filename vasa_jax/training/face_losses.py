@@ -45,6 +45,7 @@ def label_error(model: FaceLatentModel, params: dict, codes: Float[Array, "b d"]
     return sum(jnp.abs((read[name] - labels[name]) / spread[name]).mean() for name in spread)
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Transferred:
     """Pictures nobody has seen, of the items chosen for them: frames i and j of one video, k of another.
@@ -62,6 +63,7 @@ class Transferred:
     turned_pose: Float[Array, "f 7"] | None
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Pass:
     """One pass through the networks: what they saw and what they made. i is the source, j the driver, k the stranger.

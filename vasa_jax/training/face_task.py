@@ -25,7 +25,7 @@ _TURNING, _TURN = 24, 0.4
 
 def make_face_task(config: ml_collections.ConfigDict) -> Task:
     """The face task of a run's config (fields `model`, `loss`, `augment`, `discriminator`)."""
-    stage = _FaceStage(config)
+    stage = FaceStage(config)
     losses = {"model": stage.model_loss}
     if config.discriminator.enabled:
         losses["discriminator"] = stage.discriminator_loss
@@ -36,7 +36,7 @@ def _part(view: View, number: int, parts: int) -> View:
     return jax.tree.map(lambda x: x[number * x.shape[0] // parts : (number + 1) * x.shape[0] // parts], view)
 
 
-class _FaceStage:
+class FaceStage:
     """Holds the modules and config; every method is a pure function of its arguments."""
 
     def __init__(self, config: ml_collections.ConfigDict):
@@ -62,7 +62,7 @@ class _FaceStage:
     def _apply(self, params: dict, *args, method: str):
         return self.model.apply({"params": params["model"]}, *args, method=method)
 
-    def _views(self, batch: dict[str, Array], rng: Array) -> tuple[View, View, View]:
+    def views(self, batch: dict[str, Array], rng: Array) -> tuple[View, View, View]:
         """Source and driver under one change of person, a driver of another clip under its own."""
         augment = self.config.augment
         keys = example_keys(rng, batch["index"])
@@ -82,16 +82,16 @@ class _FaceStage:
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
         """Everything the encoders, warps and generator are trained on."""
-        made = self._pass(params, batch, rng)
+        made = self.forward(params, self.views(batch, rng), batch, rng)
         total, parts = self.losses(params, made, step)
         real, fake = self.losses.shown(made)
         return total, (parts | {"loss": total}, {"real": real, "fake": jax.lax.stop_gradient(fake)})
 
-    def _pass(self, params: dict, batch: dict, rng: Array) -> Pass:
+    def forward(self, params: dict, views: tuple[View, View, View], batch: dict, rng: Array) -> Pass:
         """Each network runs once over everything that needs it (self-reenactment for the whole batch, the transfer
         pictures for every n-th): one pass keeps the step small to compile and its convolutions large.
         """
-        source, driver, other = self._views(batch, rng)
+        source, driver, other = views
         b = source.image.shape[0]
         # Every n-th item also serves the transfer losses; strided, so that shards of a batch pick the same items.
         chosen = jnp.arange(0, b, self.config.transfer_every)
