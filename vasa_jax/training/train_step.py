@@ -123,16 +123,19 @@ def init_state(
     )
 
 
-def _each_device_its_own(loss_fn: LossFn, devices: int) -> LossFn:
+def _each_device_its_own(loss_fn: LossFn, devices: int, gather: Callable[[Params], Params]) -> LossFn:
     """The mean of a loss over the shares of `devices` devices, each computed by itself, as pmap would.
+
+    Parameters are gathered once for all of them, inside of what is differentiated: their gradient comes back gathered.
 
     A loss puts pictures of its batch one after another and picks some again. Asked of a whole batch that lies on many
     devices, each of these makes XLA gather the batch of all of them on every one; a share is all on one device.
     """
-    if devices == 1:
-        return loss_fn
 
     def mean_loss(params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict):
+        params = gather(params)
+        if devices == 1:
+            return loss_fn(params, batch, rng, step, carry)
         shares = jax.tree.map(lambda x: x.reshape(devices, x.shape[0] // devices, *x.shape[1:]), batch)
         one = lambda share, carried: loss_fn(params, share, rng, step, carried)  # noqa: E731
         losses, (metrics, carry) = jax.vmap(one)(shares, carry)
@@ -190,6 +193,7 @@ def make_train_step(
     accumulate: int = 1,
     spike_sigma: float = 0.0,
     devices: int = 1,
+    gather: Callable[[Params], Params] = lambda params: params,
     axis_name: str | None = None,
 ) -> StepFn:
     """The pure step (state, batch, seed key) -> (state, metrics).
@@ -198,11 +202,12 @@ def make_train_step(
     (with `spike_sigma`) whose norm is as many deviations above normal, changes nothing but `step`, `skipped` and
     `norms`. The average of the parameters warms up as min(decay, (1 + n) / (10 + n)).
     `accumulate` splits the batch into as many parts and averages their gradients.
-    `devices` that the batch is split over compute the losses of their own items each, and the mean is taken; with
-    `axis_name` the step runs per device, and gradients and metrics are averaged over that axis (pmap).
+    `devices` that the batch is split over compute the losses of their own items each, and the mean is taken;
+    `gather` lays the parameters out for that (`MeshPartitioner.gathered`). With `axis_name` the step runs per device,
+    and gradients and metrics are averaged over that axis (pmap).
     """
     optimizers = _with_frozen(optimizers, task)
-    losses = {player: _each_device_its_own(loss_fn, devices) for player, loss_fn in task.losses.items()}
+    losses = {player: _each_device_its_own(loss_fn, devices, gather) for player, loss_fn in task.losses.items()}
     task = dataclasses.replace(task, losses=losses)
 
     def train_step(state: TrainState, batch: Batch, seed_key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
