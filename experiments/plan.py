@@ -170,7 +170,9 @@ def _print(report: dict[str, Any]) -> None:
     if report["days"] is not None:
         print(f"  {span(report['days'])} for {report['steps']:,} steps (estimated; nothing was run)")
         if by_parts := report["seconds"].get("compute_by_parts"):
-            print(f"  computing: {1e3 * by_parts:.1f} ms, the sum of the parts")
+            whole = report["seconds"]["compute"]
+            beside = f"; compiled whole {1e3 * whole:.2f} ms" if whole else ""
+            print(f"  computing: {1e3 * by_parts:.2f} ms, the sum of the parts{beside}")
         print(f"  exchanges: {100 * report['collective_share']:.1f} % of the step")
     elif report["seconds"]["compute_at_peak"]:
         why = "the compiler was stopped" if report["placed_only"] else "with less effort it takes slower convolutions"

@@ -34,11 +34,12 @@ _MADE = ("codes", "poses", "latents", "offsets", "drawn", "transferred")
 
 
 class Part(NamedTuple):
-    """A function of arrays, and the shapes of what it takes."""
+    """A function of arrays, the shapes of what it takes, and how often a step runs it."""
 
     name: str
     function: Callable
     arguments: tuple
+    times: int = 1
 
 
 class _Call(NamedTuple):
@@ -76,12 +77,18 @@ def _shapes(tree: Any) -> Any:
 def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
     """The parts of a face configuration's train step with so many items on a device.
 
+    Of config.accumulate parts of a batch one is compiled, and runs as many times.
+
     Raises:
       UsageError: the configuration trains something else.
     """
     if config.task != "face":
         raise UsageError(f"--parts: a {config.task} step compiles whole; leave --parts out")
-    _, state, batch = dry_run.pure_step(config, items)
+    times = config.get("accumulate", 1)
+    config = config.copy_and_resolve_references()
+    config.unlock()
+    config.accumulate = 1
+    _, state, batch = dry_run.pure_step(config, items // times)
     params, key, step = state.params, dry_run.example_key(), jax.ShapeDtypeStruct((), jnp.int32)
     stage = FaceStage(config)
     views = jax.eval_shape(stage.views, batch, key)
@@ -96,7 +103,7 @@ def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
     if stage.use_critic:
         real, fake = (jax.eval_shape(stage.losses.shown, made)[n] for n in (0, 1))
         parts.append(Part("critic", jax.grad(stage.losses.critic_loss, has_aux=True), (params, real, fake, step)))
-    return [*parts, _update(config, state, batch)]
+    return [*(part._replace(times=times) for part in parts), _update(config, state, batch)]
 
 
 def _pass(model: FaceLatentModel, params: dict, call: _Call) -> Part:
@@ -167,18 +174,19 @@ def seconds(config: ml_collections.ConfigDict, machine: Topology, items: int) ->
                 lowered = jax.jit(part.function, donate_argnums=0 if part.name == "update" else ()).lower(*arguments)
             key = f"{machine.kind} {topology.compiler(machine)}"
             found = compiler.compile_kept(lowered, key, memory=machine.memory_of_device, arguments=0)
-            cycles = program.read(compiler.text_of(found), 1).cycles
-            rows.append(_row(part.name, cycles / chip.clock, found, chip.peak / chip.devices))
+            once = program.read(compiler.text_of(found), 1).cycles / chip.clock
+            rows.append(_row(part, once, found, chip.peak / chip.devices))
     finally:
         compiler.set_effort(effort)
     return rows
 
 
-def _row(name: str, length: float, found: dict[str, Any], peak: float) -> dict[str, Any]:
-    operations = found.get("operations_compiled", 0.0)
-    print(f"  {name:<20} {1e3 * length:>9.2f} ms, compiled in {found['compile_seconds']:.0f} s", flush=True)
+def _row(part: Part, once: float, found: dict[str, Any], peak: float) -> dict[str, Any]:
+    length, operations = part.times * once, part.times * found.get("operations_compiled", 0.0)
+    print(f"  {part.name:<20} {1e3 * length:>9.2f} ms, compiled in {found['compile_seconds']:.0f} s", flush=True)
     return {
-        "part": name,
+        "part": part.name,
+        "times": part.times,
         "seconds": length,
         "operations": operations,
         "share_of_peak": operations / length / peak if length else None,

@@ -29,15 +29,21 @@ def _face() -> ml_collections.ConfigDict:
 
 
 @functools.cache
-def _parts() -> tuple[parts.Part, ...]:
-    return tuple(parts.of_step(_face(), ITEMS))
+def _parts(accumulate: int = 1) -> tuple[parts.Part, ...]:
+    config = _face().copy_and_resolve_references()
+    config.accumulate = accumulate
+    return tuple(parts.of_step(config, ITEMS * accumulate))
 
 
-def test_their_operations_add_up_to_the_steps():
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_their_operations_add_up_to_the_steps(accumulate):
     """Exactly: no network, loss or player is left out, and none is counted twice."""
-    make, state, batch = dry_run.pure_step(_face(), ITEMS)
+    config = _face().copy_and_resolve_references()
+    config.accumulate = accumulate
+    make, state, batch = dry_run.pure_step(config, ITEMS * accumulate)
     whole = flops.count(make(), state, batch, dry_run.example_key())
-    assert sum(flops.count(part.function, *part.arguments) for part in _parts()) == whole > 1e8
+    asked = sum(part.times * flops.count(part.function, *part.arguments) for part in _parts(accumulate))
+    assert asked == whole > 1e8
 
 
 def test_gradients_reach_every_network_once_a_pass():
