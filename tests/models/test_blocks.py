@@ -15,6 +15,7 @@ from vasa_jax.models.generator import Generator
 from vasa_jax.models.layers import ResBlock
 from vasa_jax.models.resnet import Residual
 from vasa_jax.models.warp_field import WarpField
+from vasa_jax.ops.resize import nearest_upsample
 
 
 def _normal(*shape: int) -> np.ndarray:
@@ -26,6 +27,7 @@ PICTURE, VOLUME, CODE, MAP = _normal(2, 16, 16, 3), _normal(2, 4, 4, 4, 8), _nor
 BLOCKS = {
     "block_2d": (lambda **block: ResBlock(8, skip_size=3, **block), (_normal(2, 6, 6, 4),)),
     "block_3d_low_rank": (lambda **block: ResBlock(4, dims=3, **block), (VOLUME, _normal(2, 16, 8))),
+    "block_upsample": (lambda **block: ResBlock(8, upsample=True, **block), (_normal(2, 6, 6, 4),)),
     "block_spectral": (lambda **block: ResBlock(8, spectral=True, **block), (_normal(2, 6, 6, 4),)),
     "bottleneck": (lambda **block: Residual(4, 2, bottleneck=True, **block), (_normal(2, 8, 8, 8),)),
     "appearance": (
@@ -67,6 +69,19 @@ def _gradient(name: str, remat: str):
 
 def _images(out):
     return out["image"] if isinstance(out, dict) else out
+
+
+@pytest.mark.parametrize("options", [{"dims": 2}, {"dims": 2, "skip_size": 3}, {"dims": 3}, {"dims": 2, "features": 4}])
+def test_upsampling_within_a_block_is_upsampling_before_it(options):
+    """With the same parameters: norms, ReLU and 1x1 skips do not see whether cells are repeated yet."""
+    options = {"features": 8} | options
+    x, style = _normal(2, *[6] * options["dims"], 4), _normal(2, 5)
+    before, within = ResBlock(**options), ResBlock(upsample=True, **options)
+    params = before.init(jax.random.key(0), x, style)
+    wide = nearest_upsample(x, (2,) * options["dims"])
+    assert jax.tree.map(jnp.shape, within.init(jax.random.key(0), x, style)) == jax.tree.map(jnp.shape, params)
+    # Means over four times as many numbers, which are the same numbers.
+    np.testing.assert_allclose(within.apply(params, x, style), before.apply(params, wide, style), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", BLOCKS)

@@ -56,11 +56,12 @@ class Generator(nn.Module):
         if self.source_skip:
             out |= self._move_source(x, flow, picture)
         for width in self.widths:
-            x = nearest_upsample(x, (2, 2))
-            if self.source_skip and width == self.widths[-1]:
+            join = self.source_skip and width == self.widths[-1]
+            if join:
+                x = nearest_upsample(x, (2, 2))
                 seen = (space_to_depth(out["moved"], picture.shape[1] // x.shape[1]) - 0.5).astype(x.dtype)
                 x = jnp.concatenate([x, Conv(width, standardise=False, use_bias=True)(seen)], -1)
-            x = ResBlock(width, **self.block)(x, style)
+            x = ResBlock(width, upsample=not join, **self.block)(x, style)
         if self.refine:
             x = ResBlock(self.widths[-1], start_as_identity=True, name="detail", **self.block)(x, style)
             out |= self._refine_flow(x, out["coords"], picture)

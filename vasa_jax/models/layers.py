@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from vasa_jax.ops.conv3d import conv3d
-from vasa_jax.ops.resize import average_pool, space_to_depth
+from vasa_jax.ops.resize import average_pool, nearest_upsample, space_to_depth
 
 
 def group_count(channels: int, most: int = 32) -> int:
@@ -115,12 +115,14 @@ class ResBlock(nn.Module):
     """Norm, ReLU, conv, twice, plus skip where the channels change; pre-activation.
 
     `skip_size` is the skip's kernel: 3 in the figure of the paper, 1 in the code of its first author. `remat` is ""
-    or a name of `REMAT`.
+    or a name of `REMAT`. `upsample` doubles the cells first; what gives the same on repeated cells as before they are
+    repeated (norm, ReLU, a 1x1 skip) is computed before.
     """
 
     features: int
     dims: int = 2
     start_as_identity: bool = False
+    upsample: bool = False
     skip_size: int = 1
     standardise: bool = True
     spectral: bool = False
@@ -133,14 +135,16 @@ class ResBlock(nn.Module):
 
     def _body(self, x: Array, style: Array | None) -> Array:
         conv = functools.partial(Conv, self.features, dims=self.dims, spectral=self.spectral)
-        y = nn.relu(StyleNorm()(x, style))
+        widen = functools.partial(nearest_upsample, factors=(2,) * self.dims) if self.upsample else lambda x: x
+        y = widen(nn.relu(StyleNorm()(x, style)))
         y = conv(standardise=self.standardise)(y)
         y = nn.relu(StyleNorm()(y, style))
         gain = nn.initializers.zeros if self.start_as_identity else nn.initializers.ones
         y = conv(standardise=self.standardise, gain_init=gain)(y)
-        if x.shape[-1] != self.features:
-            x = conv(size=self.skip_size, standardise=False)(x)
-        return x + y
+        if x.shape[-1] == self.features:
+            return widen(x) + y
+        skip = conv(size=self.skip_size, standardise=False)
+        return (widen(skip(x)) if self.skip_size == 1 else skip(widen(x))) + y
 
 
 class ResNet(nn.Module):

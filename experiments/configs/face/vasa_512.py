@@ -20,7 +20,7 @@ neither says follows EMOPortraits (2024) and its code. Parameters in millions, o
 
 Where the sources leave a choice:
 * Skips are 3x3 (the figure) in what runs once a portrait and 1x1 (the code of the same author) in what runs each frame:
-  near the paper's 200M, and a decoded frame stays at 543 GFLOP.
+  near the paper's 200M, and a decoded frame stays at 534 GFLOP.
 * 8 blocks in G2D (the text; the figure can be read as 16), 6 in E_app's volume (the figure; the code has 3).
 * z_dyn has 128 numbers as in EMOPortraits: 18 components hold 99% of MegaPortraits' 512, and 512 leaked identity.
 * z_pose has 7 numbers: 3 rotations, 3 translations, 1 scale.
