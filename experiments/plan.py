@@ -54,7 +54,7 @@ PAGE = flags.DEFINE_string("page", None, "Write the result as one HTML page, whi
 
 def main() -> dict[str, Any]:
     """Plans; returns the report."""
-    from experiments.planning import compiler, topology
+    from experiments.planning import compiler, parts, topology
 
     config = tasks.checked(CONFIG.value).copy_and_resolve_references()
     config.unlock()
@@ -62,6 +62,8 @@ def main() -> dict[str, Any]:
         raise UsageError("--topology is missing; for example --topology=v5e:16x16 or --topology=cpu:8")
     machine = topology.parse(TOPOLOGY.value)
     topology.prepare(machine)
+    if PARTS.value:
+        parts.check(config, machine)
     compiler.set_effort(EFFORT.value)
     app.compile_cache()
     start = time.monotonic()

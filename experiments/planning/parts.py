@@ -23,6 +23,7 @@ from vasa_jax.errors import UsageError
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.ops import choice
 from vasa_jax.training.face_task import FaceStage
+from vasa_jax.training.partition import mesh_shape
 from vasa_jax.training.task import Task
 from vasa_jax.training.train_step import make_optimizers, make_train_step
 
@@ -74,16 +75,26 @@ def _shapes(tree: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
 
 
-def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
-    """The parts of a face configuration's train step with so many items on a device.
-
-    Of config.accumulate parts of a batch one is compiled, and runs as many times.
+def check(config: ml_collections.ConfigDict, machine: Topology) -> None:
+    """Whether the parts tell the seconds of this step on this machine.
 
     Raises:
-      UsageError: the configuration trains something else.
+      UsageError: not stage 1, not a TPU (others give no cycles), or layers that are split over devices.
     """
     if config.task != "face":
         raise UsageError(f"--parts: a {config.task} step compiles whole; leave --parts out")
+    if machine.chip is None:
+        raise UsageError(f"--parts: the compiler of {machine.name} tells no seconds")
+    if mesh_shape(config.get("mesh", {}), machine.count)[-1] > 1:
+        raise UsageError("--parts: each is compiled for one device, and config.mesh.tensor splits layers over several")
+
+
+def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
+    """The parts of a face configuration's train step with so many items on a device.
+
+    Of config.accumulate parts of a batch one is compiled, and runs as many times. What config.frozen names counts as if
+    it trained.
+    """
     times = config.get("accumulate", 1)
     config = config.copy_and_resolve_references()
     config.unlock()
@@ -102,7 +113,7 @@ def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
     parts.append(_losses(stage, params, set().union(*(call.networks for call in read)), made, step))
     if stage.use_critic:
         real, fake = (jax.eval_shape(stage.losses.shown, made)[n] for n in (0, 1))
-        parts.append(Part("critic", jax.grad(stage.losses.critic_loss, has_aux=True), (params, real, fake, step)))
+        parts.append(_critic(stage, params["discriminator"], real, fake, step))
     return [*(part._replace(times=times) for part in parts), _update(config, state, batch)]
 
 
@@ -137,6 +148,13 @@ def _losses(stage: FaceStage, params: dict, networks: set[str], made: Any, step:
     return Part("losses", jax.grad(total, argnums=(0, 1)), (own, fields, params, made, step))
 
 
+def _critic(stage: FaceStage, own: dict, real: Any, fake: Any, step: Any) -> Part:
+    def loss(own: dict, real: Any, fake: Any, step: Any) -> Any:
+        return stage.losses.critic_loss({"discriminator": own}, real, fake, step)[0]
+
+    return Part("critic", jax.grad(loss), (own, real, fake, step))
+
+
 def _update(config: ml_collections.ConfigDict, state: Any, batch: dict) -> Part:
     """Clipping, optimisers, averages and guards; the gradient of half the squares is the parameters, read anyway."""
 
@@ -159,10 +177,9 @@ def seconds(config: ml_collections.ConfigDict, machine: Topology, items: int) ->
       items: on a device.
 
     Raises:
-      UsageError: not a TPU (others give no cycles), or not a face configuration.
+      UsageError: as `check`.
     """
-    if machine.chip is None:
-        raise UsageError(f"--parts: the compiler of {machine.name} tells no seconds")
+    check(config, machine)
     chip, rows = machine.chip, []
     where = jax.sharding.SingleDeviceSharding(machine.devices()[0])
     effort = compiler.effort()

@@ -64,11 +64,17 @@ def test_codes_and_latents_get_gradients_and_views_do_not():
     assert code.shape == part.arguments[1][2].shape
 
 
-def test_only_stage_1_and_only_tpus_have_parts():
-    with pytest.raises(UsageError, match="motion"):
-        parts.of_step(motion.get_config(), ITEMS)
-    with pytest.raises(UsageError, match="cpu:8"):
-        parts.seconds(_face(), topology.parse("cpu:8"), ITEMS)
+def test_only_stage_1_and_only_whole_layers_on_tpus_have_parts():
+    split = _face().copy_and_resolve_references()
+    split.mesh = {"data": -1, "fsdp": 1, "tensor": 2}
+    for config, machine, words in (
+        (motion.get_config(), "v5e:2x4", "motion"),
+        (_face(), "cpu:8", "cpu:8"),
+        (split, "v5e:2x4", "config.mesh.tensor"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            parts.check(config, topology.parse(machine))
+    parts.check(_face(), topology.parse("v5e:2x4"))
 
 
 def _rows(*lengths):
