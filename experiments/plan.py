@@ -64,11 +64,13 @@ def main() -> dict[str, Any]:
     topology.prepare(machine)
     if PARTS.value:
         parts.check(config, machine)
+        if TENSOR.value:
+            raise UsageError("--parts compiles whole layers for one device; leave --tensor out")
     compiler.set_effort(EFFORT.value)
     app.compile_cache()
     start = time.monotonic()
     report = _head(machine) | (_search(config, machine) if SEARCH.value else _plan(config, machine))
-    if PARTS.value:
+    if PARTS.value and report["fits"]:
         report = _with_parts(config, machine, report)
     if SCALING.value:
         report |= _scaling(config, machine, report)
@@ -125,6 +127,8 @@ def _search(config: Any, machine: Any) -> dict[str, Any]:
 def _with_parts(config: Any, machine: Any, report: dict[str, Any]) -> dict[str, Any]:
     from experiments.planning import estimate, parts
 
+    if report["mesh"]["tensor"] > 1:
+        raise UsageError("--parts compiles whole layers for one device, and config.mesh.tensor splits them")
     print("compiling the step in parts; each is kept", flush=True)
     return estimate.with_parts(report, parts.seconds(config, machine, report["batch_per_device"]))
 
@@ -135,9 +139,9 @@ def _scaling(config: Any, machine: Any, report: dict[str, Any]) -> dict[str, Any
 
     mesh = report["mesh"]
     host = machine.one_host
-    parts = host.count // mesh["tensor"]
-    fsdp = min(mesh["fsdp"], parts)
-    spread = step.Layout((parts // fsdp, fsdp, mesh["tensor"]), report["batch_per_device"])
+    shares = host.count // mesh["tensor"]
+    fsdp = min(mesh["fsdp"], shares)
+    spread = step.Layout((shares // fsdp, fsdp, mesh["tensor"]), report["batch_per_device"])
     small = _plan(config, host, spread)
     if "parts_of_step" in report:  # parts exchange nothing: they take as long on a host
         small = estimate.with_parts(small, report["parts_of_step"])

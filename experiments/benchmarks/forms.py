@@ -1,9 +1,9 @@
-"""Suite `forms`: which form of the 3D convolution and of the warp is fastest where they are used.
+"""Suite `forms`: which form of the 3D convolution, the warp and the pooling is fastest where they are used.
 
     python -m experiments.benchmark --suite=forms --configs=small_128,lite_256 --batches=4 --report=forms.json
 
-Whole decodes (and encodes) of each configuration with every form of one operation and the picked form of the other, in
-turns; `picked` is what vasa_jax/ops/choice.py takes on this backend. Alone, the operations rank otherwise.
+Whole decodes (and encodes) of each configuration with every form of one operation and the picked forms of the others,
+in turns; `picked` is what vasa_jax/ops/choice.py takes on this backend. Alone, the operations rank otherwise.
 """
 
 from typing import Any
@@ -14,7 +14,11 @@ from experiments import timing
 from experiments.benchmarks import decode
 from vasa_jax.ops import choice
 
-FORMS = {"conv3d": ("native", "depth_taps", "folded"), "warp": ("stacked", "corners", "planes")}
+FORMS = {
+    "conv3d": ("native", "depth_taps", "folded"),
+    "warp": ("stacked", "corners", "planes"),
+    "pool": ("mean", "window"),
+}
 
 
 def run(options: dict[str, Any]) -> dict[str, Any]:

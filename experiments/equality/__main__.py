@@ -53,14 +53,14 @@ def main() -> dict[str, Any]:
     if COURSE.value:
         return write_course(COURSE.value)
     jax.config.update("jax_num_cpu_devices", 8)  # before anything makes an array
-    from experiments.equality import table
+    from experiments.equality import course, table
 
     start = time.monotonic()
     counts = [int(count) for count in PROCESSES.value]
     differences = {stage: table.compare(stage, STEPS.value, NAMED.value, counts) for stage in STAGES.value}
     return {
         "what": " ".join((__doc__ or "").split("\n\n")[2].split()),
-        "measures": "largest differences from one device: losses and gradient norms relative, parameters absolute",
+        "measures": " ".join((course.difference.__doc__ or "").split()),
         "command": ["python -m experiments.equality", *sys.argv[1:]],
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "steps": STEPS.value,

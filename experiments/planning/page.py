@@ -11,7 +11,7 @@ _COLOURS = ("var(--steady)", "var(--loud)", "var(--mouth)", "var(--wave)", "var(
 _SECONDS = {
     "step": "The step, nothing overlapped",
     "compute": "Computing, by the compiler's cycles",
-    "compute_by_parts": "Computing, the same of the step's parts",
+    "compute_by_parts": "Computing, the sum of the parts below",
     "compute_at_least": "Computing, every operation at its best",
     "compute_at_peak": "Computing, at the chip's peak",
     "collectives": "Exchanges, at what the links carry",

@@ -2,8 +2,8 @@
 
 At 512 px a compilation of the whole step with full effort was not seen to end, and with little effort its cycles say
 nothing. The step is one chain: views, four passes through the networks, losses, the critic, the update. Each link is
-compiled alone, forward and back, and their cycles are added. What gets lost is only what the compiler would fuse or
-overlap across the borders.
+compiled alone, forward and back, and their cycles are added. Left out is what lies between: batches put together and
+picked, gradients that meet; and what the compiler would fuse or overlap across the borders.
 """
 
 import contextlib
@@ -20,15 +20,17 @@ from experiments import dry_run
 from experiments.planning import compiler, program, topology
 from experiments.planning.topology import Topology
 from vasa_jax.errors import UsageError
-from vasa_jax.models.face_latent import FaceLatentModel
+from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.ops import choice
 from vasa_jax.training.face_task import FaceStage
-from vasa_jax.training.partition import mesh_shape
 from vasa_jax.training.task import Task
 from vasa_jax.training.train_step import make_optimizers, make_train_step
 
 _LEARNED = {"encode_face": (), "encode_pose": (), "encode_with_offsets": (2,), "render": (0, 2)}
 """Each pass of `FaceStage.forward`, and which arguments gradients flow back into: codes, latents. Views are data."""
+
+_DATA = {"pose": None, "picture": None}
+"""Fields of latents that are data."""
 
 _MADE = ("codes", "poses", "latents", "offsets", "drawn", "transferred")
 """Fields of a `Pass` that gradients of the losses flow back into."""
@@ -76,17 +78,15 @@ def _shapes(tree: Any) -> Any:
 
 
 def check(config: ml_collections.ConfigDict, machine: Topology) -> None:
-    """Whether the parts tell the seconds of this step on this machine.
+    """Whether the parts tell the seconds of this configuration's step on this machine.
 
     Raises:
-      UsageError: not stage 1, not a TPU (others give no cycles), or layers that are split over devices.
+      UsageError: not stage 1, or not a TPU (others give no cycles).
     """
     if config.task != "face":
         raise UsageError(f"--parts: a {config.task} step compiles whole; leave --parts out")
     if machine.chip is None:
         raise UsageError(f"--parts: the compiler of {machine.name} tells no seconds")
-    if mesh_shape(config.get("mesh", {}), machine.count)[-1] > 1:
-        raise UsageError("--parts: each is compiled for one device, and config.mesh.tensor splits layers over several")
 
 
 def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
@@ -98,7 +98,7 @@ def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
     times = config.get("accumulate", 1)
     config = config.copy_and_resolve_references()
     config.unlock()
-    config.accumulate = 1
+    config.accumulate, config.frozen = 1, ""
     _, state, batch = dry_run.pure_step(config, items // times)
     params, key, step = state.params, dry_run.example_key(), jax.ShapeDtypeStruct((), jnp.int32)
     stage = FaceStage(config)
@@ -112,7 +112,7 @@ def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
     parts = [Part("views", stage.views, (batch, key)), *(_pass(stage.model, params["model"], call) for call in passes)]
     parts.append(_losses(stage, params, set().union(*(call.networks for call in read)), made, step))
     if stage.use_critic:
-        real, fake = (jax.eval_shape(stage.losses.shown, made)[n] for n in (0, 1))
+        real, fake = jax.eval_shape(stage.losses.shown, made)
         parts.append(_critic(stage, params["discriminator"], real, fake, step))
     return [*(part._replace(times=times) for part in parts), _update(config, state, batch)]
 
@@ -125,34 +125,43 @@ def _pass(model: FaceLatentModel, params: dict, call: _Call) -> Part:
         return model.apply({"params": own}, *args, method=call.method)
 
     def both_ways(own: dict, args: tuple, wanted: Any) -> Any:
-        picked = tuple(args[n] for n in learned)
+        picked = tuple(_without_data(args[n]) for n in learned)
 
         def forward(own: dict, picked: tuple) -> Any:
-            replaced = dict(zip(learned, picked))
+            replaced = {n: _with_data(x, args[n]) for n, x in zip(learned, picked)}
             return run(own, tuple(replaced.get(n, x) for n, x in enumerate(args)))
 
-        return jax.vjp(forward, own, picked)[1](wanted)
+        out, back = jax.vjp(forward, own, picked)
+        return out, back(wanted)
 
     own = {name: params[name] for name in params if name in call.networks}
     return Part(call.method, both_ways, (own, call.arguments, jax.eval_shape(run, own, call.arguments)))
+
+
+def _without_data(x: Any) -> Any:
+    return x.replace(**_DATA) if isinstance(x, FaceLatents) else x
+
+
+def _with_data(x: Any, whole: Any) -> Any:
+    return x.replace(**{name: getattr(whole, name) for name in _DATA}) if isinstance(x, FaceLatents) else x
 
 
 def _losses(stage: FaceStage, params: dict, networks: set[str], made: Any, step: Any) -> Part:
     """All losses of a pass with the networks they run themselves, and back to what the pass made."""
 
     def total(own: dict, fields: dict, params: dict, made: Any, step: Any) -> Any:
-        return stage.losses(params | {"model": own}, dataclasses.replace(made, **fields), step)[0]
+        return stage.losses(params | {"model": own}, dataclasses.replace(made, **fields), step)
 
     own = {name: tree for name, tree in params["model"].items() if name in networks}
     fields = {name: getattr(made, name) for name in _MADE}
-    return Part("losses", jax.grad(total, argnums=(0, 1)), (own, fields, params, made, step))
+    return Part("losses", jax.value_and_grad(total, (0, 1), has_aux=True), (own, fields, params, made, step))
 
 
 def _critic(stage: FaceStage, own: dict, real: Any, fake: Any, step: Any) -> Part:
     def loss(own: dict, real: Any, fake: Any, step: Any) -> Any:
-        return stage.losses.critic_loss({"discriminator": own}, real, fake, step)[0]
+        return stage.losses.critic_loss({"discriminator": own}, real, fake, step)
 
-    return Part("critic", jax.grad(loss), (own, real, fake, step))
+    return Part("critic", jax.value_and_grad(loss, has_aux=True), (own, real, fake, step))
 
 
 def _update(config: ml_collections.ConfigDict, state: Any, batch: dict) -> Part:
@@ -177,7 +186,7 @@ def seconds(config: ml_collections.ConfigDict, machine: Topology, items: int) ->
       items: on a device.
 
     Raises:
-      UsageError: as `check`.
+      UsageError: as `check`, or a part does not fit a device.
     """
     check(config, machine)
     chip, rows = machine.chip, []
@@ -191,6 +200,8 @@ def seconds(config: ml_collections.ConfigDict, machine: Topology, items: int) ->
                 lowered = jax.jit(part.function, donate_argnums=0 if part.name == "update" else ()).lower(*arguments)
             key = f"{machine.kind} {topology.compiler(machine)}"
             found = compiler.compile_kept(lowered, key, memory=machine.memory_of_device, arguments=0)
+            if "text" not in found:
+                raise UsageError(f"--parts: {part.name} alone does not fit one device; try --batch_per_device")
             once = program.read(compiler.text_of(found), 1).cycles / chip.clock
             rows.append(_row(part, once, found, chip.peak / chip.devices))
     finally:

@@ -12,14 +12,15 @@ from vasa_jax.ops.warp import grid_sample
 @pytest.mark.parametrize(
     ("backend", "forms"),
     [
-        ("cpu", ("depth_taps", "stacked", "stacked")),
-        ("gpu", ("native", "corners", "stacked")),
-        ("tpu", ("native", "planes", "planes")),
+        ("cpu", ("depth_taps", "stacked", "stacked", "mean")),
+        ("gpu", ("native", "corners", "stacked", "mean")),
+        ("tpu", ("native", "planes", "planes", "window")),
     ],
 )
 def test_another_backend_is_taken_only_inside_the_block(backend, forms):
     with choice.as_on(backend):
-        assert (choice.backend(), choice.conv3d(16), choice.warp(3), choice.warp(2)) == (backend, *forms)
+        picked = choice.conv3d(16), choice.warp(3), choice.warp(2), choice.pool()
+        assert choice.backend() == backend and picked == forms
     assert choice.backend() == jax.default_backend()
 
 

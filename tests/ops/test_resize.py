@@ -1,7 +1,11 @@
 """Sizes: shapes, means kept, blocks undone."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from vasa_jax.ops.resize import (
     aligned_resize,
@@ -26,6 +30,21 @@ def test_pooling_undoes_nearest_upsampling_in_2d_and_3d():
     for shape, factors in (((2, 4, 6, 3), (2, 2)), ((2, 3, 4, 6, 3), (1, 2, 2))):
         x = rng.normal(size=shape).astype(np.float32)
         np.testing.assert_allclose(average_pool(nearest_upsample(x, factors), factors), x, atol=1e-6)
+
+
+@pytest.mark.parametrize("factors", [(2, 2), (1, 2, 3)])
+def test_both_forms_of_pooling_are_one(factors):
+    x = np.random.default_rng(4).normal(size=(2, *(6,) * len(factors), 3)).astype(np.float32)
+    mean, window = (functools.partial(average_pool, factors=factors, form=form) for form in ("mean", "window"))
+    np.testing.assert_allclose(window(x), mean(x), atol=1e-6)
+    total = lambda pool: jax.grad(lambda x: jnp.square(pool(x)).sum())(x)  # noqa: E731
+    np.testing.assert_allclose(total(window), total(mean), atol=1e-6)
+    half = x.astype(jnp.bfloat16)
+    assert window(half).dtype == jnp.bfloat16
+    np.testing.assert_allclose(window(half).astype(np.float32), mean(half).astype(np.float32), atol=2**-7)
+    for form in ("mean", "window"):
+        with pytest.raises((TypeError, ValueError)):  # as jax or numpy says that it cannot reshape
+            average_pool(x, (5,) * len(factors), form)
 
 
 def test_linear_resize_keeps_constants_and_means():

@@ -60,6 +60,11 @@ def warp(axes: int) -> str:
     return "stacked" if backend() == "cpu" or axes == 2 else "corners"
 
 
+def pool() -> str:
+    """Form of `ops.resize.average_pool`: "window" where reshaping to blocks moves the array, which it does on TPUs."""
+    return _forced.get().get("pool") or ("window" if backend() == "tpu" else "mean")
+
+
 def attention(dtype: jnp.dtype, channels: int) -> str:
     """Form of `ops.attention.attention` for heads of so many channels: "cudnn" is the fused one, of GPUs only."""
     if form := _forced.get().get("attention"):

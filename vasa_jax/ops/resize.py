@@ -1,15 +1,23 @@
 """Sizes up and down without transposed convolutions."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
-from vasa_jax.ops import precise
+from vasa_jax.ops import choice, precise
 
 
-def average_pool(x: Array, factors: tuple[int, ...]) -> Array:
-    """Mean over blocks of the axes between the first and the last, [b, ..., c]."""
+def average_pool(x: Array, factors: tuple[int, ...], form: str = "") -> Array:
+    """Mean over blocks of the axes between the first and the last, [b, ..., c]; `form` as in `choice.pool`."""
+    whole = not any(size % factor for size, factor in zip(x.shape[1:-1], factors, strict=True))  # else it fails below
+    if whole and (form or choice.pool()) == "window":
+        window = (1, *factors, 1)
+        total = lax.reduce_window(x.astype(jnp.float32), 0.0, lax.add, window, window, "VALID")
+        return (total / math.prod(factors)).astype(x.dtype)
     shape, axes = [x.shape[0]], []
     for size, factor in zip(x.shape[1:-1], factors, strict=True):
         shape += [size // factor, factor]

@@ -115,17 +115,18 @@ class MeshPartitioner:
         )
 
     def gathered(self, params: Any) -> Any:
-        """Parameters as losses compute with them: what fsdp has split is put together, what a rule splits stays split.
+        """Parameters as losses compute with them: put together over fsdp, split over tensor where a rule says so.
 
         Left to itself the partitioner may compute with both splits at once, and gets gradients wrong that way without
-        a word: jaxlib 0.10.2 takes a part of a sum before it has added it up (openxla/xla issue 40034). Two matrices
-        after one another, both split by their outputs, on a mesh of 2 x 2 x 2 are enough (tests/training).
+        a word (jaxlib 0.10.2; openxla/xla issues 40034 and 42481 look alike). Two matrices after one another, both
+        split by their outputs, on a mesh of 2 x 2 x 2 are enough (tests/training).
         """
         if self.mesh.shape.get("fsdp", 1) == 1:
             return params
 
         def whole(path: tuple, leaf: Any) -> Any:
-            spec = PartitionSpec(*self._ruled(f"params/{path_name(path)}", leaf.shape))
+            axes = self._ruled(f"params/{path_name(path)}", leaf.shape)
+            spec = PartitionSpec(*(None if axis == "fsdp" else axis for axis in axes))
             return jax.lax.with_sharding_constraint(leaf, NamedSharding(self.mesh, spec))
 
         return jax.tree_util.tree_map_with_path(whole, params)

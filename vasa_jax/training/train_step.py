@@ -123,8 +123,8 @@ def init_state(
     )
 
 
-def _each_device_its_own(loss_fn: LossFn, devices: int, gather: Callable[[Params], Params]) -> LossFn:
-    """The mean of a loss over the shares of `devices` devices, each computed by itself, as pmap would.
+def _on_devices(loss_fn: LossFn, devices: int, gather: Callable[[Params], Params]) -> LossFn:
+    """A loss of a batch that lies on `devices` devices: the mean of their shares', each computed by itself, as by pmap.
 
     Parameters are gathered once for all of them, inside of what is differentiated: their gradient comes back gathered.
 
@@ -207,7 +207,7 @@ def make_train_step(
     and gradients and metrics are averaged over that axis (pmap).
     """
     optimizers = _with_frozen(optimizers, task)
-    losses = {player: _each_device_its_own(loss_fn, devices, gather) for player, loss_fn in task.losses.items()}
+    losses = {player: _on_devices(loss_fn, devices, gather) for player, loss_fn in task.losses.items()}
     task = dataclasses.replace(task, losses=losses)
 
     def train_step(state: TrainState, batch: Batch, seed_key: PRNGKeyArray) -> tuple[TrainState, Metrics]:

@@ -9,7 +9,7 @@ import pytest
 from experiments import dry_run
 from experiments.configs.face import tiny_64
 from experiments.configs.motion import tiny as motion
-from experiments.planning import estimate, page, parts, topology
+from experiments.planning import compiler, estimate, page, parts, topology
 from tests.experiments.planning.test_estimate import GIB, _compiled, _config
 from vasa_jax.errors import UsageError
 from vasa_jax.training import flops
@@ -57,24 +57,51 @@ def test_gradients_reach_every_network_once_a_pass():
 
 def test_codes_and_latents_get_gradients_and_views_do_not():
     part = {part.name: part for part in _parts()}["render"]
-    _, (latents, code) = jax.eval_shape(part.function, *part.arguments)
-    assert jax.tree.structure((latents, code)) == jax.tree.structure((part.arguments[1][0], part.arguments[1][2]))
+    out, (_, (latents, code)) = jax.eval_shape(part.function, *part.arguments)
+    assert out["image"].shape[1:] == (32, 32, 3) and code.shape == part.arguments[1][2].shape
+    assert latents.appearance is not None and latents.identity is not None
+    assert latents.pose is None and latents.picture is None
     part = {part.name: part for part in _parts()}["encode_with_offsets"]
-    _, (code,) = jax.eval_shape(part.function, *part.arguments)
+    _, (_, (code,)) = jax.eval_shape(part.function, *part.arguments)
     assert code.shape == part.arguments[1][2].shape
 
 
-def test_only_stage_1_and_only_whole_layers_on_tpus_have_parts():
-    split = _face().copy_and_resolve_references()
-    split.mesh = {"data": -1, "fsdp": 1, "tensor": 2}
-    for config, machine, words in (
-        (motion.get_config(), "v5e:2x4", "motion"),
-        (_face(), "cpu:8", "cpu:8"),
-        (split, "v5e:2x4", "config.mesh.tensor"),
-    ):
-        with pytest.raises(UsageError, match=words):
+def test_only_stage_1_and_only_tpus_have_parts():
+    for config, machine in ((motion.get_config(), "v5e:2x4"), (_face(), "cpu:8")):
+        with pytest.raises(UsageError, match="motion|cpu:8"):
             parts.check(config, topology.parse(machine))
     parts.check(_face(), topology.parse("v5e:2x4"))
+
+
+HLO = """HloModule step
+ENTRY %main (x: f32[4]) -> f32[4] {
+  ROOT %add = f32[4] add(%x, %x), backend_config={"estimated_cycles":"1500000"}
+}
+"""
+
+
+@pytest.mark.parametrize("frozen", ["", "pose_encoder"])
+def test_seconds_are_cycles_times_how_often_a_part_runs(monkeypatch, frozen):
+    config = _face().copy_and_resolve_references()
+    config.accumulate, config.frozen = 3, frozen
+    monkeypatch.setattr(topology.Topology, "devices", lambda self: jax.devices("cpu"))
+    monkeypatch.setattr(topology, "compiler", lambda machine: "none")
+    effort, kept = [], {"text": "x", "operations_compiled": 197e9 * 2, "compile_seconds": 1.0}
+    monkeypatch.setattr(compiler, "compile_kept", lambda *_, **__: effort.append(compiler.effort()) or kept)
+    monkeypatch.setattr(compiler, "text_of", lambda found: HLO)
+    compiler.set_effort(-1.0)
+    try:
+        rows = parts.seconds(config, topology.parse("v5e"), 3 * ITEMS)
+        assert compiler.effort() == -1.0 and set(effort) == {0.0}
+        times = {row["part"]: row["times"] for row in rows}
+        assert times.pop("update") == 1 and set(times.values()) == {3}
+        for row in rows:  # 1.5 M cycles at 1.5 GHz; 394 GFLOP in a ms of a chip of 197 TFLOP/s
+            assert row["seconds"] == pytest.approx(1e-3 * row["times"]) and row["share_of_peak"] == pytest.approx(2.0)
+        monkeypatch.setattr(compiler, "compile_kept", lambda *_, **__: {"fits": False, "compile_seconds": 1.0})
+        with pytest.raises(UsageError, match="views alone does not fit"):
+            parts.seconds(config, topology.parse("v5e"), 3 * ITEMS)
+    finally:
+        compiler.set_effort(0.0)
 
 
 def _rows(*lengths):
