@@ -7,7 +7,7 @@ from typing import Any
 import ml_collections
 
 from experiments.planning.program import Program
-from experiments.planning.step import Compiled
+from experiments.planning.step import INSIDE, Compiled
 from experiments.planning.topology import Topology
 
 ITEMS = {"face": "pairs of frames", "motion": "windows", "pose": "pictures"}
@@ -131,7 +131,7 @@ def efficiency(pod: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
 
 def suggestion(config: ml_collections.ConfigDict, machine: Topology, compiled: Compiled) -> str:
     """What to change first when a step does not fit: the largest part decides."""
-    state = sum(size for name, size in compiled.parts.items() if name != "batch")
+    state = sum(size for name, size in compiled.parts.items() if name != "batch" and name not in INSIDE)
     room, used = compiled.found["hbm"], compiled.found["bytes"]["total"]
     spread = compiled.layout
     if state > 0.4 * room and spread.mesh[1] == 1 and machine.count > 1:

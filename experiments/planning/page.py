@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from experiments.planning.estimate import gib, span
+from experiments.planning.step import INSIDE
 from vasa_jax.report import template
 
 _COLOURS = ("var(--steady)", "var(--loud)", "var(--mouth)", "var(--wave)", "var(--ok)", "var(--bad)")
@@ -66,7 +67,7 @@ def _shares(report: dict[str, Any]) -> list[tuple[str, int]]:
     placed = report["bytes_per_device"]
     if "arguments" not in placed:
         return list(report["parts_per_device"].items())
-    held = {name: size for name, size in report["parts_per_device"].items() if name != "gradients"}
+    held = {name: size for name, size in report["parts_per_device"].items() if name not in INSIDE}
     padding = max(placed["arguments"] - sum(held.values()), 0)
     rows = [*held.items(), ("padding of these", padding)]
     beside = ("temporary", "outputs_not_in_place", "program")  # no program where the compiler was stopped before it

@@ -63,8 +63,8 @@ def compile_step(
         traced = step.trace(state, batch, dry_run.example_key())
         lowered = traced.lower()
     layouts = partitioner.shardings(state)
-    parts = bytes_by_part(state, layouts, batch, partitioner.batch_parts)
-    held = sum(size for name, size in parts.items() if name != "gradients")
+    parts = bytes_by_part(state, layouts, partitioner.computing(state.params), batch, partitioner.batch_parts)
+    held = sum(size for name, size in parts.items() if name not in INSIDE)
     found = compiler.compile_kept(
         lowered,
         f"{machine.name} {topology.compiler(machine)}",
@@ -78,10 +78,15 @@ def compile_step(
     return Compiled(spread, found, parts, program.read(text, machine.count) if text else None)
 
 
-def bytes_by_part(state: Any, layouts: Any, batch: Any, batch_parts: int) -> dict[str, int]:
-    """Bytes on one device of what lives over a step, by part, before the compiler pads them.
+INSIDE = ("gradients", "parameters_put_together")
+"""Parts that live inside the step, among its temporaries."""
 
-    Gradients live inside the step, among its temporaries; they take as much as the parameters at the longest.
+
+def bytes_by_part(state: Any, layouts: Any, computing: Any, batch: Any, batch_parts: int) -> dict[str, int]:
+    """Bytes on one device of what lives over a step, by part, before the compiler pads them; and `INSIDE`, at most.
+
+    Args:
+      computing: layout of parameters, and of their gradients, while losses compute: not split over fsdp.
     """
 
     def held(tree: Any, spread: Any) -> int:
@@ -89,9 +94,15 @@ def bytes_by_part(state: Any, layouts: Any, batch: Any, batch_parts: int) -> dic
         return sum(math.prod(where.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf, where in leaves)
 
     params = {f"parameters_{player}": held(tree, layouts.params[player]) for player, tree in state.params.items()}
-    return params | {
-        "optimizer": held(state.opt_state, layouts.opt_state),
-        "average": held(state.ema, layouts.ema),
-        "gradients": held(state.params, layouts.params),
-        "batch": sum(math.prod(x.shape) * x.dtype.itemsize for x in batch.values()) // batch_parts,
-    }
+    whole = held(state.params, computing)
+    split = whole > sum(params.values())
+    return (
+        params
+        | {
+            "optimizer": held(state.opt_state, layouts.opt_state),
+            "average": held(state.ema, layouts.ema),
+            "gradients": whole,
+            "batch": sum(math.prod(x.shape) * x.dtype.itemsize for x in batch.values()) // batch_parts,
+        }
+        | ({"parameters_put_together": whole} if split else {})
+    )

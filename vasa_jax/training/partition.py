@@ -123,11 +123,14 @@ class MeshPartitioner:
         """
         if self.mesh.shape.get("fsdp", 1) == 1:
             return params
+        return jax.lax.with_sharding_constraint(params, self.computing(params))
 
-        def whole(path: tuple, leaf: Any) -> Any:
+    def computing(self, params: Any) -> Any:
+        """A tree of shardings for `gathered` parameters, and for their gradients as losses hand them on."""
+
+        def whole(path: tuple, leaf: Any) -> NamedSharding:
             axes = self._ruled(f"params/{path_name(path)}", leaf.shape)
-            spec = PartitionSpec(*(None if axis == "fsdp" else axis for axis in axes))
-            return jax.lax.with_sharding_constraint(leaf, NamedSharding(self.mesh, spec))
+            return NamedSharding(self.mesh, PartitionSpec(*(None if axis == "fsdp" else axis for axis in axes)))
 
         return jax.tree_util.tree_map_with_path(whole, params)
 

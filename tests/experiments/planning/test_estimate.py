@@ -1,14 +1,19 @@
 """Seconds, rates and advice from a compiled step."""
 
+import functools
 import re
 from collections import Counter
 
+import jax
 import ml_collections
 import pytest
 
-from experiments.planning import estimate, page, topology
+from experiments.planning import estimate, page, step, topology
 from experiments.planning.program import Collective, Program
 from experiments.planning.step import Compiled, Layout
+from tests.training import toy
+from vasa_jax.training.partition import MeshPartitioner
+from vasa_jax.training.train_step import init_state, make_optimizers
 
 GIB = 2**30
 
@@ -51,6 +56,19 @@ def test_little_effort_gives_no_seconds_but_what_the_peak_allows():
     assert report["collective_share_at_most"] == pytest.approx(exchange / (1.0 + exchange))
     words = page.render(report | {"config": "c", "topology": "t", "command": [], "compiler": "c", "date": "d"})
     assert "a step at the chip&#x27;s peak" in words or "a step at the chip's peak" in words
+
+
+@pytest.mark.parametrize("ways", [1, 4])
+def test_what_fsdp_splits_is_whole_inside_of_a_step(ways):
+    task, batch = toy.make(), toy.batch(0)
+    state = functools.partial(init_state, task, make_optimizers(toy.config(), task), jax.random.key(0))
+    state = jax.eval_shape(state, batch)
+    layouts = MeshPartitioner({"data": -1, "fsdp": ways}, min_size=64)
+    parts = step.bytes_by_part(state, layouts.shardings(state), layouts.computing(state.params), batch, 8)
+    lying = parts["parameters_model"] + parts["parameters_adversary"]
+    whole = 4 * sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    assert parts["gradients"] == whole and parts["average"] == lying
+    assert (parts.get("parameters_put_together"), lying < whole) == ((whole, True) if ways > 1 else (None, False))
 
 
 def test_a_chip_of_two_devices_counts_both():
