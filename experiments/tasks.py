@@ -23,7 +23,11 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
         from vasa_jax.training.dynamics_task import make_dynamics_task
 
         return make_dynamics_task(config)
-    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion', 'pose' or 'dynamics'")
+    if config.task == "generator":
+        from vasa_jax.training.generator_task import make_generator_task
+
+        return make_generator_task(config)
+    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion', 'pose', 'dynamics' or 'generator'")
 
 
 def checked(config: Any) -> Any:

@@ -49,6 +49,10 @@ def make_stream(config: Any, split: str, process: int | None = None) -> Any:
     own = jax.process_index() if process is None else process
     hosts = {"process_index": own, "process_count": jax.process_count()}
     seed = config.seed if split == "train" else 0
+    if data.get("kind") == "generator":
+        from data_pipelines.generator_inputs import GeneratorInputs
+
+        return GeneratorInputs(Path(data["dir"]) / split, config.batch_size, seed, **hosts)
     return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **hosts, **options)
 
 

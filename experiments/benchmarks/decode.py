@@ -127,8 +127,7 @@ class Model:
         self.size, self.parameters = config.size, sum(math.prod(x.shape) for x in jax.tree.leaves(params))
         self.asked = dry_run.operations(config, params)
         model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
-        skip = bool(config.generator.source_skip)
-        self.renderer = FaceRenderer(model, params, self.size, source_skip=skip)
+        self.renderer = FaceRenderer(model, params, self.size, generator=config.generator)
         self.waits: list[float] = []  # seconds for single frames, the warm-up's first
 
     def facts(self) -> dict[str, Any]:

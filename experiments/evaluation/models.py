@@ -42,8 +42,7 @@ class FaceModel:
         config = ml_collections.FrozenConfigDict(part.config)
         model = FaceLatentModel(config)
         self.size, self.source = int(config.size), part.source
-        skip = bool(config.generator.get("source_skip", False))
-        self._renderer = FaceRenderer(model, part.params, self.size, source_skip=skip, batch=_BATCH)
+        self._renderer = FaceRenderer(model, part.params, self.size, generator=config.generator, batch=_BATCH)
         head = {"params": jax.device_put({"label_head": part.params["label_head"]})}
         self._read = jax.jit(lambda codes: model.apply(head, codes, method="read_labels"))
 

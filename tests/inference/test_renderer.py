@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.inference.stand_ins import CODE, SIZE, StandInFace
-from vasa_jax.inference.renderer import FaceRenderer, compose
+from vasa_jax.inference.renderer import FaceRenderer, compose, from_full
 
 
 def picture(size=SIZE):
@@ -41,9 +41,13 @@ def grid(side, shift=0.0):
     return np.stack(np.meshgrid(axis + shift, axis), -1)
 
 
+def blended(portrait, coords, keep, painted, size):
+    return compose(portrait, *from_full({"coords": coords, "keep": keep, "painted": painted}, None, 64, size), size)
+
+
 def test_composing_with_the_identity_returns_the_portrait():
     large = picture(256)
-    out = compose(large, grid(64), np.ones((64, 64, 1), np.float32), np.zeros((64, 64, 3), np.float32), 256)
+    out = blended(large, grid(64), np.ones((64, 64, 1), np.float32), np.zeros((64, 64, 3), np.float32), 256)
     # A field refined from 64 to 256 px is linear inside; at the border cv2 repeats the last value (half a pixel of 64).
     assert np.abs(out.astype(int) - large)[4:-4, 4:-4].max() <= 1
 
@@ -53,7 +57,7 @@ def test_a_margin_is_what_lies_beyond_the_crop():
     wide = picture(320)  # the crop of 256 with 32 on each side
     crop = np.ascontiguousarray(wide[32:-32, 32:-32])
     parts = grid(64, 6 * 2 / 63), np.ones((64, 64, 1), np.float32), np.zeros((64, 64, 3), np.float32)
-    with_margin, without = compose(wide, *parts, 256), compose(crop, *parts, 256)
+    with_margin, without = blended(wide, *parts, 256), blended(crop, *parts, 256)
     np.testing.assert_allclose(with_margin[4:-4, 4:-4].astype(int), wide[36:-36, 60:-12].astype(int), atol=2)
     np.testing.assert_allclose(with_margin[4:-4, 4:-32].astype(int), without[4:-4, 4:-32].astype(int), atol=2)
     assert np.abs(with_margin[4:-4, -8:].astype(int) - without[4:-4, -8:]).max() > 10  # only one of them is right
@@ -62,7 +66,7 @@ def test_a_margin_is_what_lies_beyond_the_crop():
 def test_composing_agrees_with_moving_the_small_picture():
     large = picture(256)
     shift = 6 * 2 / 63  # six pixels of the model's picture: 24 of the portrait's
-    out = compose(large, grid(64, shift), np.ones((64, 64, 1), np.float32), np.zeros((64, 64, 3), np.float32), 256)
+    out = blended(large, grid(64, shift), np.ones((64, 64, 1), np.float32), np.zeros((64, 64, 3), np.float32), 256)
     np.testing.assert_allclose(out[8:-8, 8:-40].astype(int), large[8:-8, 32:-16].astype(int), atol=2)
     small = cv2.resize(large, (64, 64), interpolation=cv2.INTER_AREA)
     shrunk = cv2.resize(out, (64, 64), interpolation=cv2.INTER_AREA)
@@ -71,5 +75,5 @@ def test_composing_agrees_with_moving_the_small_picture():
 
 def test_what_is_painted_replaces_what_is_not_kept():
     painted = np.full((64, 64, 3), 0.25, np.float32)
-    out = compose(picture(128), grid(64), np.zeros((64, 64, 1), np.float32), painted, 128)
+    out = blended(picture(128), grid(64), np.zeros((64, 64, 1), np.float32), painted, 128)
     assert np.abs(out.astype(int) - 64).max() <= 1

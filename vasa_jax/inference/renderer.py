@@ -4,7 +4,9 @@
 them, one for the whole batch. Nothing is donated: no result has the shape of an argument that is not needed again.
 """
 
-from collections.abc import Iterable, Iterator
+import functools
+import types
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import cv2
@@ -12,25 +14,31 @@ import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vasa_jax.models.face_latent import FaceLatents
+from vasa_jax.models.aligned_generator import CENTRE, EXTENT, blend_window
+from vasa_jax.models.face_latent import FaceLatents, moves_source
+from vasa_jax.ops.warp import identity_grid
+
+
+_PLAIN: Mapping[str, Any] = types.MappingProxyType({})
 
 
 class FaceRenderer:
     """A face latent model ready for use.
 
-    Where the model moves the source picture (`source_skip`), pictures larger than the model's own are composed
+    Where the model moves the source picture (`moves_source`), pictures larger than the model's own are composed
     from the portrait at full detail: the flow, the blend and what is painted are refined, the source is not.
 
     Args:
       model: FaceLatentModel, or anything with its `apply`.
       params: its parameters.
       size: side of the model's picture in pixels.
-      source_skip: whether `render` returns "coords", "keep" and "painted".
+      generator: its configuration, which tells what `render` returns to compose pictures from.
       batch: frames computed at once; the last batch is padded, so that nothing is compiled twice.
     """
 
-    def __init__(self, model: Any, params: Any, size: int, *, source_skip: bool = False, batch: int = 4):
-        self.size, self.batch, self.source_skip = size, batch, source_skip
+    def __init__(self, model: Any, params: Any, size: int, *, generator: Mapping[str, Any] = _PLAIN, batch: int = 4):
+        self.size, self.batch, self.moves_source = size, batch, moves_source(generator)
+        self._composer = from_square if generator.get("kind") == "aligned" else from_full
         self._params = jax.device_put(params)
 
         def method(name: str, params: Any, *args: Any) -> Any:
@@ -43,7 +51,8 @@ class FaceRenderer:
         self._encode_motion = jax.jit(lambda params, image: method("encode_motion", params, image))
         self._labels = jax.jit(lambda params, dynamics: method("read_labels", params, dynamics))
         self._decode = jax.jit(lambda *args: pictures("decode", *args))
-        self._render = jax.jit(lambda *args: _parts(pictures("render", *args)))
+        names = self._composer.parts
+        self._render = jax.jit(lambda *args: {name: pictures("render", *args)[name] for name in names})
 
     def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
         """Latents of one portrait crop of the model's size, batch of one."""
@@ -84,10 +93,11 @@ class FaceRenderer:
         """
         size = size or (self.size if portrait is None else portrait.shape[0])
         for group, count in _groups(motion, self.batch):
-            if self.source_skip and portrait is not None:
+            if self.moves_source and portrait is not None:
                 parts = jax.device_get(self._render(self._params, latents, group))
                 for i in range(count):
-                    yield compose(portrait, parts["coords"][i], parts["keep"][i], parts["painted"][i], size)
+                    one = {name: part[i] for name, part in parts.items()}
+                    yield compose(portrait, *self._composer(one, group[i, :7], self.size, size), size)
                 continue
             for image in np.asarray(self.decode(latents, group))[:count]:
                 yield _bytes(
@@ -97,28 +107,84 @@ class FaceRenderer:
 
 def compose(
     portrait: UInt8[np.ndarray, "p p 3"],
-    coords: Float[np.ndarray, "h w 2"],
-    keep: Float[np.ndarray, "h w 1"],
-    painted: Float[np.ndarray, "h w 3"],
+    place: Float[np.ndarray, "s s 2"],
+    share: Float[np.ndarray, "s s"],
+    painted: Float[np.ndarray, "s s 3"],
     size: int,
 ) -> UInt8[np.ndarray, "s s 3"]:
     """The generator's blend at the portrait's resolution.
 
-    `coords` are -1..1 at the centres of the end pixels of the model's picture, so pixel u lies at
-    (u + 1) / 2 * (h - 1) there, and a pixel p of h at (p + 0.5) s / h - 0.5 of the s of the crop, which lies in the
-    middle of a portrait that may show more: what a turning head uncovers then comes from the picture.
+    Args:
+      portrait: its crop, which may show more than the picture on all sides: what a turning head uncovers is there.
+      place: where each pixel is read, in pixels of the crop without that margin.
+      share: how much of each pixel is painted; painted: with what, 0..1.
+      size: side of the picture in pixels.
     """
-    side, margin = coords.shape[0], (portrait.shape[0] - size) / 2
-    place = ((coords + 1) * 0.5 * (side - 1) + 0.5) * (size / side) - 0.5 + margin
-    fine = [cv2.resize(part, (size, size), interpolation=cv2.INTER_CUBIC) for part in (place, keep, painted)]
-    map_x, map_y = np.ascontiguousarray(fine[0][..., 0]), np.ascontiguousarray(fine[0][..., 1])
-    moved = cv2.remap(portrait, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    share = np.clip(fine[1].reshape(size, size, 1), 0, 1)
-    return np.clip(share * moved + (1 - share) * 255 * fine[2] + 0.5, 0, 255).astype(np.uint8)
+    margin = (portrait.shape[0] - size) / 2
+    place = np.asarray(place, np.float32) + np.float32(margin)
+    moved = cv2.remap(portrait, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    rows, columns = (np.flatnonzero(share.max(axis) > 1e-3) for axis in (1, 0))
+    if not len(rows):
+        return moved
+    # Only the part of the picture in which something is painted is worth the arithmetic.
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    alpha = np.clip(share[part], 0, 1)[..., None]
+    mixed = moved[part] + alpha * (255 * painted[part] - moved[part])
+    moved[part] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    return moved
 
 
-def _parts(rendered: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    return {name: rendered[name] for name in ("coords", "keep", "painted")}
+# What a generator returns, to (place, share, painted) of `compose`. Coordinates are -1..1 at the centres of the end
+# pixels of the model's picture of `side` pixels: pixel p of `size` lies at (p + 0.5) side / size - 0.5 of them.
+
+
+def from_full(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> tuple[np.ndarray, ...]:
+    """Of the paper's `Generator` with a source skip: all of it in the model's pixels."""
+    fine = [cv2.resize(parts[name], (size, size), interpolation=cv2.INTER_CUBIC) for name in from_full.parts]
+    return _pixels(fine[0], side, size), 1 - fine[1].reshape(size, size), fine[2]
+
+
+from_full.parts = ("coords", "keep", "painted")
+
+
+def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> tuple[np.ndarray, ...]:
+    """Of the `AlignedGenerator`: a coarse flow of the whole picture, and the face's square."""
+    coarse, square = parts["coarse"], parts["square"]
+    cells, pixels = coarse.shape[0], square.shape[0]
+    # Output pixels -> -1..1 of the picture -> the square, as matrices [3, 3]; then both to cells.
+    picture = _affine(2 * side / size / (side - 1), (side / size - 1) / (side - 1) - 1)
+    cos, sin = np.cos(pose[2]) / pose[6], np.sin(pose[2]) / pose[6]
+    upright = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    upright[:2, 2] = -upright[:2, :2] @ pose[3:5] - [0, CENTRE]
+    into = _affine(0.5 * (pixels - 1), 0.5 * (pixels - 1)) @ _affine(1 / EXTENT, 0.0) @ upright @ picture
+    over = _affine(0.5 * (cells - 1), 0.5 * (cells - 1)) @ picture
+
+    def warp(part: np.ndarray, matrix: np.ndarray, flags: int, border: int) -> np.ndarray:
+        return cv2.warpAffine(part, matrix[:2], (size, size), flags=flags | cv2.WARP_INVERSE_MAP, borderMode=border)
+
+    window = _window(pixels)
+    colours = warp(square[..., :3], into, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    blend = np.concatenate([window * (1 - square[..., 3:4]), window * square[..., 4:]], -1)
+    blend = warp(blend, into, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    coords = warp(coarse, over, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE) + blend[..., 1:]
+    return _pixels(coords, side, size), blend[..., 0], colours
+
+
+from_square.parts = ("coarse", "square")
+
+
+def _affine(scale: float, shift: float) -> Float[np.ndarray, "3 3"]:
+    return np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]])
+
+
+@functools.cache
+def _window(pixels: int) -> Float[np.ndarray, "s s 1"]:
+    return np.asarray(blend_window(identity_grid((pixels, pixels))))
+
+
+def _pixels(coords: Float[np.ndarray, "s s 2"], side: int, size: int) -> Float[np.ndarray, "s s 2"]:
+    """-1..1 of the model's picture to pixels of one of `size`."""
+    return ((coords + 1) * (0.5 * (side - 1)) + 0.5) * (size / side) - 0.5
 
 
 def _unit(picture: UInt8[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:

@@ -166,8 +166,8 @@ class TalkingFace:
         xla.tune_cpu()
         release = weights.load_release(path)
         config = ml_collections.FrozenConfigDict(release.face_config)
-        skip = bool(config.generator.get("source_skip", False))
-        renderer = FaceRenderer(FaceLatentModel(config), release.face_params, config.size, source_skip=skip)
+        model = FaceLatentModel(config)
+        renderer = FaceRenderer(model, release.face_params, config.size, generator=config.generator)
         motion = None
         if release.motion_params is not None:
             motion_config = MotionConfig.create(release.motion_config)
@@ -271,7 +271,7 @@ class TalkingFace:
 
     def _output_size(self, size: int | None) -> int:
         if size is None:
-            return self.renderer.size * (2 if self.renderer.source_skip else 1)
+            return self.renderer.size * (2 if self.renderer.moves_source else 1)
         low, high = _PORTRAIT_LIMITS
         if not low <= size <= high or size % 2:
             raise UsageError(f"size {size}: give an even number of pixels from {low} to {high}")

@@ -10,6 +10,9 @@ Convolutions run in the configuration's `dtype`; parameters, poses, codes, norms
 pictures are float32. `block` are options of every residual block, among them what the backward pass computes again.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import flax
 import flax.linen as nn
 import jax
@@ -17,6 +20,7 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array, Float
 
+from vasa_jax.models.aligned_generator import AlignedGenerator, portrait_colours
 from vasa_jax.models.appearance_encoder import AppearanceEncoder
 from vasa_jax.models.canonical_unet import CanonicalUNet
 from vasa_jax.models.dynamics_encoder import DynamicsEncoder, PoseShare, aligned_crop
@@ -38,7 +42,18 @@ class FaceLatents:
     pose: Float[Array, "b 7"]
     dynamics: Float[Array, "b d"]
     picture: Float[Array, "b h w 3"] | None = None
-    """The source picture itself, for configurations that move it (`source_skip`)."""
+    """The source picture itself, for configurations that move it (`moves_source`)."""
+    colours: Float[Array, "b 3 4"] | None = None
+    """The portrait's colour frame (`ops.colour`), for the aligned generator."""
+
+
+GENERATORS = {"full": Generator, "aligned": AlignedGenerator}
+"""What `config.generator.kind` may be; "full", the paper's, where a configuration does not say."""
+
+
+def moves_source(generator: Mapping[str, Any]) -> bool:
+    """Whether a generator of that configuration moves the source picture beside painting."""
+    return generator.get("kind", "full") == "aligned" or bool(generator.get("source_skip", False))
 
 
 class FaceLatentModel(nn.Module):
@@ -59,7 +74,9 @@ class FaceLatentModel(nn.Module):
         self.warp_in = WarpField(**c.warp, block=block)
         self.warp_out = WarpField(**c.warp, block=block)
         self.canonical_unet = CanonicalUNet(**c.canonical, block=block)
-        self.generator = Generator(**c.generator, block=block)
+        options = dict(c.generator)
+        self.aligned = (kind := options.pop("kind", "full")) == "aligned"
+        self.generator = GENERATORS[kind](**options, block=block)
         self.label_head = nn.Dense(6)
 
     # ---- encode -------------------------------------------------------------------------------------
@@ -111,11 +128,12 @@ class FaceLatentModel(nn.Module):
         offsets = self.warp_in(self.code_in_pose(dynamics, pose), identity)
         coords = self._posed(pose, grid + offsets * self._reach())
         canonical = self.canonical_unet(self.sample(posed, self._normalised(coords), self.config.padding))
-        if self.config.generator.source_skip:
+        if moves_source(self.config.generator):
             # Where each canonical place came from in the picture, as an offset so that it extrapolates.
             canonical = jnp.concatenate([canonical, (coords - grid)[..., :2]], -1)
-        picture = image if self.config.generator.source_skip else None
-        return FaceLatents(canonical, identity, pose, dynamics, picture), offsets
+        picture = image if moves_source(self.config.generator) else None
+        colours = portrait_colours(image, pose) if self.aligned else None
+        return FaceLatents(canonical, identity, pose, dynamics, picture, colours), offsets
 
     # ---- decode -------------------------------------------------------------------------------------
 
@@ -129,19 +147,31 @@ class FaceLatentModel(nn.Module):
         self, latents: FaceLatents, pose: Float[Array, "b 7"], dynamics: Float[Array, "b d"]
     ) -> dict[str, Array]:
         """`decode` with what the losses look at: "image", "offsets" and, with a skip, its parts."""
-        identity, picture = jax.tree.map(
-            lambda x: jnp.broadcast_to(x, (pose.shape[0], *x.shape[1:])), (latents.identity, latents.picture)
+        inputs, offsets = self.generator_inputs(latents, pose, dynamics)
+        return self.generate(**inputs) | {"offsets": offsets}
+
+    def generator_inputs(
+        self, latents: FaceLatents, pose: Float[Array, "b 7"], dynamics: Float[Array, "b d"]
+    ) -> tuple[dict[str, Array], Float[Array, "b z y x 3"]]:
+        """What the generator is given (arguments of `generate`), and the offsets of the warp out of canonical space."""
+        identity, picture, colours = jax.tree.map(
+            lambda x: jnp.broadcast_to(x, (pose.shape[0], *x.shape[1:])),
+            (latents.identity, latents.picture, latents.colours),
         )
         code = self.code_in_pose(dynamics, pose)
         offsets = self.warp_out(code, identity)
         places = self.canonical_places(offsets, pose)
         sampled = self._sample_canonical(latents.appearance, places)
-        flow = None
-        if self.config.generator.source_skip:
-            flow = places[..., :2] + sampled[..., -2:]
-            sampled = sampled[..., :-2]
-        out = self.generator(sampled.astype(self.dtype), code, flow, picture)
-        return out | {"offsets": offsets}
+        inputs = {"volume": sampled, "dynamics": code}
+        if moves_source(self.config.generator):
+            inputs |= {"volume": sampled[..., :-2], "flow": places[..., :2] + sampled[..., -2:], "picture": picture}
+        if self.aligned:
+            inputs |= {"pose": pose, "colours": colours}
+        return inputs, offsets
+
+    def generate(self, volume: Float[Array, "b z y x c"], **inputs: Array) -> dict[str, Array]:
+        """The generator alone."""
+        return self.generator(volume.astype(self.dtype), **inputs)
 
     def _sample_canonical(self, appearance: Array, places: Array) -> Array:
         """The volume at `places`; one volume for all of them is read in place instead of being copied for each."""

@@ -19,7 +19,7 @@ from vasa_jax.losses.perceptual import FeatureNetwork, feature_loss
 from vasa_jax.losses.reconstruction import masked_l1, pyramid_l1, region_boxes, region_mask, region_weight
 from vasa_jax.models.discriminator import Discriminator
 from vasa_jax.models.dynamics_encoder import aligned_crop
-from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
+from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents, moves_source
 from vasa_jax.models.identity_encoder import embedding
 from vasa_jax.ops.rotations import inverse_transform
 from vasa_jax.ops.warp import grid_sample
@@ -106,7 +106,9 @@ class FaceLosses:
 
     def __call__(self, params: dict, made: Pass, step: Array) -> tuple[Array, Metrics]:
         """(weighted sum, every loss by name). A loss that has not started yet is reported as 0."""
-        parts = self.labels(params, made) | self.geometry(made) | self.pictures(made) | self.transfer(params, made)
+        parts = self.labels(params, made) | self.geometry(made) | self.pictures(made)
+        if made.chosen.size:
+            parts |= self.transfer(params, made)
         if self.critic is not None:
             parts |= self.adversarial(params, *self.shown(made))
         parts = {name: self.started(name, value, step) for name, value in parts.items()}
@@ -223,7 +225,7 @@ class FaceLosses:
         parts["contrast"] = self.motions(params, made).mean()
         if self.wants("canonical"):
             volumes = made.latents.appearance
-            if self.config.model.generator.source_skip:
+            if moves_source(self.config.model.generator):
                 volumes = volumes[
                     ..., :-2
                 ]  # the last two say where in its picture a place was, which is the frame's own

@@ -16,6 +16,7 @@ from vasa_jax.losses.reconstruction import masked_l1, region_boxes, region_mask
 from vasa_jax.models.discriminator import Discriminator
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
+from vasa_jax.training import stills
 from vasa_jax.training.face_losses import POSITIVES, FaceLosses, Pass, Transferred, join
 from vasa_jax.training.task import Metrics, Task, example_keys
 
@@ -74,7 +75,10 @@ class FaceStage:
         view = augmented_view(
             stored, people, jnp.concatenate([fold(2), fold(3), fold(4)]), self.size, self.face_size, augment
         )
-        return tuple(_part(view, n, len(names)) for n in range(len(names)))
+        source, driver, other = (_part(view, n, len(names)) for n in range(len(names)))
+        if "stills" in self.config:
+            source = stills.hide(source, other, stills.is_still(batch), fold(6), self.config.stills)
+        return source, driver, other
 
     # ---- losses -------------------------------------------------------------------------------------
 
@@ -94,7 +98,8 @@ class FaceStage:
         source, driver, other = views
         b = source.image.shape[0]
         # Every n-th item also serves the transfer losses; strided, so that shards of a batch pick the same items.
-        chosen = jnp.arange(0, b, self.config.transfer_every)
+        every = self.config.transfer_every
+        chosen = jnp.arange(0, b, every) if every else jnp.zeros(0, jnp.int32)
         few = chosen.shape[0]
         pick = lambda view: jax.tree.map(lambda x: x[chosen], view)  # noqa: E731
         some_source, some_driver, some_other = pick(source), pick(driver), pick(other)

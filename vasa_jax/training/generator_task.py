@@ -1,0 +1,165 @@
+"""The aligned generator alone, as a task: what it is given is computed once and stored, not in every step.
+
+With every other network frozen, four fifths of a step of the face task compute again what has not changed. Here a step
+is the generator's own, and its losses are taken where it paints, in the face's square (`models.aligned_generator`), and
+at a quarter of the picture's size for the flow outside. The parameters are those of the whole face model, so that
+what is saved is a face model.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array, Float
+
+from vasa_jax.losses import geometry
+from vasa_jax.losses.perceptual import feature_loss
+from vasa_jax.losses.reconstruction import masked_l1, pyramid_l1, region_boxes, region_mask, region_weight
+from vasa_jax.models.aligned_generator import blend_window, face_square, square_places
+from vasa_jax.models.face_latent import FaceLatentModel
+from vasa_jax.ops.resize import aligned_resize, average_pool
+from vasa_jax.ops.warp import grid_sample
+from vasa_jax.pretrained.networks import open_networks
+from vasa_jax.training.face_task import FaceStage
+from vasa_jax.training.task import Metrics, Task
+
+_COARSE = 64
+"""Side of the picture in which the flow outside of the square is judged."""
+_INPUTS = ("volume", "dynamics", "flow", "picture", "pose", "colours")
+
+
+def make_generator_task(config: ml_collections.ConfigDict) -> Task:
+    """The generator task of a run's config (fields of a face run)."""
+    stage = GeneratorStage(config)
+    return Task("generator", stage.init, {"model": stage.loss}, evaluate=stage.evaluate, pictures=stage.pictures)
+
+
+def stored_inputs(config: ml_collections.ConfigDict) -> Any:
+    """A pure function (params, batch of pairs, rng) -> arrays to store, one row an item, as `GeneratorStage` takes them.
+
+    Pictures are made uint8 and the volume float16: a megabyte an item.
+    """
+    stage = FaceStage(config)
+
+    def apply(params: dict, *args, method: str) -> Any:
+        return stage.model.apply({"params": params["model"]}, *args, method=method)
+
+    def make(params: dict, batch: dict[str, Array], rng: Array) -> dict[str, Array]:
+        source, driver, _ = stage.views(batch, rng)
+        faces, poses = (jnp.concatenate([getattr(v, name) for v in (source, driver)]) for name in ("face", "pose"))
+        code_i, code_j = jnp.split(apply(params, faces, poses, method="encode_face"), 2)
+        latents = apply(params, source.image, source.pose, code_i, method="encode")
+        inputs, _ = apply(params, latents, driver.pose, code_j, method="generator_inputs")
+        stored = lambda x: jnp.round(255.0 * x).astype(jnp.uint8)  # noqa: E731
+        return inputs | {
+            "volume": inputs["volume"].astype(jnp.float16),
+            "picture": stored(inputs["picture"]),
+            "target": stored(driver.image),
+            "source_landmarks": source.landmarks,
+            "target_landmarks": driver.landmarks,
+            "lids": driver.labels["lids"],
+        }
+
+    return make
+
+
+class GeneratorStage:
+    """Holds the model and config; every method is a pure function of its arguments."""
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        self.config = config
+        self.model = FaceLatentModel(ml_collections.FrozenConfigDict(config.model))
+        self.size = config.model.size
+        self.network = open_networks(config.get("features", {}), "float32").picture
+        self.point_weight = jnp.asarray(geometry.point_weights(oval=0.0))
+
+    def init(self, rng: Array, batch: dict[str, Array]) -> dict[str, dict]:
+        """Parameters of the whole face model."""
+        image = jnp.zeros((1, self.size, self.size, 3))
+        return {"model": self.model.init(rng, image, image)["params"]}
+
+    def _inputs(self, batch: dict[str, Array]) -> dict[str, Array]:
+        inputs = {name: batch[name] for name in _INPUTS}
+        return inputs | {
+            "volume": batch["volume"].astype(jnp.float32),
+            "picture": batch["picture"].astype(jnp.float32) / 255.0,
+        }
+
+    def _draw(self, params: dict, batch: dict[str, Array]) -> dict[str, Array]:
+        """Outputs, and in the square: what is wanted, shown, painted and merely moved, and where it counts."""
+        inputs = self._inputs(batch)
+        out = self.model.apply({"params": params["model"]}, **inputs, method="generate")
+        pose, target = inputs["pose"], batch["target"].astype(jnp.float32) / 255.0
+        square = out["square"]
+        places = face_square(pose, square.shape[1])
+        coords = grid_sample(out["coarse"], places, "border") + square[..., 4:]
+        moved = grid_sample(inputs["picture"], coords, "border")
+        painted, keep = square[..., :3], square[..., 3:4]
+        points = square_places(pose, batch["target_landmarks"][..., :2])
+        mask = region_mask(region_boxes(points, margin=0.1), square.shape[1:3], soft=0.05)
+        return out | {
+            "wanted": grid_sample(target, places, "border"),
+            "source": grid_sample(inputs["picture"], places, "border"),
+            "shown": keep * moved + (1.0 - keep) * painted,
+            "painted": painted,
+            "moved": moved,
+            "mask": mask,
+            "target": target,
+            "points": points,
+            "picture": inputs["picture"],
+        }
+
+    def loss(
+        self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
+    ) -> tuple[Array, tuple[Metrics, dict]]:
+        """Weighted sum of `config.loss`' pixel, feature, painted, coarse and flow."""
+        made, focus = self._draw(params, batch), self.config.loss_focus
+        mask = made["mask"]
+        closure = jnp.clip(batch["lids"].mean(-1), 0.0, 1.0)[:, None, None, None]
+        eyes = mask[..., 1:] * (1.0 + focus.closed * closure)
+        weight = region_weight(jnp.concatenate([mask[..., :1], eyes], -1), focus.mouth, focus.eyes)
+        wanted = made["wanted"]
+        parts = {
+            "pixel": pyramid_l1(made["shown"], wanted, weight).mean(),
+            "feature": feature_loss(made["shown"], wanted, weight, self.network).mean(),
+            "painted": masked_l1(made["painted"], wanted, weight).mean(),
+            "coarse": self._coarse(made).mean(),
+            "flow": self._flow(made, batch).mean(),
+        }
+        total = sum(self.config.loss[name] * value for name, value in parts.items())
+        return total, (parts | {"loss": total}, carry)
+
+    def _coarse(self, made: dict[str, Array]) -> Float[Array, " b"]:
+        """The whole picture, moved by the coarse flow, at `_COARSE` cells."""
+        factor = self.size // _COARSE
+        small = lambda x: average_pool(x, (factor, factor))  # noqa: E731
+        moved = grid_sample(small(made["picture"]), aligned_resize(made["coarse"], (_COARSE, _COARSE)), "border")
+        return masked_l1(moved, small(made["target"]), jnp.ones((*moved.shape[:3], 1)))
+
+    def _flow(self, made: dict[str, Array], batch: dict[str, Array]) -> Float[Array, " b"]:
+        """The driver's points must be read from where the source's are."""
+        points = batch["target_landmarks"][..., :2]
+        places = made["points"]
+        offsets = grid_sample(made["square"][..., 4:], places, "border") * blend_window(places)
+        read = grid_sample(made["coarse"], points, "border") + offsets
+        error = geometry.point_error(read, batch["source_landmarks"][..., :2], self.point_weight)
+        return error * (jnp.abs(batch["pose"][:, 1]) < 0.5)
+
+    def evaluate(self, params: dict, batch: dict, rng: Array) -> Metrics:
+        """Errors in mouth and eyes of what is shown, beside those of the source as it is and of the moved source."""
+        made = self._draw(params, batch)
+        mouth, eyes = made["mask"][..., :1], made["mask"][..., 1:].sum(-1, keepdims=True)
+        metrics = {}
+        for region, mask in (("mouth", mouth), ("eyes", eyes)):
+            for name, key in (("l1", "shown"), ("moved", "moved"), ("copy", "source")):
+                metrics[f"{name}_{region}"] = masked_l1(made[key], made["wanted"], mask).mean()
+        return metrics
+
+    def pictures(self, params: dict, batch: dict, rng: Array) -> dict[str, Array]:
+        """Rows of source, target and output; in the square: target, output, paint, moved source, what is kept."""
+        made = self._draw(params, {k: v[:8] for k, v in batch.items()})
+        whole = jnp.concatenate([made["picture"], made["target"], made["image"]], 2)
+        keep = jnp.broadcast_to(made["square"][..., 3:4], made["wanted"].shape)
+        square = jnp.concatenate([made["wanted"], made["shown"], made["painted"], made["moved"], keep], 2)
+        return {"pictures": whole.reshape(-1, *whole.shape[2:]), "square": square.reshape(-1, *square.shape[2:])}
