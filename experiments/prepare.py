@@ -3,10 +3,12 @@
     python -m experiments.prepare --input=FOLDER --output=data --face_model=face_landmarker.task
     python -m experiments.prepare --input=FOLDER --output=data --name=grid --landmarks=FOLDER_OF_TRACKS
     python -m experiments.prepare --stage=latents --input=data --name=grid --checkpoint=DIR --output=data/latents
+    python -m experiments.prepare --stage=generator --input=data --face_config=experiments/configs/face/X.py \
+        --checkpoint=DIR --output=data/generator
 
 The first two write OUTPUT/NAME/CONFIG/VERSION (ArrayRecord, read by `data_pipelines.clips`), and OUTPUT/quality.json
 and quality.html, which say what was kept, and what was dropped and why. Killed and run again, they go on where they
-were. The third runs the face model over every frame.
+were. The third runs the face model over every frame. The fourth stores what a face model's generator is given.
 """
 
 import os
@@ -14,6 +16,7 @@ import pathlib
 from typing import Any
 
 from absl import flags
+from ml_collections import config_flags
 
 from data_pipelines import schema
 from experiments import app
@@ -28,7 +31,9 @@ _NAME = flags.DEFINE_string(
     None,
     "Data set; a name of your own begins with folder_. By default folder_ and the name of the input's folder.",
 )
-_STAGE = flags.DEFINE_enum("stage", "clips", ["clips", "latents"], "What to make.")
+_STAGE = flags.DEFINE_enum("stage", "clips", ["clips", "latents", "generator"], "What to make.")
+_FACE_CONFIG = config_flags.DEFINE_config_file("face_config", None, "The face run to store inputs for (generator).")
+_ITEMS = flags.DEFINE_integer("items", 3600, "How many to store for training (generator).", 1)
 _CONFIG = flags.DEFINE_enum(
     "size", "small_128", sorted(schema.RESOLUTIONS), "Size of the stored pictures: that of the model to train."
 )
@@ -112,12 +117,23 @@ def prepare_latents() -> dict[str, Any]:
     return latents.make_latents(_INPUT.value, _NAME.value, _CONFIG.value, _CHECKPOINT.value, path)
 
 
+def prepare_generator() -> dict[str, Any]:
+    """Stores the inputs of a face run's generator; returns the report."""
+    from data_pipelines.prepare import generator
+
+    if _FACE_CONFIG.value is None:
+        raise UsageError("--face_config is missing; for example experiments/configs/face/portrait_256.py")
+    output = pathlib.Path(_OUTPUT.value)
+    return generator.make_inputs(_FACE_CONFIG.value, _INPUT.value, _CHECKPOINT.value, output, _ITEMS.value)
+
+
 def main() -> dict[str, Any]:
     """Runs the stage; returns the report."""
     for flag in (_INPUT, _OUTPUT):
         if not flag.value:
             raise UsageError(f"--{flag.name} is missing; see --help")
-    return prepare_clips() if _STAGE.value == "clips" else prepare_latents()
+    stages = {"clips": prepare_clips, "latents": prepare_latents, "generator": prepare_generator}
+    return stages[_STAGE.value]()
 
 
 def run() -> None:

@@ -14,7 +14,7 @@ from vasa_jax.models.aligned_generator import AlignedGenerator, blend_window, co
 from vasa_jax.ops.warp import identity_grid
 
 SIZE, CELLS, CODE = 64, 8, 4
-POSES = np.array([[0, 0, 0, 0, 0, 0, 1], [0.1, 0.3, 0.25, 0.1, -0.15, 0, 1.2], [0, 0, -0.4, -0.2, 0.1, 0, 0.8]], np.float32)
+POSES = np.float32([[0, 0, 0, 0, 0, 0, 1], [0.1, 0.3, 0.25, 0.1, -0.15, 0, 1.2], [0, 0, -0.4, -0.2, 0.1, 0, 0.8]])
 OPTIONS = {"base": 8, "blocks": 1, "widths": (8, 8), "cells": 8, "detail": 1, "last_patch": 2}
 
 

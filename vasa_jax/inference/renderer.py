@@ -18,7 +18,6 @@ from vasa_jax.models.aligned_generator import CENTRE, EXTENT, blend_window
 from vasa_jax.models.face_latent import FaceLatents, moves_source
 from vasa_jax.ops.warp import identity_grid
 
-
 _PLAIN: Mapping[str, Any] = types.MappingProxyType({})
 
 

@@ -113,7 +113,7 @@ class AlignedGenerator(nn.Module):
         return precise.einsum("bzhwc,bhwz->bhwc", candidates, share)
 
     def _paint(self, x: Array, dynamics: Array, pose: Array, seen: Float[Array, "b s s 3"]) -> Float[Array, "b s s 6"]:
-        """The square: colours in the portrait's frame, how much of the moved source is kept, corrections of the flow."""
+        """The square: colours in the portrait's frame, what is kept of the moved source, corrections of the flow."""
         coarse, fine = self.widths
         y = grid_sample(x, face_square(pose, self.cells), "border")
         place = jnp.broadcast_to(identity_grid(y.shape[1:3]), (*y.shape[:3], 2)).astype(y.dtype)

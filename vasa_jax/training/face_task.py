@@ -15,8 +15,8 @@ from vasa_jax.losses.contrastive import cosine
 from vasa_jax.losses.reconstruction import masked_l1, region_boxes, region_mask
 from vasa_jax.models.discriminator import Discriminator
 from vasa_jax.models.face_latent import FaceLatentModel
-from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
 from vasa_jax.training import stills
+from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
 from vasa_jax.training.face_losses import POSITIVES, FaceLosses, Pass, Transferred, join
 from vasa_jax.training.task import Metrics, Task, example_keys
 

@@ -8,7 +8,6 @@ what is saved is a face model.
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array, Float
@@ -36,7 +35,7 @@ def make_generator_task(config: ml_collections.ConfigDict) -> Task:
 
 
 def stored_inputs(config: ml_collections.ConfigDict) -> Any:
-    """A pure function (params, batch of pairs, rng) -> arrays to store, one row an item, as `GeneratorStage` takes them.
+    """A pure function (params, batch of pairs, rng) -> arrays to store, one row an item, for `GeneratorStage`.
 
     Pictures are made uint8 and the volume float16: a megabyte an item.
     """

@@ -32,7 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.discriminator.enabled = False
     config.augment.update({"colour": 0.1, "grey": 0.06, "contrast": 0.2, "warp": 0.045})
     config.loss_focus = {"mouth": 20.0, "eyes": 14.0, "closed": 2.5}
-    config.loss.update({"pixel": 8.0, "painted": 4.0, "consist": 0.0, "cross_id": 0.0, "contrast": 0.0, "identity": 0.0})
+    config.loss.update({"pixel": 8.0, "painted": 4.0})
     config.optimizer.update({"lr": 1e-3, "warmup_steps": 50})
     config.ema_decay = 0.995
     config.eval_every = 500

@@ -1,0 +1,60 @@
+"""Stores what the generator of a face run is given, for the task "generator" (`vasa_jax.training.generator_task`).
+
+    vasa-prepare --stage=generator --face_config=experiments/configs/face/portrait_256.py --checkpoint=START \
+        --input=data --output=data/generator --items=3600
+
+writes OUTPUT/train and OUTPUT/validation (a tenth as many), a megabyte an item: pairs of `config.data.mixture` under
+the run's augmentation, encoded and warped by the frozen networks of the checkpoint.
+"""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from data_pipelines import generator_inputs
+from data_pipelines.clips import ClipStream
+from vasa_jax.errors import InputError
+
+_BATCH = 8
+_STREAM = ("mixture", "size", "engine", "threads", "max_damaged", "reuse", "checksums")
+
+
+def make_inputs(config: Any, data_dir: str, checkpoint: str, output: pathlib.Path, items: int) -> dict[str, Any]:
+    """Writes both splits; returns the report.
+
+    Args:
+      config: of the face run.
+      data_dir: TFDS data folder.
+      checkpoint: release, workdir or .safetensors with the networks that are frozen.
+      output: folder; its splits are written anew.
+      items: of the training split, rounded up to whole batches.
+    """
+    import jax
+
+    from vasa_jax.training import start
+    from vasa_jax.training.generator_task import stored_inputs
+
+    params = start.read_start(checkpoint, "face", ("model",))
+    if not params["model"].keys() >= {"warp_out", "appearance_encoder"}:
+        raise InputError(f"{checkpoint} holds no face model; give a release, a workdir or its .safetensors")
+    make = jax.jit(stored_inputs(config))
+    counts = {"train": items, "validation": max(items // 10, _BATCH)}
+    for split, count in counts.items():
+        batches = -(-count // _BATCH)
+        options = {name: config.data[name] for name in _STREAM if name in config.data}
+        if split != "train" and config.data.get("eval_mixture"):
+            options["mixture"] = config.data.eval_mixture
+        seed = config.seed if split == "train" else 0
+        stream = ClipStream(data_dir, split=split, kind="pairs", batch_size=_BATCH, seed=seed, **options)
+        key, ahead = jax.random.key(seed), stream.iterate(0, batches)
+        with tqdm.tqdm(total=batches, desc=f"{split} of {output}", unit="batch") as bar:
+
+            def one(number: int, ahead=ahead, key=key) -> dict[str, np.ndarray]:
+                batch = next(ahead) | {"index": np.arange(number * _BATCH, (number + 1) * _BATCH, dtype=np.int32)}
+                return jax.device_get(make(params, batch, key))
+
+            generator_inputs.write(output / split, one, batches, lambda _, bar=bar: bar.update())
+        counts[split] = batches * _BATCH
+    return {"items": counts, "output": str(output)}
