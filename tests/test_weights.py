@@ -20,15 +20,29 @@ def _save(directory, **changes):
     return weights.save_release(directory, **(arguments | dict(motion_stats=STATS, info={"note": 1}) | changes))
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_round_trip(tmp_path, half):
-    release = weights.load_release(_save(tmp_path, half=half))
+@pytest.mark.parametrize("stored", ["float32", "float16"])
+def test_round_trip(tmp_path, stored):
+    release = weights.load_release(_save(tmp_path, stored=stored))
     kernel = release.face_params["encoder"]["conv"]["kernel"]
     assert kernel.dtype == np.float32
     # float16 keeps 11 bits: half a unit in the last place is 2^-11 of the value.
-    np.testing.assert_allclose(kernel, FACE["encoder"]["conv"]["kernel"], rtol=2**-11 if half else 0)
+    np.testing.assert_allclose(kernel, FACE["encoder"]["conv"]["kernel"], rtol=2**-11 if stored == "float16" else 0)
     assert release.motion_config == {"width": 8} and release.info["note"] == 1
     np.testing.assert_array_equal(release.motion_stats["mean"], STATS["mean"])
+
+
+def test_int8_keeps_each_output_to_half_a_step_of_its_own(tmp_path):
+    """A kernel whose outputs differ a thousandfold; vectors and small arrays are left to float16."""
+    kernel = rng.normal(size=(3, 3, 32, 16)).astype(np.float32) * np.logspace(-2, 1, 16, dtype=np.float32)
+    face = {"conv": {"kernel": kernel, "bias": kernel[0, 0, 0]}, "dead": np.zeros((64, 32), np.float32)}
+    directory = _save(tmp_path, stored="int8", face_params=face)
+    found = weights.load_release(directory).face_params
+    step = np.abs(kernel).max((0, 1, 2)) / 127
+    gap = np.abs(found["conv"]["kernel"] - kernel)
+    assert np.all(gap <= 0.502 * step) and gap.max() > 0
+    np.testing.assert_allclose(found["conv"]["bias"], kernel[0, 0, 0], rtol=2**-11)
+    np.testing.assert_array_equal(found["dead"], face["dead"])
+    assert (directory / "face.safetensors").stat().st_size < 1.25 * (kernel.size + face["dead"].size) + 1000
 
 
 def test_a_release_without_motion(tmp_path):

@@ -1,7 +1,8 @@
 """Released weights: a folder with config.json, safetensors files and a SHA-256 manifest.
 
-Arrays are stored under their paths ("module/name"); float32 may be stored as float16 to halve the size and comes back
-as float32.
+Arrays are stored under their paths ("module/name"). float32 may be stored as float16, which halves the size, and
+matrices and kernels as int8 with one float16 scale for each output ("module/name:scale"), which takes a quarter; both
+come back as float32.
 """
 
 import dataclasses
@@ -59,15 +60,37 @@ def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def save_params(path: Path, params: dict[str, Any], *, half: bool = False) -> None:
-    """Writes a tree as safetensors; `half` stores float32 as float16 (values beyond its range are refused)."""
-    flat = flatten(params)
-    if half:
-        for name, value in flat.items():
-            if value.dtype != np.float32:
-                continue
-            if not np.all(np.abs(value) < np.finfo(np.float16).max):
-                raise InputError(f"{path}: {name} holds values float16 cannot; export with float32")
+STORED = ("float32", "float16", "int8")
+_SCALE = ":scale"
+_SMALLEST = 1024  # numbers of an array that are worth rounding to int8
+
+
+def _rounded(value: np.ndarray) -> dict[str, np.ndarray]:
+    """int8 and the scale of each output (last axis); what comes back is off by at most 1/254 of the output's largest."""
+    largest = np.abs(value).max(tuple(range(value.ndim - 1)))
+    # Rounded up, so that no number leaves the range once the scale is a float16.
+    scale = np.nextafter((largest / 127).astype(np.float16), np.float16(np.inf))
+    return {"": np.clip(np.round(value / scale.astype(np.float32)), -127, 127).astype(np.int8), _SCALE: scale}
+
+
+def save_params(path: Path, params: dict[str, Any], *, stored: str = "float32") -> None:
+    """Writes a tree as safetensors.
+
+    Args:
+      path: the file.
+      params: nested dicts of arrays.
+      stored: how float32 is stored, one of `STORED`; values beyond the range of float16 are refused.
+    """
+    flat: dict[str, np.ndarray] = {}
+    for name, value in flatten(params).items():
+        if stored == "float32" or value.dtype != np.float32:
+            flat[name] = value
+            continue
+        if not np.all(np.abs(value) < np.finfo(np.float16).max):
+            raise InputError(f"{path}: {name} holds values float16 cannot; export with float32")
+        if stored == "int8" and value.ndim > 1 and value.size >= _SMALLEST:
+            flat |= {name + suffix: part for suffix, part in _rounded(value).items()}
+        else:
             flat[name] = value.astype(np.float16)
     flat = {name: np.ascontiguousarray(value) for name, value in flat.items()}
     with files.replacing(path) as temporary:
@@ -75,11 +98,14 @@ def save_params(path: Path, params: dict[str, Any], *, half: bool = False) -> No
 
 
 def load_params(path: Path) -> dict[str, Any]:
-    """Reads a tree of safetensors; float16 becomes float32."""
+    """Reads a tree of safetensors; float16 and int8 become float32."""
     try:
         flat = safetensors.numpy.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}); download or export it again") from error
+    for name in [name for name in flat if name.endswith(_SCALE)]:
+        scale, whole = flat.pop(name).astype(np.float32), name.removesuffix(_SCALE)
+        flat[whole] = flat[whole].astype(np.float32) * scale
     return unflatten({name: v.astype(np.float32) if v.dtype == np.float16 else v for name, v in flat.items()})
 
 
@@ -95,19 +121,20 @@ def save_release(
     pose_params: dict[str, Any] | None = None,
     info: dict[str, Any] | None = None,
     model_card: str | None = None,
-    half: bool = True,
+    stored: str = "float16",
 ) -> Path:
     """Writes a release directory. An existing MODEL_CARD.md is kept unless `model_card` is given.
 
-    The pose encoder trained alone is for starting face runs from (`config.init_from=DIRECTORY/pose.safetensors`).
+    `stored` is of the face model; motion and pose are small, and stored as float16 where it says int8. The pose encoder
+    trained alone is for starting face runs from (`config.init_from=DIRECTORY/pose.safetensors`).
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    save_params(directory / "face.safetensors", face_params, half=half)
+    save_params(directory / "face.safetensors", face_params, stored=stored)
     for name, params in (("motion", motion_params), ("pose", pose_params)):
         path = directory / f"{name}.safetensors"
         if params is not None:
-            save_params(path, params, half=half)
+            save_params(path, params, stored="float16" if stored == "int8" else stored)
         else:
             path.unlink(missing_ok=True)
     stats = {key: np.asarray(value, np.float64).tolist() for key, value in (motion_stats or {}).items()} or None

@@ -23,7 +23,7 @@ def stage(tmp_path_factory):
     face = _config().copy_and_resolve_references()
     params = quick.jit(functools.partial(make_face_task(face).init, batch={}))(jax.random.key(0))
     weights.save_release(
-        folder, face_config=face.model.to_dict(), face_params=jax.device_get(params["model"]), half=False
+        folder, face_config=face.model.to_dict(), face_params=jax.device_get(params["model"]), stored="float32"
     )
     config = small_128_twins.get_config()
     config.teacher, config.model = str(folder), face.model

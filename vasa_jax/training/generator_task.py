@@ -31,7 +31,7 @@ _INPUTS = ("volume", "dynamics", "flow", "picture", "pose", "colours")
 def make_generator_task(config: ml_collections.ConfigDict) -> Task:
     """The generator task of a run's config (fields of a face run)."""
     stage = GeneratorStage(config)
-    return Task("generator", stage.init, {"model": stage.loss}, evaluate=stage.evaluate, pictures=stage.pictures)
+    return Task("face", stage.init, {"model": stage.loss}, evaluate=stage.evaluate, pictures=stage.pictures)
 
 
 def stored_inputs(config: ml_collections.ConfigDict) -> Any:
