@@ -36,7 +36,7 @@ _SRGB_D50 = np.asarray(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
 )
 _WHITE = 203.0  # cd/m2 of white in PQ and HLG
-_KNEE = 0.85  # of white, in light: below it HDR is kept as it is
+_KNEE = 0.9  # of white, in light: below it HDR is kept as it is
 _STRIP = 1 << 19  # pixels converted at once, so that memory does not grow with the picture
 
 Codes = UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"]

@@ -112,8 +112,8 @@ def _pixels(image: Image.Image, name: str, say: Say, head: bytes = b"") -> UInt8
     check_size(name, image.size)
     image.draft("RGB", (4096, 4096))  # lets JPEG decode large photos at a fraction of their size
     _choose_frame(image, say)
-    turn = _orientation(image, say)
     deep = depth.colour_samples(image)
+    turn = _orientation(image, say)
     image.load()
     if deep is None:  # the TIFF reader has turned what it loaded
         turn = _orientation(image, say) if image.format == "TIFF" else turn

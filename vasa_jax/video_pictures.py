@@ -196,16 +196,14 @@ def _array(frame: av.VideoFrame, layout: str, options: dict) -> np.ndarray:
 
 
 def _turned(picture: np.ndarray, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-    """Turned, and mirrored, as the file's display matrix says: telephones film lying on their side."""
-    if _mirrored(frame):
-        picture = picture[:, ::-1]
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns))
+    """Turned and mirrored as the file's display matrix says: telephones film lying on their side.
 
-
-def _mirrored(frame: av.VideoFrame) -> bool:
+    The matrix takes column p and row q to x = a p + c q, y = b p + d q; it is read as the nearest quarter turn.
+    """
     data = frame.side_data.get(SideData.DISPLAYMATRIX)
     if data is None:
-        return False
+        return picture
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(np.float64)
-    return a * d - b * c < 0
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
