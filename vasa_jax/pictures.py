@@ -7,6 +7,7 @@ Limits are checked before anything is decoded, because a small file can claim an
 import contextlib
 import functools
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def read_image(path: PathLike, say: Say | None = None) -> UInt8[np.ndarray, "h w
         head = file.read(1 << 20)
         file.seek(0)
         formats = [name for name in (*_FORMATS, *_heif(head, path)) if name in Image.OPEN]
-        with Image.open(file, formats=formats) as image:
+        with Image.open(file, formats=formats) as image, _muted(image.format == "TIFF"):
             return _pixels(image, str(path), say or _silent, head)
 
 
@@ -91,6 +92,21 @@ def _one_line(name: PathLike) -> Iterator[None]:
         raise
     except Exception:  # the decoders raise nearly anything on damaged files
         raise InputError(f"{name} is not a readable picture: give a PNG, JPEG or WebP file") from None
+
+
+@contextlib.contextmanager
+def _muted(really: bool) -> Iterator[None]:
+    """Nothing on standard error meanwhile: the TIFF library complains there of damaged files, in words of its own."""
+    with contextlib.ExitStack() as stack:
+        if really:
+            with contextlib.suppress(OSError):  # there may be no standard error
+                kept = os.dup(2)
+                stack.callback(os.close, kept)
+                stack.callback(os.dup2, kept, 2)
+                sink = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(sink, 2)
+                os.close(sink)
+        yield
 
 
 def _heif(head: bytes, path: Path) -> tuple[str, ...]:

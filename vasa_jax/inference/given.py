@@ -150,13 +150,20 @@ def sound(value: Any) -> media.AudioReader:
     wanted = "a file, or (samples, rate)"
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise InputError(f"the audio is {_article(type(value).__name__)}: give {wanted}, the rate in Hz")
-    samples, rate = value if np.ndim(value[1]) == 0 else reversed(value)
-    if isinstance(rate, bool | str | bytes) or not _is_rate(rate):
-        raise InputError(f"the audio's rate is {rate!r}: give {wanted}, the rate in Hz from 1000 to 768000")
+    samples, rate = value if _is_single(value[1]) else reversed(value)
+    if not _is_rate(rate):
+        what = repr(rate) if _is_single(rate) else _article(type(rate).__name__)
+        raise InputError(f"the audio's rate is {what:.60}: give {wanted}, the rate in Hz from 1000 to 768000")
     return _reader(_samples(_array(samples, "the audio", wanted)), round(float(rate)))
 
 
+def _is_single(value: Any) -> bool:
+    return not hasattr(value, "__len__") or isinstance(value, str | bytes) or getattr(value, "shape", None) == ()
+
+
 def _is_rate(rate: Any) -> bool:
+    if isinstance(rate, bool | str | bytes) or not _is_single(rate):
+        return False
     with contextlib.suppress(TypeError, ValueError, OverflowError):
         return 1000 <= float(rate) <= 768_000
     return False
