@@ -43,11 +43,9 @@ class Shown:
 
     def __init__(self, path: Path | str, stream: av.VideoStream, most: int = 4096):
         self.path, self.most, self.notes = path, most, []
-        aspect = stream.sample_aspect_ratio
-        self._aspect = float(aspect) if aspect else 1.0
-        if not _LEAST_ASPECT <= self._aspect <= _MOST_ASPECT:
-            self._say(f"pixels of {aspect} are a mistake and taken as square")
-            self._aspect = 1.0
+        self._aspect = _aspect(stream)
+        if self._aspect == 1 and stream.sample_aspect_ratio not in (None, 0, 1):
+            self._say(f"pixels of {stream.sample_aspect_ratio} are a mistake and taken as square")
         tag = stream.codec_context.codec_tag
         if tag in _DOLBY_ALONE:
             raise InputError(f"{path}: Dolby Vision without a picture for other players: convert it to H.264 (SDR)")
@@ -104,16 +102,12 @@ class Shown:
 
     def _size(self, frame: av.VideoFrame) -> dict:
         """Options that make pixels square: the short side is stretched, so that nothing is lost."""
-        wide = max(frame.width, round(frame.width * self._aspect))
-        high = max(frame.height, round(frame.height / self._aspect))
+        wide, high = _square(frame.width, frame.height, self._aspect)
         if (wide, high) == (frame.width, frame.height):
             return {}
         fit = min(1.0, self.most / max(wide, high))
-        return {
-            "width": max(1, round(wide * fit)),
-            "height": max(1, round(high * fit)),
-            "interpolation": Interpolation.BICUBIC,
-        }
+        size = {"width": max(1, round(wide * fit)), "height": max(1, round(high * fit))}
+        return size | {"interpolation": Interpolation.BICUBIC}
 
     def _space(self, primaries: int, transfer: int) -> colour.Space | None:
         """Where colours need more than the matrix: HDR, and primaries much wider than sRGB's."""
@@ -132,6 +126,20 @@ class Shown:
     def _say(self, line: str) -> None:
         if line not in self.notes:
             self.notes.append(line)
+
+
+def square_size(stream: av.VideoStream) -> tuple[int, int]:
+    """Width and height of a stream's pictures once their pixels are square, before they are turned."""
+    return _square(stream.codec_context.width, stream.codec_context.height, _aspect(stream))
+
+
+def _aspect(stream: av.VideoStream) -> float:
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return aspect if _LEAST_ASPECT <= aspect <= _MOST_ASPECT else 1.0
+
+
+def _square(width: int, height: int, aspect: float) -> tuple[int, int]:
+    return max(width, round(width * aspect)), max(height, round(height / aspect))
 
 
 class _Deinterlacer:
