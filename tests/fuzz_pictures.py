@@ -15,6 +15,7 @@ import os
 import platform
 import resource
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from tests import colour_files as made
 FORMATS = ("png", "jpg", "webp", "gif", "tif")
 MEMORY = 3 << 30  # bytes of address space of a child: its libraries take half of that
 HANG = 10.0  # seconds of a processor that a file may take
-_PATIENCE = 60.0  # seconds by the wall, on a machine that has other things to do
+_PATIENCE = 900.0  # seconds by the wall, on a machine that has other things to do
 
 
 @dataclasses.dataclass
@@ -148,6 +149,7 @@ def child(kind: str, first: int, last: int, path: str) -> None:
             file.write(mutant(kind, number, sound))
         print(json.dumps({"begins": number}), flush=True)
         lines, start, fault = [], time.process_time(), None
+        signal.setitimer(signal.ITIMER_PROF, HANG)  # ends this process, whatever library it is in
         try:
             picture = pictures.read_image(path, lines.append)
             end = "used"
@@ -197,7 +199,10 @@ def _follow(process: subprocess.Popen, kind: str, first: int, count: int, tally:
         data = os.read(process.stdout.fileno(), 1 << 16) if ready else b""
         if not data:
             if at < count:
-                tally.faults.append(f"{kind} {at}: " + ("the reader died" if ready else f"no end in {_PATIENCE:.0f} s"))
+                tally.faults.append(
+                    f"{kind} {at}: "
+                    + (f"the reader died, or took {HANG:.0f} s" if ready else f"no end in {_PATIENCE:.0f} s")
+                )
             return at + 1
         *lines, buffer = (buffer + data).split(b"\n")
         for line in map(json.loads, lines):

@@ -27,6 +27,7 @@ NEUTRAL = 128
 """Grey that shows through transparent parts."""
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "TGA", "JPEG2000")
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
+_HELD = 1 << 28  # bytes of a file that is read at once
 _LOOKED_AT = 100  # frames of an animation among which one with a picture is looked for
 _FLAT = 2.0  # standard deviation of grey levels below which a frame shows nothing
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -46,8 +47,10 @@ def read_image(path: PathLike, say: Say | None = None) -> UInt8[np.ndarray, "h w
     with _one_line(path), path.open("rb") as file:
         head = file.read(1 << 20)
         file.seek(0)
+        # A length in the file that lies cannot ask for more memory than the file has bytes.
+        source = io.BytesIO(file.read()) if path.stat().st_size <= _HELD else file
         formats = [name for name in (*_FORMATS, *_heif(head, path)) if name in Image.OPEN]
-        with Image.open(file, formats=formats) as image, _muted(image.format == "TIFF"):
+        with Image.open(source, formats=formats) as image, _muted(image.format == "TIFF"):
             return _pixels(image, str(path), say or _silent, head)
 
 
@@ -88,7 +91,9 @@ def _one_line(name: PathLike) -> Iterator[None]:
             yield
     except Image.DecompressionBombError:
         raise InputError(f"{name}: the picture is too large; at most {MAX_PIXELS // 10**6} megapixels") from None
-    except (InputError, MemoryError):
+    except MemoryError:
+        raise InputError(f"{name} is damaged, or needs more memory than there is: make it smaller") from None
+    except InputError:
         raise
     except Exception:  # the decoders raise nearly anything on damaged files
         raise InputError(f"{name} is not a readable picture: give a PNG, JPEG or WebP file") from None

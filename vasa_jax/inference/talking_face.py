@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from vasa_jax import files, media, pictures, weights, xla
+from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference import editing, given, tracks
 from vasa_jax.inference import portrait as portraits
@@ -217,7 +217,7 @@ class TalkingFace:
         box = watch.call("face", self._find_face, picture, shown.name, face_model)
         latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
         large = portraits.cut_with_margin(picture, box, size)
-        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch, notes.append)
+        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch, notes)
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -239,19 +239,19 @@ class TalkingFace:
         latents: FaceLatents,
         face_model: PathLike | None,
         watch: Stopwatch,
-        say: pictures.Say,
+        notes: list[str],
     ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "t d"] | None]:
         """Pose and dynamics that take the place of generated ones; None where the speech gives them."""
         pose = dynamics = whole = None
         if editing.is_video(pose_from):
-            whole = watch.call("pose_from", self.motion_of, pose_from, frames, face_model, say)
+            whole = watch.call("pose_from", self.motion_of, pose_from, frames, face_model, notes)
             pose = whole[:, :7]
         elif pose_from is not None:
             pose = editing.made_pose(str(pose_from), frames)
         if editing.same_video(pose_from, dynamics_from):
             dynamics = whole[:, 7:]
         elif editing.is_video(dynamics_from):
-            dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model, say)[:, 7:]
+            dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model, notes)[:, 7:]
         elif dynamics_from is not None:
             if str(dynamics_from) not in editing.DYNAMICS:
                 raise UsageError(f"dynamics_from={dynamics_from}: give a video, or {' or '.join(editing.DYNAMICS)}")
@@ -259,11 +259,11 @@ class TalkingFace:
         return pose, dynamics
 
     def motion_of(
-        self, video: PathLike, frames: int, face_model: PathLike | None = None, say: pictures.Say | None = None
+        self, video: PathLike, frames: int, face_model: PathLike | None = None, notes: list[str] | None = None
     ) -> Float[np.ndarray, "t m"]:
         """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip.
 
-        `say` is called with a line for what the pictures needed that was guessed or lost something.
+        `notes` gets a line for what the pictures needed that was guessed or lost something.
         """
         reader = media.VideoReader(video)
         looks = [frame for k in range(_LOOKS) for frame in reader.frames(k * min(frames, 50) // _LOOKS, 1)]
@@ -271,8 +271,8 @@ class TalkingFace:
         box = portraits.find_in_video(looks, resolution=self.renderer.size, **options)
         cuts = (portraits.cut(frame, box, self.renderer.size) for frame in reader.frames(0, frames))
         motion = np.stack(list(self.renderer.motion(cuts)))
-        for line in reader.notes if say else ():
-            say(f"{video}: {line}")
+        if notes is not None:
+            notes += [f"{video}: {line}" for line in reader.notes]
         return motion
 
     def _find_face(self, picture: np.ndarray, name: str, face_model: PathLike | None) -> portraits.FaceBox:
