@@ -125,6 +125,19 @@ def test_damaged_exif_is_left_out_and_said(tmp_path):
     np.testing.assert_array_equal(picture, gradient())
 
 
+def test_damage_that_a_lenient_decoder_passes_over_is_said(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+    for name, options in (("plain", {}), ("steps", {"progressive": True})):
+        path = tmp_path / f"{name}.jpg"
+        Image.fromarray(noise).save(path, quality=80, **options)
+        assert read(path)[1] == []
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
+        path.write_bytes(data)
+        picture, said = read(path)
+        assert picture.shape == (128, 128, 3) and said == ["it is damaged: parts of it may be missing or wrong"]
+
+
 # ---------------------------------------------------------------- colours
 
 

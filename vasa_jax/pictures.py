@@ -51,7 +51,10 @@ def read_image(path: PathLike, say: Say | None = None) -> UInt8[np.ndarray, "h w
         source = io.BytesIO(file.read()) if path.stat().st_size <= _HELD else file
         formats = [name for name in (*_FORMATS, *_heif(head, path)) if name in Image.OPEN]
         with Image.open(source, formats=formats) as image, _muted(image.format == "TIFF"):
-            return _pixels(image, str(path), say or _silent, head)
+            picture = _pixels(image, str(path), say or _silent, head)
+        if say is not None and isinstance(source, io.BytesIO) and marks.is_damaged_jpeg(source.getvalue()):
+            say("it is damaged: parts of it may be missing or wrong")
+        return picture
 
 
 def from_image(image: Image.Image, name: str, say: Say | None = None) -> UInt8[np.ndarray, "h w 3"]:
