@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import av
 
 from vasa_jax.errors import InputError
+from vasa_jax.video_pictures import square_size
 
 VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv"})
 _LONGEST_NAME = 120
@@ -99,7 +100,7 @@ def table(path: pathlib.Path, separator: str | None = None) -> list[list[str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a video file says of its pictures: their number a second, and their size in pixels."""
+    """What a video file says of its pictures: their number a second, and their size in square pixels."""
 
     rate: float
     width: int
@@ -116,6 +117,6 @@ def header(path: pathlib.Path) -> Header | None:
             video = container.streams.video[0]
             if not (video.average_rate and video.width and video.height):
                 return None
-            return Header(float(video.average_rate), video.width, video.height)
+            return Header(float(video.average_rate), *square_size(video))
     except (av.FFmpegError, OSError):
         return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from vasa_jax import media, weights
+from vasa_jax import pictures, weights
 from vasa_jax.errors import InputError
 from vasa_jax.inference.portrait import FaceBox
 from vasa_jax.inference.talking_face import version
@@ -62,7 +62,7 @@ def build(
         card=_card(bundled),
         footer=_footer(bundled),
         video=job.output,
-        portrait=media.read_image(job.portrait),
+        portrait=pictures.read_image(job.portrait),
         box=FaceBox(**made["face_box"]),
         clip=clip,
         stats=_stats(measure.summary(clip.readings)),

@@ -69,7 +69,7 @@ def _check_paths() -> None:
 def main() -> dict[str, Any]:
     """Makes the video; the report says what was made and how long each stage took."""
     _check_paths()
-    from vasa_jax import media
+    from vasa_jax import media, pictures
     from vasa_jax.inference import controls, tracks
     from vasa_jax.provenance import credentials, keys
 
@@ -93,14 +93,22 @@ def main() -> dict[str, Any]:
         keys.signing_key(CERTIFICATE.value, KEY.value)
     else:
         print("WARNING: no content credentials: nothing will tell that this video is generated", file=sys.stderr)
-    media.read_image(PORTRAIT.value)
+    said: list[str] = []
+    pictures.read_image(PORTRAIT.value, lambda line: _say(f"{PORTRAIT.value}: {line}", said))
     repaired = media.AudioReader(AUDIO.value).repaired
     if repaired:
         print(f"{AUDIO.value}: {repaired} samples are not numbers and count as silence", file=sys.stderr)
-    return _generate(wanted)
+    return _generate(wanted, said)
 
 
-def _generate(wanted: dict[str, Any]) -> dict[str, Any]:
+def _say(line: str, said: list[str]) -> None:
+    """On standard error, once."""
+    if line not in said:
+        said.append(line)
+        print(line, file=sys.stderr)
+
+
+def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
     import tqdm
 
     from vasa_jax.inference.talking_face import Stopwatch, TalkingFace
@@ -119,6 +127,8 @@ def _generate(wanted: dict[str, Any]) -> dict[str, Any]:
         track=TRACK.value,
         **wanted,
     )
+    for line in video.info["notes"]:
+        _say(line, said)
     faces = video.info["face_box"]["faces"]
     if faces > 1:
         print(f"{PORTRAIT.value} shows {faces} faces; the largest speaks", file=sys.stderr)

@@ -1,10 +1,9 @@
-"""Pictures, sound and video in and out: every length is streamed, every bad file is one clear line.
+"""Sound and video in and out: every length is streamed, every bad file is one clear line.
 
 Limits are checked before anything is decoded, because a small file can claim an enormous picture.
 """
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,20 +14,17 @@ import numpy as np
 import soundfile
 import soxr
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps
 
 from vasa_jax.errors import InputError
 from vasa_jax.files import replacing
 from vasa_jax.paths import PathLike, check_file, check_output
+from vasa_jax.video_pictures import Shown
 
 FPS = 25
 SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 MIN_SECONDS, MAX_SECONDS = 0.2, 600.0
-MIN_PIXELS, MAX_PIXELS = 24, 64_000_000
 MAX_VIDEO_SIDE = 4096
-_NEUTRAL = 128  # what shows through transparent parts
-_PICTURES = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "TGA", "JPEG2000")
 # Containers that hold media themselves; play lists and other pointers to further files are left out.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf,wav,flac,mp3,aac,caf,aiff,amr"
@@ -39,57 +35,6 @@ _INDEXED = {"mov", "matroska", "webm"}  # the others find no key frame and decod
 # First bytes of what libsndfile reads. MP3 goes through FFmpeg: same samples, no complaints on the terminal.
 _SOUND_FILES = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM", b"caff")
 _BLOCK = 32_768
-
-
-# ---------------------------------------------------------------- pictures
-
-
-def read_image(path: PathLike) -> UInt8[np.ndarray, "h w 3"]:
-    """Reads any picture as RGB, upright. Transparent parts become neutral grey, 16 bits become 8.
-
-    Raises:
-      InputError: not a picture, damaged, too small, or too large to decode safely.
-    """
-    path = check_file(path, "a picture (PNG, JPEG, WebP, ...)")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is tighter
-            Image.init()  # loads the readers; a build may lack some
-            with Image.open(path, formats=[name for name in _PICTURES if name in Image.OPEN]) as image:
-                _check_size(path, image.size)
-                image.draft("RGB", (4096, 4096))  # lets JPEG decode large photos at a fraction of their size
-                image.load()
-                return _as_rgb(ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError:
-        raise InputError(f"{path}: the picture is too large; at most {MAX_PIXELS // 10**6} megapixels") from None
-    except InputError:
-        raise
-    except Exception as error:  # the decoders raise nearly anything on damaged files
-        if isinstance(error, MemoryError):
-            raise
-        raise InputError(f"{path} is not a readable picture: give a PNG, JPEG or WebP file") from None
-
-
-def _check_size(path: Path, size: tuple[int, int]) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        raise InputError(f"{path}: {width}x{height} is too large; at most {MAX_PIXELS // 10**6} megapixels")
-    if min(size) < MIN_PIXELS:
-        raise InputError(f"{path}: {width}x{height} is too small to show a face; at least {MIN_PIXELS} pixels a side")
-
-
-def _as_rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-    if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
-        peak = values.max(initial=0.0)
-        full = next((f for f in ((1.0,) if image.mode == "F" else ()) + (255.0, 65535.0) if peak <= f), peak)
-        grey = np.clip(values * (255.0 / full) + 0.5, 0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=-1)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        back = Image.new("RGBA", image.size, (_NEUTRAL, _NEUTRAL, _NEUTRAL, 255))
-        image = Image.alpha_composite(back, image)
-    return np.array(image.convert("RGB"))
 
 
 # ---------------------------------------------------------------- sound
@@ -227,9 +172,10 @@ def _av_blocks(path: Path, rate: int, channels: int) -> Iterator[Float[np.ndarra
 
 
 class VideoReader:
-    """The frames of a video at a constant rate, upright RGB, chosen by time stamp and so frame-exact.
+    """The frames of a video at a constant rate as a player shows them, chosen by time stamp and so frame-exact.
 
-    Attributes: width, height (as shown), rate (the file's own average frames a second, or None).
+    Attributes: width, height (as shown), rate (the file's own average frames a second, or None), notes (lines about
+    what the pictures needed that was guessed or lost something; see `video_pictures`).
     """
 
     def __init__(self, path: PathLike, fps: int = FPS):
@@ -263,29 +209,25 @@ class VideoReader:
                 container.seek(origin + int(seconds / stream.time_base), stream=stream, backward=True)
             stop = None if count is None else start + count
             shown, at = None, start
-            for frame in self._decoded(container, stream):
-                pts = frame.pts if frame.pts is not None else origin
+            show = Shown(self.path, stream, MAX_VIDEO_SIDE)
+            self.notes = show.notes
+            for pts, frame in show.whole((frame.pts, frame) for frame in self._decoded(container, stream)):
+                pts = origin if pts is None else pts
                 due = int(np.floor(float((pts - origin) * stream.time_base) * self.fps + 0.5))
                 while shown is not None and at < due and (stop is None or at < stop):
-                    yield _upright(shown)
+                    yield show.picture(shown)
                     at += 1
                 if stop is not None and at >= stop:
                     return
                 shown = frame
             if shown is not None and due >= at and (stop is None or at < stop):
-                yield _upright(shown)
+                yield show.picture(shown)
 
     def _decoded(self, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
         try:
             yield from container.decode(stream)
         except av.error.FFmpegError:
             return  # a damaged tail: what came before counts
-
-
-def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-    picture = frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 
 
 class VideoWriter:

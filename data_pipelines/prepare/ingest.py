@@ -8,7 +8,7 @@ import dataclasses
 import os
 import pathlib
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import av
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from data_pipelines import schema
 from data_pipelines.prepare import video
 from vasa_jax.errors import InputError
+from vasa_jax.video_pictures import Shown
 
 MAX_SIDE = 4096
 """Pixels. A file of 200 kB may claim an 8192 x 8192 picture: 200 MB each, once decoded."""
@@ -72,13 +73,14 @@ class Video:
         self._reached = self._first = 0.0
 
     def pictures(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """The upright picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
+        """The picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
 
+        As a player shows it: upright, of square pixels, its fields joined, its colours in sRGB (`video_pictures`).
         By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
         same array again, and two of them are in memory at most. Raises InputError if there is none.
         """
         self.count = 0
-        slots = _Slots()
+        slots = _Slots(lambda frame: self._shown.picture(frame))
         for time, frame in self._frames():
             self.count += 1
             if self._origin is None:
@@ -140,7 +142,8 @@ class Video:
                 start, end = first + self.start, np.inf if self.end is None else first + self.end
                 if self.start and video.INDEXED.intersection(container.format.name.split(",")):
                     container.seek(int(start / stream.time_base), stream=stream, backward=True)
-                for time, frame in video.timed_frames(container):
+                self._shown = Shown(self.path, stream, MAX_SIDE)
+                for time, frame in self._shown.whole(video.timed_frames(container)):
                     if time >= end - 1e-6:
                         return
                     if time >= start - 1e-6:
@@ -157,7 +160,8 @@ class Video:
 class _Slots:
     """Hands out, for every 1/25 s, the nearest of the pictures that go by."""
 
-    def __init__(self):
+    def __init__(self, show: Callable[[av.VideoFrame], np.ndarray]):
+        self._show = show
         self._steps: list[float] = []
         self._next = 0
         self._shown: tuple[float, np.ndarray] | None = None
@@ -187,16 +191,9 @@ class _Slots:
     def _give(self, belongs) -> Iterator[np.ndarray]:
         while belongs(self._next / schema.FRAME_RATE):
             if self._shown is None:
-                self._shown = (self._at, upright(self._waiting))  # converted only if it is on show
+                self._shown = (self._at, self._show(self._waiting))  # converted only if it is on show
             self._next += 1
             yield self._shown[1]
-
-
-def upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-    """The frame as RGB, turned as its metadata says (telephones film lying on their side)."""
-    picture = frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 
 
 def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None) -> Header:

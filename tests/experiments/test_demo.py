@@ -13,7 +13,7 @@ import pytest
 
 from experiments import app, demo
 from tests.inference import stand_ins
-from vasa_jax import files, media
+from vasa_jax import files, media, pictures
 from vasa_jax.inference import portrait
 from vasa_jax.inference.renderer import FaceRenderer
 from vasa_jax.inference.talking_face import TalkingFace
@@ -90,7 +90,7 @@ def test_seconds_of_the_stages_add_up(made):
 
 def test_the_shipped_portrait_and_recording_serve():
     """The face is found without a model file; the recording has a pause that lets the mouth close."""
-    picture = media.read_image(demo.PORTRAIT)
+    picture = pictures.read_image(demo.PORTRAIT)
     box = portrait.find_face(picture)
     assert picture.shape == (512, 512, 3) and box.faces == 1
     # Drawn at 0.8 of the size of a crop that spans -1.25..1.25 of the head's frame: half side 512 / 2 * 0.8 / 1.25.

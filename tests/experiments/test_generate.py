@@ -11,7 +11,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from tests.test_media import png_header, write_video
+from tests.test_media import write_video
+from tests.test_pictures import png_header
 from vasa_jax import media
 from vasa_jax.provenance.verify import verify
 

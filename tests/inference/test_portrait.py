@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vasa_jax import landmarks, media
+from vasa_jax import landmarks, pictures
 from vasa_jax.errors import InputError
 from vasa_jax.inference import portrait
 from vasa_jax.inference.portrait import FaceBox
@@ -126,7 +126,7 @@ def test_a_face_on_its_side_is_stood_up(head):
 @pytest.mark.parametrize("name", TRACKED)
 def test_portraits(shared, name):
     """Against tracks: the cascades alone are within 5 % of a half side, and 20 % in scale."""
-    picture = media.read_image(shared / "data" / "portraits" / name)
+    picture = pictures.read_image(shared / "data" / "portraits" / name)
     close(portrait.find_face(picture), FaceBox(*TRACKED[name]), shift=0.08, scale=0.2)
 
 

@@ -5,7 +5,6 @@ face.animate("portrait.jpg", "speech.wav", emotion={"happiness": 0.5}).save("tal
 """
 
 import dataclasses
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,10 +15,11 @@ from typing import Any, Self
 import ml_collections
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 
 from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import editing, tracks
+from vasa_jax.inference import editing, given, tracks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.controls import Controls
 from vasa_jax.inference.hearing import open_for
@@ -177,8 +177,8 @@ class TalkingFace:
 
     def animate(
         self,
-        portrait: PathLike | UInt8[np.ndarray, "h w 3"],
-        audio: PathLike,
+        portrait: PathLike | np.ndarray | Image.Image,
+        audio: PathLike | tuple[np.ndarray, int],
         *,
         pose_from: PathLike | None = None,
         dynamics_from: PathLike | None = None,
@@ -190,8 +190,8 @@ class TalkingFace:
         """A video of the portrait's person saying the recording.
 
         Args:
-          portrait: a picture file, or RGB.
-          audio: a recording of 0.2 s to 10 minutes, or a video with sound.
+          portrait: a picture file, an array (RGB, RGBA or grey; see `inference.given`), or an image of Pillow.
+          audio: a recording of 0.2 s to 10 minutes, or a video with sound; or (samples, rate).
           pose_from: a video whose head motion is used instead of generated one (forth and back if shorter), or
             "frontal" (turned to the viewer and still), "spin" (drawing circles) or "portrait" (still as it is).
           dynamics_from: the same for the face's expression and lips: a video, or "portrait" (still as it is).
@@ -210,13 +210,14 @@ class TalkingFace:
             check_file(video, "a video of one face")
         size = self._output_size(size)
         watch = Stopwatch()
-        sound = watch.call("audio", media.AudioReader, audio)
-        picture = portrait if isinstance(portrait, np.ndarray) else watch.call("picture", media.read_image, portrait)
-        name = "the portrait" if isinstance(portrait, np.ndarray) else str(portrait)
-        box = watch.call("face", self._find_face, picture, name, face_model)
+        notes: list[str] = []
+        sound = watch.call("audio", given.sound, audio)
+        shown = watch.call("picture", given.picture, portrait, notes.append)
+        picture = shown.pixels
+        box = watch.call("face", self._find_face, picture, shown.name, face_model)
         latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
         large = portraits.cut_with_margin(picture, box, size)
-        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch)
+        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch, notes)
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -227,7 +228,7 @@ class TalkingFace:
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
 
-        info = self._info(picture, portrait, sound, box, wanted, pose_from, dynamics_from)
+        info = self._info(shown.sha256, sound, box, wanted, pose_from, dynamics_from) | {"notes": notes}
         return Video(make, sound, sound.frames, size, info, watch)
 
     def _edits(
@@ -238,32 +239,41 @@ class TalkingFace:
         latents: FaceLatents,
         face_model: PathLike | None,
         watch: Stopwatch,
+        notes: list[str],
     ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "t d"] | None]:
         """Pose and dynamics that take the place of generated ones; None where the speech gives them."""
         pose = dynamics = whole = None
         if editing.is_video(pose_from):
-            whole = watch.call("pose_from", self.motion_of, pose_from, frames, face_model)
+            whole = watch.call("pose_from", self.motion_of, pose_from, frames, face_model, notes)
             pose = whole[:, :7]
         elif pose_from is not None:
             pose = editing.made_pose(str(pose_from), frames)
         if editing.same_video(pose_from, dynamics_from):
             dynamics = whole[:, 7:]
         elif editing.is_video(dynamics_from):
-            dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model)[:, 7:]
+            dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model, notes)[:, 7:]
         elif dynamics_from is not None:
             if str(dynamics_from) not in editing.DYNAMICS:
                 raise UsageError(f"dynamics_from={dynamics_from}: give a video, or {' or '.join(editing.DYNAMICS)}")
             dynamics = np.asarray(latents.dynamics)
         return pose, dynamics
 
-    def motion_of(self, video: PathLike, frames: int, face_model: PathLike | None = None) -> Float[np.ndarray, "t m"]:
-        """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip."""
+    def motion_of(
+        self, video: PathLike, frames: int, face_model: PathLike | None = None, notes: list[str] | None = None
+    ) -> Float[np.ndarray, "t m"]:
+        """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip.
+
+        `notes` gets a line for what the pictures needed that was guessed or lost something.
+        """
         reader = media.VideoReader(video)
         looks = [frame for k in range(_LOOKS) for frame in reader.frames(k * min(frames, 50) // _LOOKS, 1)]
         options = {"name": str(video), "face_model": face_model, "pose_of": self.renderer.pose}
         box = portraits.find_in_video(looks, resolution=self.renderer.size, **options)
         cuts = (portraits.cut(frame, box, self.renderer.size) for frame in reader.frames(0, frames))
-        return np.stack(list(self.renderer.motion(cuts)))
+        motion = np.stack(list(self.renderer.motion(cuts)))
+        if notes is not None:
+            notes += [f"{video}: {line}" for line in reader.notes]
+        return motion
 
     def _find_face(self, picture: np.ndarray, name: str, face_model: PathLike | None) -> portraits.FaceBox:
         pose_of, resolution = self.renderer.pose, self.renderer.size
@@ -312,9 +322,7 @@ class TalkingFace:
         for window in windows:
             yield from window
 
-    def _info(self, picture, portrait, sound, box, wanted, pose_from, dynamics_from) -> dict[str, Any]:
-        own = isinstance(portrait, np.ndarray)
-        hashed = hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest() if own else files.sha256(portrait)
+    def _info(self, portrait_sha256, sound, box, wanted, pose_from, dynamics_from) -> dict[str, Any]:
         controls = wanted.described()
         drivers = {"pose_from": pose_from, "dynamics_from": dynamics_from}
         edits = {name: str(kind) for name, kind in drivers.items() if kind is not None and not editing.is_video(kind)}
@@ -322,7 +330,7 @@ class TalkingFace:
         provenance = {
             "model_sha256": self.model_hash,
             "seed": wanted.seed,
-            "portrait_sha256": hashed,
+            "portrait_sha256": portrait_sha256,
             "audio_sha256": files.sha256(sound.path),
             "version": version(),
             **{f"{name}_sha256": value for name, value in drivers.items()},

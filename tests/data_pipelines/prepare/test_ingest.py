@@ -56,10 +56,10 @@ class FakeFrame:
     """A decoded frame that knows its number and counts how many of its kind are alive."""
 
     def __init__(self, number, alive):
-        self.number, self.rotation = number, 0
+        self.number = number
         alive.add(self)
 
-    def to_ndarray(self, format):
+    def to_ndarray(self):
         return np.full((1, 1, 3), self.number, np.int32)
 
 
@@ -77,7 +77,7 @@ def small_heap():
 def test_nearest_in_time_with_two_pictures_in_memory(seed):
     rng = np.random.default_rng(seed)
     times = 3 + np.cumsum(rng.choice([0.01, 0.02, 0.04, 0.1, 0.3], 60))
-    slots, alive, most, got = ingest._Slots(), weakref.WeakSet(), 0, []
+    slots, alive, most, got = ingest._Slots(lambda frame: frame.to_ndarray()), weakref.WeakSet(), 0, []
     for number, time in enumerate(times):
         got += [int(p[0, 0, 0]) for p in slots.add(time, FakeFrame(number, alive))]
         gc.collect()
@@ -198,17 +198,6 @@ def test_variable_rate_goes_by_time(tmp_path):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     np.testing.assert_array_equal(numbers(path), nearest(times / 1000))
-
-
-def test_rotated_pictures_stand_upright(tmp_path, video_writer):
-    class Lying(FakeFrame):
-        def to_ndarray(self, format):
-            return np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
-
-    frame = Lying(0, set())
-    frame.rotation = 90
-    assert ingest.upright(frame).shape == (2, 1, 3)
-    np.testing.assert_array_equal(ingest.upright(frame)[0, 0], [3, 4, 5])
 
 
 def test_sound_in_a_file_of_its_own(tmp_path, video_writer):
