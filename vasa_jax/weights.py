@@ -66,7 +66,7 @@ _SMALLEST = 1024  # numbers of an array that are worth rounding to int8
 
 
 def _rounded(value: np.ndarray) -> dict[str, np.ndarray]:
-    """int8 and the scale of each output (last axis); what comes back is off by at most 1/254 of the output's largest."""
+    """int8 and the scale of each output (last axis); what comes back is off by at most 1/254 of its largest number."""
     largest = np.abs(value).max(tuple(range(value.ndim - 1)))
     # Rounded up, so that no number leaves the range once the scale is a float16.
     scale = np.nextafter((largest / 127).astype(np.float16), np.float16(np.inf))

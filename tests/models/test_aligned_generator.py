@@ -74,7 +74,7 @@ def test_a_renderer_composes_what_the_model_does(size):
     portrait = np.round(255 * large).astype(np.uint8)
     for n, pose in enumerate(POSES):
         parts = {name: out[name][n] for name in from_square.parts}
-        made = compose_large(portrait, *from_square(parts, pose, SIZE, size), size).astype(np.float32)
+        made = compose_large(portrait, from_square(parts, pose, SIZE, size)).astype(np.float32)
         made = made.reshape(SIZE, size // SIZE, SIZE, size // SIZE, 3).mean((1, 3))
         gap = np.abs(made - 255 * np.clip(out["image"][n], 0, 1))[3:-3, 3:-3]
         assert gap.mean() < 3 and np.quantile(gap, 0.99) < 20, (gap.mean(), np.quantile(gap, 0.99))

@@ -4,9 +4,10 @@
 them, one for the whole batch. Nothing is donated: no result has the shape of an argument that is not needed again.
 """
 
+import dataclasses
 import functools
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -96,7 +97,7 @@ class FaceRenderer:
                 parts = jax.device_get(self._render(self._params, latents, group))
                 for i in range(count):
                     one = {name: part[i] for name, part in parts.items()}
-                    yield compose(portrait, *self._composer(one, group[i, :7], self.size, size), size)
+                    yield compose(portrait, self._composer(one, group[i, :7], self.size, size))
                 continue
             for image in np.asarray(self.decode(latents, group))[:count]:
                 yield _bytes(
@@ -104,69 +105,85 @@ class FaceRenderer:
                 )
 
 
-def compose(
-    portrait: UInt8[np.ndarray, "p p 3"],
-    place: Float[np.ndarray, "s s 2"],
-    share: Float[np.ndarray, "s s"],
-    painted: Float[np.ndarray, "s s 3"],
-    size: int,
-) -> UInt8[np.ndarray, "s s 3"]:
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """What a picture of `size` pixels is composed from.
+
+    Attributes:
+      place: where each pixel is read in the portrait's crop, in its pixels.
+      at: the rows and columns in which something is painted.
+      share: how much of each pixel there is painted; painted: with what, 0..1.
+    """
+
+    place: Float[np.ndarray, "s s 2"]
+    at: tuple[slice, slice]
+    share: Float[np.ndarray, "h w"]
+    painted: Float[np.ndarray, "h w 3"]
+
+
+def compose(portrait: UInt8[np.ndarray, "p p 3"], layers: Layers) -> UInt8[np.ndarray, "s s 3"]:
     """The generator's blend at the portrait's resolution.
 
-    Args:
-      portrait: its crop, which may show more than the picture on all sides: what a turning head uncovers is there.
-      place: where each pixel is read, in pixels of the crop without that margin.
-      share: how much of each pixel is painted; painted: with what, 0..1.
-      size: side of the picture in pixels.
+    The portrait may show more than the picture on all sides: what a turning head uncovers then comes from there.
     """
-    margin = (portrait.shape[0] - size) / 2
-    place = np.asarray(place, np.float32) + np.float32(margin)
-    moved = cv2.remap(portrait, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    rows, columns = (np.flatnonzero(share.max(axis) > 1e-3) for axis in (1, 0))
-    if not len(rows):
-        return moved
-    # Only the part of the picture in which something is painted is worth the arithmetic.
-    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    alpha = np.clip(share[part], 0, 1)[..., None]
-    mixed = moved[part] + alpha * (255 * painted[part] - moved[part])
-    moved[part] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
-    return moved
+    margin = (portrait.shape[0] - layers.place.shape[0]) / 2
+    place = layers.place + np.float32(margin) if margin else layers.place
+    picture = cv2.remap(portrait, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    moved = picture[layers.at]
+    mixed = moved + layers.share[..., None] * (255 * layers.painted - moved)
+    picture[layers.at] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    return picture
 
 
-# What a generator returns, to (place, share, painted) of `compose`. Coordinates are -1..1 at the centres of the end
-# pixels of the model's picture of `side` pixels: pixel p of `size` lies at (p + 0.5) side / size - 0.5 of them.
+# What a generator returns, to layers. Coordinates are -1..1 at the centres of the end pixels of the model's picture of
+# `side` pixels, and pixel p of `size` lies at (p + 0.5) side / size - 0.5 of them.
 
 
-def from_full(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> tuple[np.ndarray, ...]:
+def from_full(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> Layers:
     """Of the paper's `Generator` with a source skip: all of it in the model's pixels."""
-    fine = [cv2.resize(parts[name], (size, size), interpolation=cv2.INTER_CUBIC) for name in from_full.parts]
-    return _pixels(fine[0], side, size), 1 - fine[1].reshape(size, size), fine[2]
+    coords, keep, painted = (
+        cv2.resize(parts[name], (size, size), interpolation=cv2.INTER_CUBIC) for name in from_full.parts
+    )
+    share = np.clip(1 - keep.reshape(size, size), 0, 1)
+    return Layers(_pixels(coords, side, size), np.s_[:size, :size], share, painted)
 
 
 from_full.parts = ("coords", "keep", "painted")
 
 
-def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> tuple[np.ndarray, ...]:
-    """Of the `AlignedGenerator`: a coarse flow of the whole picture, and the face's square."""
+def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> Layers:
+    """Of the `AlignedGenerator`: a coarse flow of the whole picture, and the face's square, where alone is painted.
+
+    Affine maps carry cells to pixels; what lies outside of the square costs nothing but the flow.
+    """
     coarse, square = parts["coarse"], parts["square"]
     cells, pixels = coarse.shape[0], square.shape[0]
-    # Output pixels -> -1..1 of the picture -> the square, as matrices [3, 3]; then both to cells.
+    # Pixels of the result -> -1..1 of the picture -> the square, as matrices [3, 3]; then both to cells.
     picture = _affine(2 * side / size / (side - 1), (side / size - 1) / (side - 1) - 1)
     cos, sin = np.cos(pose[2]) / pose[6], np.sin(pose[2]) / pose[6]
     upright = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
     upright[:2, 2] = -upright[:2, :2] @ pose[3:5] - [0, CENTRE]
-    into = _affine(0.5 * (pixels - 1), 0.5 * (pixels - 1)) @ _affine(1 / EXTENT, 0.0) @ upright @ picture
     over = _affine(0.5 * (cells - 1), 0.5 * (cells - 1)) @ picture
+    into = _affine(0.5 * (pixels - 1), 0.5 * (pixels - 1)) @ _affine(1 / EXTENT, 0.0) @ upright @ picture
+    corners = np.linalg.solve(into, [[0, 0, pixels, pixels], [0, pixels, 0, pixels], [1, 1, 1, 1]])[:2]
+    low = np.clip(np.floor(corners.min(1)), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(corners.max(1)), low + 1, size).astype(int)
+    into = into @ np.array([[1, 0, low[0]], [0, 1, low[1]], [0, 0, 1]])
 
-    def warp(part: np.ndarray, matrix: np.ndarray, flags: int, border: int) -> np.ndarray:
-        return cv2.warpAffine(part, matrix[:2], (size, size), flags=flags | cv2.WARP_INVERSE_MAP, borderMode=border)
+    def warp(part: np.ndarray, matrix: np.ndarray, shape: Sequence[int], border: int) -> np.ndarray:
+        shape = tuple(int(n) for n in shape)
+        return cv2.warpAffine(part, matrix[:2], shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
 
+    # The flow becomes pixels while it is small.
+    place = warp(_pixels(coarse, side, size), over, (size, size), cv2.BORDER_REPLICATE)
+    unit = np.float32(0.5 * (side - 1) * size / side)
     window = _window(pixels)
-    colours = warp(square[..., :3], into, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-    blend = np.concatenate([window * (1 - square[..., 3:4]), window * square[..., 4:]], -1)
-    blend = warp(blend, into, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
-    coords = warp(coarse, over, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE) + blend[..., 1:]
-    return _pixels(coords, side, size), blend[..., 0], colours
+    blend = np.concatenate([window * (1 - square[..., 3:4]), (unit * window) * square[..., 4:]], -1)
+    blend = warp(blend, into, high - low, cv2.BORDER_CONSTANT)
+    painted = warp(square[..., :3], into, high - low, cv2.BORDER_REPLICATE)
+    at = np.s_[low[1] : high[1], low[0] : high[0]]
+    place[at] += blend[..., 1:]
+    return Layers(place, at, blend[..., 0], painted)
 
 
 from_square.parts = ("coarse", "square")
