@@ -7,17 +7,18 @@ import numpy as np
 from jaxtyping import Float
 
 from vasa_jax.errors import InputError
+from vasa_jax.inference.blinks import MOUTH_KEPT
 
 _FEWEST = 1000
-_RIDGE = 1e-9
+_RIDGE = 1e-3  # the two lids close together, and their difference is not to be learned from noise
 
 
 def fit(path: str | Path, head: dict[str, Any]) -> Float[np.ndarray, " d"]:
-    """The likeliest change of a code that closes the lids by one and leaves mouth and eyes as they are.
+    """The likeliest change of a code that closes the lids by one and leaves the mouth as it is.
 
     Of all the changes that do so by the label head, the one that real codes make most easily: the smallest by the
     covariance of codes about their clip's mean. The smallest by any other measure closes the lids in the reading and
-    hardly in the picture.
+    hardly in the picture. What the eyes do meanwhile is left to the data: they turn down as lids close.
 
     Args:
       path: latents cache of real people by this face model (`vasa-prepare --stage=latents`); its training frames count.
@@ -36,7 +37,7 @@ def fit(path: str | Path, head: dict[str, Any]) -> Float[np.ndarray, " d"]:
     means = np.zeros((len(count), code.shape[1]))
     np.add.at(means, clip, code)
     code = code - (means / count[:, None])[clip]
-    kernel, wanted = np.asarray(head["kernel"], np.float64), np.asarray([0, 0, 1, 1, 0, 0], np.float64)
+    kernel = np.asarray(head["kernel"], np.float64)[:, : len(MOUTH_KEPT)]
     spread = code.T @ code @ kernel / len(code)
     gram = kernel.T @ spread
-    return spread @ np.linalg.solve(gram + _RIDGE * np.trace(gram) * np.eye(len(gram)), wanted)
+    return spread @ np.linalg.solve(gram + _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), MOUTH_KEPT)

@@ -10,7 +10,7 @@ own, laid over the codes after the motion model, which never hears of it. A fram
     add       to the code, along the direction in which real codes go as lids close, by as much as the picture needs
 
 So the same seed gives the same blinks however the frames are cut into pieces, no blink begins within another, and
-mouth and eyes, as the label head reads them, are those without it.
+the mouth, as the label head reads it, is that without them.
 """
 
 import dataclasses
@@ -21,6 +21,8 @@ from jaxtyping import Float
 
 from vasa_jax.errors import UsageError
 
+MOUTH_KEPT = (0.0, 0.0, 1.0, 1.0)
+"""What a closed pair of lids changes in the label head's first readings: opening and rounding of the mouth, lids."""
 AUTO, MODEL, OFF = "auto", "model", "off"
 MODES = AUTO, MODEL, OFF
 FPS = 25
@@ -50,7 +52,7 @@ class Lids:
 
     Attributes:
       kernel, bias: of the linear reading of closure, 0 open and 1 closed, both eyes averaged.
-      direction: change of the code that closes the lids by 1 and leaves the other readings as they are.
+      direction: change of the code that closes the lids by 1 and leaves the mouth's readings as they are.
       reach: closure above 0 that the picture needs to show closed eyes; above 1 for faces that close too little.
     """
 
@@ -73,12 +75,11 @@ def lids_of(head: dict[str, Any], std: Float[np.ndarray, " d"], course: Float[np
       course: how real codes change as lids close by one (`motion_stats["blink"]` of a release). Without it the smallest
         change that closes the lids by the label head is taken, which closes them in pictures by less.
     """
-    kernel, bias = (np.asarray(head[name], np.float64) for name in ("kernel", "bias"))
-    wanted = np.asarray([0, 0, 1, 1, 0, 0], np.float64)
+    kernel, bias = (np.asarray(head[name], np.float64)[..., :4] for name in ("kernel", "bias"))
     course = np.zeros(len(kernel)) if course is None else np.asarray(course, np.float64)
     spread = np.square(np.asarray(std, np.float64))[:, None] * kernel
     # The smallest further change, in standard deviations, after which the readings are those wanted.
-    missing = np.linalg.lstsq(kernel.T @ spread, wanted - course @ kernel, rcond=None)[0]
+    missing = np.linalg.lstsq(kernel.T @ spread, MOUTH_KEPT - course @ kernel, rcond=None)[0]
     return Lids(kernel[:, 2:4].mean(1), float(bias[2:4].mean()), course + spread @ missing)
 
 
