@@ -42,8 +42,8 @@ def _blink(closure: np.ndarray, at: int, peak: float) -> None:
 @pytest.mark.parametrize("rest", [0.0, 0.15, 0.3])
 def test_a_face_that_never_blinks_blinks_as_people_do(rest: float) -> None:
     counts = [len(find_blinks(_closure(_shown(np.full(MINUTE, rest), seed)))) for seed in range(20)]
-    assert min(counts) >= 10 and max(counts) <= 22, counts
-    assert 13 <= np.mean(counts) <= 18 and np.std(counts) > 0.5
+    assert min(counts) >= 9 and max(counts) <= 20, counts
+    assert 12 <= np.mean(counts) <= 17 and np.std(counts) > 0.5
 
 
 def test_a_blink_lasts_as_peoples_do_and_closes_faster_than_it_opens() -> None:
@@ -60,13 +60,13 @@ def test_a_blink_lasts_as_peoples_do_and_closes_faster_than_it_opens() -> None:
         fall.append(top[-1] + np.flatnonzero(part[top[-1] :] < 0.15)[0] - top[-1])
     assert np.mean(rise) < np.mean(fall)
     gaps = np.diff([a for a, _ in found]) / FPS
-    assert gaps.min() >= 1.0 and gaps.max() <= 8.2 and gaps.std() > 0.8, "not by the clock"
+    assert gaps.min() >= 1.5 and gaps.max() <= 8.2 and gaps.std() > 0.8, "not by the clock"
 
 
 def test_the_models_own_blinks_count_and_weak_ones_become_whole() -> None:
     closure, own = np.full(MINUTE, 0.1), range(50, MINUTE - 20, 75)
     for at in own:
-        _blink(closure, at, 0.35)
+        _blink(closure, at, 0.42)
     assert not find_blinks(np.stack([closure] * 2, -1)), "too weak to be seen"
     found = [a for a, _ in find_blinks(_closure(_shown(closure)))]
     met = [any(abs(a - at - 1) <= 1 for a in found) for at in own]
@@ -112,7 +112,7 @@ def test_modes() -> None:
     motion = _motion(closure)
     np.testing.assert_array_equal(Blinker(LIDS, 0, blinks.MODEL).over(motion), motion)
     held = _closure(Blinker(LIDS, 0, blinks.OFF).over(motion))
-    assert held.max() < 0.3
+    assert held.max() < 0.35
     with pytest.raises(UsageError, match="auto, model, off"):
         Blinker(LIDS, 0, "sometimes")
 

@@ -29,19 +29,19 @@ def test_a_head_that_wanders_comes_back() -> None:
 
 def test_a_turn_that_is_held_comes_back_in_its_time() -> None:
     poses = np.tile(REST, (12 * FPS, 1))
-    poses[:, 1] += 0.05
-    away = _followed(poses)[:, 1] - REST[1]
+    poses[:, 0] += 0.05
+    away = _followed(poses)[:, 0] - REST[0]
     assert away[FPS // 2] > 0.035, "first it turns"
     assert away[int(RETURN * FPS)] == pytest.approx(0.05 / np.e, abs=0.006)
     assert abs(away[-1]) < 0.002
-    poses[:, 1] += 0.35
-    assert _followed(poses)[3 * FPS, 1] - REST[1] < 0.1, "from far it comes sooner"
+    poses[:, 0] += 0.35
+    assert _followed(poses)[3 * FPS, 0] - REST[0] < 0.1, "from far it comes sooner"
 
 
-@pytest.mark.parametrize("hertz, least, most", [(0.5, 0.8, 1.1), (1.0, 0.7, 1.0), (8.0, 0.0, 0.1), (12.0, 0.0, 0.1)])
+@pytest.mark.parametrize("hertz, least, most", [(0.5, 0.8, 1.1), (1.0, 0.8, 1.0), (10.0, 0.0, 0.15), (12.5, 0.0, 0.15)])
 def test_nods_stay_and_trembling_goes(hertz: float, least: float, most: float) -> None:
     poses = np.tile(REST, (20 * FPS, 1))
-    poses[:, 0] += np.radians(3) * np.sin(2 * np.pi * hertz * np.arange(len(poses)) / FPS)
+    poses[:, 0] += np.radians(3) * np.cos(2 * np.pi * hertz * np.arange(len(poses)) / FPS)
     before, after = (p[5 * FPS :, 0].std() for p in (poses, _followed(poses)))
     assert least <= after / before <= most
 

@@ -26,13 +26,13 @@ MOUTH_KEPT = (0.0, 0.0, 1.0, 1.0)
 AUTO, MODEL, OFF = "auto", "model", "off"
 MODES = AUTO, MODEL, OFF
 FPS = 25
-GAP, SHAPE, SHORTEST, LONGEST = 3.8, 4.0, 1.2, 8.0
+GAP, SHAPE, SHORTEST, LONGEST = 4.0, 4.0, 1.6, 8.0
 """Seconds from blink to blink: mean and shape of the gamma distribution, and bounds. People who speak blink 10 to 20
 times a minute, with gaps that are skewed like these (Bentivoglio et al. 1997; Stern et al. 1984). The shape makes them
 more even than people's, so that no minute of any seed goes without."""
 CLOSING, CLOSED, OPENING = 0.09, 0.06, 0.15
 """Seconds of a blink's parts (Caffier et al. 2003); real codes of GRID close in two frames and open in five."""
-FLUTTER, WHOLE = 0.15, 0.35
+FLUTTER, WHOLE = 0.2, 0.45
 """Closure above rest that is no blink yet, and that counts as one; between them it is carried on by degrees."""
 _SETTLING = 2.0  # seconds in which the resting closure follows the lids; half as fast where they may be blinking
 _CARRIED = 0.5, 1.0  # seconds after which a closure is no blink any more, and is let go

@@ -4,7 +4,7 @@ Every window continues the poses of the one before, so nothing tells a model whe
 the head is a random walk, and some seeds end turned far aside. Here the model gives the steps, and the place is drawn
 back to rest (an Ornstein-Uhlenbeck process, Uhlenbeck & Ornstein 1930):
 
-    place[t] = place[t-1] + (model[t] - model[t-1]) - pull * (place[t-1] - rest)
+    place[t] = place[t-1] + SHARE * (model[t] - model[t-1]) - pull * (place[t-1] - rest)
     pull     = (1 + (distance from rest / FAR)^2) / (RETURN seconds)
 
 A nod is over before the pull has done anything to it; a turn that is held comes back. Then two poles take off the
@@ -18,8 +18,11 @@ RETURN = 3.0
 """Seconds in which a turned head comes back by a factor of e, near rest."""
 FAR = 0.15
 """Radians (8.6 degrees) at which the pull has doubled."""
-SMOOTH = 2.0
+SMOOTH = 3.0
 """Hz: above it a head that speaks hardly moves."""
+SHARE = np.asarray([1, 0.5, 1, 1, 1, 1, 1])
+"""Of the model's steps, that is taken. Of yaw half: the bundled model has learned from drawn heads, too, and turns aside
+two to three times as far as people of GRID do in as many seconds (docs/evaluation.md)."""
 FPS = 25
 _ANGLES, _PLACE = slice(0, 3), slice(0, 6)
 """Of a pose: its rotation; and what is drawn back, which leaves the scale to the distance that is asked for."""
@@ -46,7 +49,7 @@ class Poise:
             if self._last is None:
                 self._place, self._poles = pose, [pose, pose]
             else:
-                self._place = self._place + (pose - self._last) - self._pulled()
+                self._place = self._place + SHARE * (pose - self._last) - self._pulled()
             self._last = pose
             signal = self._place
             for i, before in enumerate(self._poles):
