@@ -64,14 +64,14 @@ def test_a_blink_lasts_as_peoples_do_and_closes_faster_than_it_opens() -> None:
 
 
 def test_the_models_own_blinks_count_and_weak_ones_become_whole() -> None:
-    closure, own = np.full(MINUTE, 0.1), range(50, MINUTE - 20, 75)
+    closure, own = np.full(MINUTE, 0.1), range(50, MINUTE - 20, 60)
     for at in own:
         _blink(closure, at, 0.42)
     assert not find_blinks(np.stack([closure] * 2, -1)), "too weak to be seen"
     found = [a for a, _ in find_blinks(_closure(_shown(closure)))]
     met = [any(abs(a - at - 1) <= 1 for a in found) for at in own]
-    assert np.mean(met) > 0.8, "but for those right after one that was made"
-    assert len(found) <= 25, "the process waits for the model"
+    assert np.mean(met) > 0.7, "but for those right after one that was made"
+    assert len(found) <= len(own) + 5, "the process waits for the model"
 
 
 def test_no_blink_within_another() -> None:
