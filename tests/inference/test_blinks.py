@@ -148,3 +148,10 @@ def test_the_profile() -> None:
     assert shape.max() == pytest.approx(1.0) and shape.min() >= 0
     assert (shape[times <= 0] == 0).all() and (shape[times >= 0.3001] < 1e-6).all()
     assert np.abs(np.diff(shape)).max() < 0.02
+
+
+def test_golden() -> None:
+    """The first blinks of a seed: another sequence would be another performance of every seed."""
+    shown = Blinker(LIDS, 0).over(_motion(np.full(MINUTE, 0.1), 5))
+    assert [a for a, _ in find_blinks(_closure(shown))][:4] == [69, 135, 214, 310]
+    assert np.abs(_closure(shown)[:10] - 0.1).max() < 0.01, "the portrait first"

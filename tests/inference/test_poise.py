@@ -70,3 +70,12 @@ def test_the_same_in_pieces_that_go_on_from_what_was_shown() -> None:
         at += size
     assert at == len(poses)
     np.testing.assert_allclose(np.concatenate(shown), whole, atol=1e-5)
+
+
+def test_golden() -> None:
+    """A turn by 0.1 about pitch and yaw, of which half is taken, as it is shown in some frames."""
+    poses = np.tile(REST, (60, 1))
+    poses[:, :2] += 0.1
+    shown = _followed(poses)[[0, 1, 2, 5, 10, 25, 59], :2] - REST[:2]
+    pitch = np.asarray([0.02804, 0.05384, 0.07135, 0.08894, 0.08477, 0.06514, 0.03857])
+    np.testing.assert_allclose(shown, np.stack([pitch, pitch / 2], -1), atol=2e-5)

@@ -101,7 +101,8 @@ class Blinker:
         self._at, self._count = 0, 0
         self._own = False  # whether the model's lids are closing or closed
         self._made: float | None = None  # frame, not whole, at which the blink under way began
-        self._begin(-FPS * self._draw(-1).uniform(0, GAP))
+        self._started = -SHORTEST * FPS
+        self._due = FPS * self._draw(-1).uniform(0.5, GAP)  # a video starts from the portrait as it is
 
     def over(self, motion: Float[np.ndarray, "t m"]) -> Float[np.ndarray, "t m"]:
         """The next frames of motion with their blinks."""

@@ -183,7 +183,8 @@ class TalkingFace:
             speech = open_for(motion_config, str(speech_model or ""), "--speech_model")
             stats = release.motion_stats
             motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
-            lids = blinks.lids_of(release.face_params["label_head"], stats["std"][7:], stats.get("blink"))
+            if (head := release.face_params.get("label_head")) is not None:
+                lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"))
         return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path), lids)
 
     def animate(
@@ -228,13 +229,12 @@ class TalkingFace:
         latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
         large = portraits.cut_with_margin(picture, box, size)
         pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch)
-        lids = self.lids
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             home, code = np.asarray(latents.pose)[0], np.asarray(latents.dynamics)[0]
             start = np.concatenate([editing.made_pose(editing.PORTRAIT, 1)[0], code])
-            blinker = lids and blinks.Blinker(lids, wanted.seed, wanted.blinks, code)
+            blinker = self.lids and blinks.Blinker(self.lids, wanted.seed, wanted.blinks, code)
             moves = self._motion(sound, wanted, pose, dynamics, start, blinker)
             placed = (editing.from_home(vector, home, turned) for vector in moves)
             motion = watch.items("motion", placed)
