@@ -7,6 +7,8 @@
     python -m experiments.evaluate --suite=guidance --checkpoint=RELEASE --data=data
     python -m experiments.evaluate --suite=solvers --checkpoint=RELEASE --data=data
     python -m experiments.evaluate --suite=long_form --checkpoint=RELEASE --data=data --seconds=600
+    python -m experiments.evaluate --suite=wander --speech=A.wav,B.wav --latents=grid.npz --seconds=60
+    python -m experiments.evaluate --suite=blinks --speech=A.wav --portraits=A.jpg,B.jpg --face_model=... --seconds=60
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
@@ -27,7 +29,10 @@ from experiments import app
 from vasa_jax.errors import UsageError
 
 _SUITE = flags.DEFINE_enum(
-    "suite", None, ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "stability"], "What to score."
+    "suite",
+    None,
+    ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"],
+    "What to score.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
 _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
@@ -50,7 +55,11 @@ _DECODE = flags.DEFINE_bool("decode", True, "Motion: --nodecode reads mouth and 
 _SEED = flags.DEFINE_integer("seed", 0, "Of the generated motion; the second seed is the next one.", lower_bound=0)
 _STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps a window.", lower_bound=1)
 _SAMPLER = flags.DEFINE_string("sampler", "dpm++", "ddpm, ddim or dpm++.")
-_SECONDS = flags.DEFINE_integer("seconds", 600, "Of motion, for the suite long_form.", lower_bound=20)
+_SECONDS = flags.DEFINE_integer("seconds", 600, "Of motion, for long_form, wander and blinks.", lower_bound=5)
+_SEEDS = flags.DEFINE_integer("seeds", 20, "How many, for wander and blinks; --seed is the first.", lower_bound=1)
+_SPEECH = flags.DEFINE_list("speech", [], "Recordings for long_form, wander and blinks, one after another.")
+_LATENTS = flags.DEFINE_string("latents", None, "Latents cache of real clips that stand beside, for wander and blinks.")
+_PORTRAITS = flags.DEFINE_list("portraits", [], "Pictures of people for blinks, to be read with --face_model.")
 _WINDOWS = flags.DEFINE_integer("windows", 12, "Held-out windows for the suites solvers and guidance.", lower_bound=1)
 _CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "Guidance by the audio.")
 _CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "Guidance by the gaze.")
@@ -226,7 +235,7 @@ def synthetic_suite() -> dict[str, Any]:
 
 
 def latent_suite(name: str) -> dict[str, Any]:
-    """Report of a suite that looks at the motion alone: solvers, guidance or long_form."""
+    """Report of a suite that looks at the motion: solvers, guidance, long_form, wander or blinks."""
     from experiments.evaluation import latent_suites
 
     options = latent_suites.Options(
@@ -239,8 +248,13 @@ def latent_suite(name: str) -> dict[str, Any]:
         sampler=_SAMPLER.value,
         windows=_WINDOWS.value,
         seconds=_SECONDS.value,
+        seeds=_SEEDS.value,
+        latents=_LATENTS.value,
+        speech=tuple(_SPEECH.value),
+        face_model=_FACE_MODEL.value,
+        portraits=tuple(_PORTRAITS.value),
     )
-    more = {"show_progress": _progress(name)} if name == "long_form" else {}
+    more = {} if name in ("guidance", "solvers") else {"show_progress": _progress(name)}
     return getattr(latent_suites, name)(options, **more)
 
 
@@ -253,11 +267,12 @@ def stability_suite() -> dict[str, Any]:
     return report
 
 
+LATENT_SUITES = ("guidance", "solvers", "long_form", "wander", "blinks")
 SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "face": face_suite,
     "motion": motion_suite,
     "synthetic": synthetic_suite,
-    **{name: functools.partial(latent_suite, name) for name in ("guidance", "solvers", "long_form")},
+    **{name: functools.partial(latent_suite, name) for name in LATENT_SUITES},
     "stability": stability_suite,
 }
 

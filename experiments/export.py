@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments import app, pose_share
+from experiments import app, blink_course, pose_share
 from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.training import checkpoint
@@ -21,6 +21,9 @@ POSE = flags.DEFINE_string(
 )
 POSE_SHARE = flags.DEFINE_string(
     "pose_share", None, "Latents of procedural heads by this face model: what the pose tells of the code is taken out."
+)
+BLINK = flags.DEFINE_string(
+    "blink", None, "Latents of real people by this face model: how their codes go as lids close is kept, for blinks."
 )
 OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
 CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
@@ -87,6 +90,11 @@ def main() -> dict[str, Any]:
         found = pose_share.fit(POSE_SHARE.value)
         face["config"], face["params"] = pose_share.into(face["config"], face["params"], found)
         print(f"{found.explained:.1%} of the code's variance was the pose's ({found.frames:,} frames)")
+    if BLINK.value:
+        if motion is None or motion["stats"] is None:
+            raise UsageError("--blink goes with --motion, whose statistics hold it")
+        course = blink_course.fit(BLINK.value, face["params"]["label_head"])
+        motion["stats"] = dict(motion["stats"]) | {"blink": course}
     card = None
     if CARD.value:
         try:

@@ -28,6 +28,7 @@ HOP = flags.DEFINE_integer("hop", None, "Frames used of each window of motion; f
 TRACK = flags.DEFINE_string("track", None, "CSV file of gaze, distance and emotions over time; see docs/generate.md.")
 GAZE = flags.DEFINE_string("gaze", "0,0", "Main gaze theta,phi in radians: + is the image's right, and up.")
 DISTANCE = flags.DEFINE_float("distance", 0.0, "Of the head, in standard deviations of the training set; + is nearer.")
+BLINKS = flags.DEFINE_string("blinks", "auto", "auto, model (only the motion model's own, as they are) or off.")
 EMOTION = flags.DEFINE_string("emotion", "", "name:strength[,name:strength], for instance happiness:0.6.")
 POSE_FROM = flags.DEFINE_string(
     "pose_from", None, "Head motion: a video's, or frontal, spin, or portrait (held still). Default: from the speech."
@@ -86,6 +87,7 @@ def main() -> dict[str, Any]:
         "gaze": controls.parse_gaze(GAZE.value),
         "distance": DISTANCE.value,
         "emotion": controls.parse_emotion(EMOTION.value),
+        "blinks": BLINKS.value,
     }
     controls.Controls(**tracks.merge(wanted, TRACK.value))
     if CREDENTIALS.value:

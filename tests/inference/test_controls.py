@@ -36,6 +36,7 @@ def test_emotions_keep_their_order(name, value):
         ({"emotion": {"xyz": 0.5}}, "one of anger"),
         ({"emotion": {"fear": 1.5}}, "from -1 to 1"),
         ({"emotion": {"fear": float("nan")}}, "from -1 to 1"),
+        ({"blinks": "sometimes"}, "one of auto, model, off"),
         ({"gaze": (2.0, 0.0)}, "radians"),
         ({"gaze": (float("nan"), 0.0)}, "radians"),
         ({"distance": 9.0}, "from -5 to 5"),

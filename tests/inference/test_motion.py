@@ -215,3 +215,40 @@ def test_a_window_takes_over_step_by_step() -> None:
     np.testing.assert_allclose(motion._joined(np.zeros((20, M)), made)[:, 0], [*np.arange(1, 7) / 7, 1, 1])
     np.testing.assert_array_equal(motion._joined(ahead[:0], made), made)
     np.testing.assert_allclose(motion._joined(ahead, made[:1])[:, 0], [0.5])
+
+
+def test_the_head_comes_back_and_the_next_window_is_told_so(generator, monkeypatch) -> None:
+    """A model that turns on and on from what it was told last."""
+    seen = []
+
+    def speak(params, sound, floor, conditions, scale, key, scales, drop, speech):
+        seen.append(np.asarray(conditions.previous[0]))
+        turned = np.zeros((W, M), np.float32)
+        turned[:, 1] = 0.02 * np.arange(1, W + 1)
+        return seen[-1][-1] + turned, np.float32(0.0)
+
+    monkeypatch.setattr(generator, "_speaker", lambda *how: speak)
+    start, sound = generator.mean.copy(), _sound(400)
+    wild = _all(generator, [sound], 400, start=start, poised=False)
+    seen.clear()
+    drawn = _all(generator, [sound], 400, start=start)
+    assert np.ptp(wild[:, 1]) > 2.0 and np.ptp(drawn[:, 1]) < 0.5
+    assert np.ptp(drawn[:100, 1]) > 0.1, "it turns all the same"
+    shown = (drawn - generator.mean) / generator.std
+    hop = W - CONFIG.lookahead
+    for window, previous in enumerate(seen[1:], 1):
+        np.testing.assert_allclose(previous, shown[window * hop - K : window * hop], atol=1e-5)
+    steps = np.abs(np.diff(drawn[:, 1]))
+    assert steps.max() < 0.02, "no seams"
+
+
+def test_the_pull_leaves_the_face_to_the_model(generator, monkeypatch) -> None:
+    """A model whose face hears no pose: its face is bit by bit the same."""
+
+    def speak(params, sound, floor, conditions, scale, key, scales, drop, speech):
+        return np.random.default_rng(0).standard_normal((W, M)).astype(np.float32), np.float32(0.0)
+
+    monkeypatch.setattr(generator, "_speaker", lambda *how: speak)
+    free, drawn = (_all(generator, [_sound(60)], 60, poised=poised) for poised in (False, True))
+    np.testing.assert_array_equal(free[:, 7:], drawn[:, 7:])
+    assert np.abs(free[:, :7] - drawn[:, :7]).max() > 0.1

@@ -5,9 +5,10 @@ import pytest
 import soundfile
 
 import vasa_jax
-from tests.inference.stand_ins import SIZE, StandInMotion, talking_face
+from tests.inference.stand_ins import CODE, SIZE, StandInMotion, talking_face
 from vasa_jax import media
 from vasa_jax.errors import InputError, UsageError
+from vasa_jax.inference import blinks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference import talking_face as module
 from vasa_jax.inference.portrait import FaceBox
@@ -81,6 +82,31 @@ def test_controls_reach_the_motion_model(speech):
     assert asked["guidance"] == {"audio": 2.0, "gaze": 1.0}
     with pytest.raises(UsageError, match="'gase' is no control"):
         talking_face().animate(PICTURE, speech(), gase=(0, 0))
+
+
+def test_blinks_belong_to_motion_from_speech(speech):
+    motion = StandInMotion()
+    face = talking_face(motion)
+    next(iter(face.animate(PICTURE, speech())))
+    assert motion.asked["blinker"] is None, "nobody knows where the lids are"
+    axis = np.eye(CODE)[1]
+    face.lids = blinks.Lids(axis, 0.0, axis)
+    codes = {}
+    for mode in blinks.MODES:
+        next(iter(face.animate(PICTURE, speech(), blinks=mode, seed=3)))
+        codes[mode] = motion.asked["blinker"].over(np.zeros((500, 7 + CODE)))[:, 7:]
+    assert codes["auto"][:, 1].max() > 0.8 and not codes["model"].any() and not codes["off"].any()
+    assert not codes["auto"][:, [0, 2]].any()
+    video = face.animate(PICTURE, speech(), blinks="auto")
+    used = []
+    for _ in range(2):
+        next(iter(video))
+        used.append(motion.asked["blinker"])
+    assert used[0] is not used[1], "a blinker serves one performance"
+    assert video.info["controls"]["blinks"] == "auto"
+    motion.asked = {}
+    list(face.animate(PICTURE, speech(0.4), dynamics_from="portrait", pose_from="portrait"))
+    assert not motion.asked, "a held face does not blink"
 
 
 def test_saving(speech, tmp_path):

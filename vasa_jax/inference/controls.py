@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from vasa_jax.diffusion.sampler import DEFAULT, SAMPLERS
 from vasa_jax.errors import UsageError
+from vasa_jax.inference import blinks
 
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """HSEmotion order."""
@@ -36,6 +37,7 @@ class Controls:
       gaze: main gaze (theta, phi) in radians, + to the image's right and up; (0, 0) looks into the camera. Or [t, 2].
       distance: of the head, in standard deviations of the training set, + is nearer. Or [t].
       emotion: name -> strength -1..1, added to what the speech implies. Or name -> [t].
+      blinks: one of `blinks.MODES`: "auto", "model" (as the motion model has them) or "off".
     """
 
     seed: int = 0
@@ -50,6 +52,7 @@ class Controls:
     gaze: tuple[float, float] | np.ndarray = (0.0, 0.0)
     distance: float | Track = 0.0
     emotion: Mapping[str, float | Track] = dataclasses.field(default_factory=dict)
+    blinks: str = blinks.AUTO
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
@@ -60,6 +63,8 @@ class Controls:
                 raise UsageError(f"{name} {value:g}: give a value from {low} to {high}")
         if self.sampler not in SAMPLERS:
             raise UsageError(f"sampler {self.sampler!r} is unknown: one of {', '.join(SAMPLERS)}")
+        if self.blinks not in blinks.MODES:
+            raise UsageError(f"blinks {self.blinks!r} is unknown: one of {', '.join(blinks.MODES)}")
         if self.hop is not None and self.hop < 1:
             raise UsageError(f"hop {self.hop}: give a number of frames, at least 1")
         _check("gaze", self.gaze, GAZE_LIMIT, "theta,phi in radians", last=2)

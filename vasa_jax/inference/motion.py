@@ -11,6 +11,8 @@ from jaxtyping import Array, Float
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
 from vasa_jax.inference import hearing
+from vasa_jax.inference.blinks import Blinker
+from vasa_jax.inference.poise import Poise
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
 from vasa_jax.pretrained.speech import SpeechModel
@@ -126,6 +128,8 @@ class MotionGenerator:
         hop: int | None = None,
         lookahead: int | None = None,
         start: Float[np.ndarray, " m"] | None = None,
+        poised: bool = True,
+        blinker: Blinker | None = None,
     ) -> Iterator[Float[np.ndarray, "t m"]]:
         """Motion for `frames` frames, in pieces of `hop` (the last of up to hop + lookahead), in constant memory.
 
@@ -150,6 +154,9 @@ class MotionGenerator:
             `TRACK_HOP` where a track is given to a model that knows only means over windows.
           lookahead: frames heard beyond those; by default the rest of the window.
           start: motion that was held before the first frame, in silence; by default nothing is known of it.
+          poised: the head is drawn back to where it started (`inference.poise`), without a start to the mean pose;
+            the next window is told what is shown. False leaves it to the model, which wanders off.
+          blinker: lays blinks over what is made, a new one for every performance; the model never hears of them.
 
         Yields:
           De-standardised motion [n, m].
@@ -168,6 +175,7 @@ class MotionGenerator:
         before = np.zeros(c.motion_dim) if start is None else (start - self.mean) / self.std
         previous = np.tile(before.astype(np.float32), (1, c.context, 1))
         at, ahead = 0, previous[0, :0]
+        poise = Poise(self.mean[:7], None) if start is None else Poise(start[:7], start[:7])
         while at < frames:
             made = frames - at if at + span >= frames else hop
             known = c.context + min(span, frames - at)
@@ -189,10 +197,23 @@ class MotionGenerator:
             motion, level = np.asarray(spoken[0]), np.asarray(spoken[1])
             floor = np.float32(log_mel.least_level(level, made / 25.0))
             motion, ahead = _joined(ahead, motion[:made]), motion[made:span]
+            if poised:
+                motion, ahead = self._poised(poise, motion, ahead)
             previous = np.concatenate([previous[0], motion])[None, -c.context :]
             reader.advance(made * size)
             at += made
-            yield np.clip(motion * self.std + self.mean, self._low, self._high)
+            piece = np.clip(motion * self.std + self.mean, self._low, self._high)
+            yield piece if blinker is None else blinker.over(piece)
+
+    def _poised(
+        self, poise: Poise, motion: Float[np.ndarray, "t m"], ahead: Float[np.ndarray, "a m"]
+    ) -> tuple[Float[np.ndarray, "t m"], Float[np.ndarray, "a m"]]:
+        """The motion with the head as it is shown, and what the window says of later frames moved along."""
+        mean, std = self.mean[:7], self.std[:7]
+        shown, moved = motion.copy(), ahead.copy()
+        shown[:, :7] = (poise.follow(motion[:, :7] * std + mean) - mean) / std
+        moved[:, :7] += shown[-1, :7] - motion[-1, :7]
+        return shown, moved
 
     def _reach(self, hop: int | None, lookahead: int | None, moving: bool) -> tuple[int, int]:
         """Frames used of a window, and frames of it that are heard."""

@@ -19,7 +19,7 @@ from PIL import Image
 
 from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import editing, given, tracks
+from vasa_jax.inference import blinks, editing, given, tracks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.controls import Controls
 from vasa_jax.inference.hearing import open_for
@@ -150,10 +150,19 @@ class TalkingFace:
       renderer: the face model.
       motion: the motion model; None leaves only driving by videos.
       model_hash: SHA-256 that names the weights, for the records.
+      lids: how its codes tell the lids and close them; None leaves blinks to the motion model.
     """
 
-    def __init__(self, renderer: FaceRenderer, motion: MotionGenerator | None, model_hash: str, source: str = ""):
+    def __init__(
+        self,
+        renderer: FaceRenderer,
+        motion: MotionGenerator | None,
+        model_hash: str,
+        source: str = "",
+        lids: blinks.Lids | None = None,
+    ):
         self.renderer, self.motion, self.model_hash, self.source = renderer, motion, model_hash, source
+        self.lids = lids
 
     @classmethod
     def load(cls, path: PathLike = weights.BUNDLED, speech_model: PathLike | None = None) -> Self:
@@ -168,12 +177,15 @@ class TalkingFace:
         config = ml_collections.FrozenConfigDict(release.face_config)
         model = FaceLatentModel(config)
         renderer = FaceRenderer(model, release.face_params, config.size, generator=config.generator)
-        motion = None
+        motion = lids = None
         if release.motion_params is not None:
             motion_config = MotionConfig.create(release.motion_config)
             speech = open_for(motion_config, str(speech_model or ""), "--speech_model")
-            motion = MotionGenerator(motion_config, release.motion_params, release.motion_stats, speech)
-        return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path))
+            stats = release.motion_stats
+            motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
+            if (head := release.face_params.get("label_head")) is not None:
+                lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"))
+        return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path), lids)
 
     def animate(
         self,
@@ -223,7 +235,8 @@ class TalkingFace:
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             home, code = np.asarray(latents.pose)[0], np.asarray(latents.dynamics)[0]
             start = np.concatenate([editing.made_pose(editing.PORTRAIT, 1)[0], code])
-            moves = self._motion(sound, wanted, pose, dynamics, start)
+            blinker = self.lids and blinks.Blinker(self.lids, wanted.seed, wanted.blinks, code)
+            moves = self._motion(sound, wanted, pose, dynamics, start, blinker)
             placed = (editing.from_home(vector, home, turned) for vector in moves)
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
@@ -294,18 +307,25 @@ class TalkingFace:
         pose: np.ndarray | None,
         dynamics: np.ndarray | None,
         start: Float[np.ndarray, " m"],
+        blinker: blinks.Blinker | None,
     ) -> Motion:
         """One motion vector a frame: generated, with what the driving videos give put in its place."""
         generated = None
         if pose is None or dynamics is None:
-            generated = self._generated(sound, wanted, start)
+            generated = self._generated(sound, wanted, start, blinker)
         for at in range(sound.frames):
             made = next(generated) if generated is not None else None
             first = made[:7] if pose is None else pose[editing.forth_and_back(at, len(pose))]
             rest = made[7:] if dynamics is None else dynamics[editing.forth_and_back(at, len(dynamics))]
             yield np.concatenate([first, rest])
 
-    def _generated(self, sound: media.AudioReader, wanted: Controls, start: Float[np.ndarray, " m"]) -> Motion:
+    def _generated(
+        self,
+        sound: media.AudioReader,
+        wanted: Controls,
+        start: Float[np.ndarray, " m"],
+        blinker: blinks.Blinker | None,
+    ) -> Motion:
         windows = self.motion.windows(
             sound.mono(),
             sound.frames,
@@ -318,6 +338,7 @@ class TalkingFace:
             distance=wanted.distance,
             emotion=wanted.emotion_vector(),
             start=start,
+            blinker=blinker,
         )
         for window in windows:
             yield from window
