@@ -46,12 +46,11 @@ def accelerator(monkeypatch):
     monkeypatch.setattr(train, "make_stream", shrunk.Stream)
     monkeypatch.setattr(app, "compile_cache", lambda: None)
     monkeypatch.setitem(peaks.PEAKS, "cpu", 1e12)
-    before = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", True)
     with flagsaver.flagsaver():
         yield
     flags.FLAGS.unparse_flags()
-    jax.config.update("jax_disable_most_optimizations", before)
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +65,12 @@ def teacher(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("name", "layout"), _cases())
-def test_two_steps(name, layout, accelerator, teacher, tmp_path):
+def test_two_steps(name, layout, accelerator, request, tmp_path):
     run = tmp_path / "run"
     words = [f"--config={shrunk.__file__}:{name}", f"--workdir={run}", f"--report={tmp_path / 'report.json'}"]
     words += [f"--config.{layout}"] * bool(layout)
-    words += [f"--config.teacher={teacher}"] * ("teacher" in shrunk.shipped(name))
+    if "teacher" in shrunk.shipped(name):
+        words.append(f"--config.teacher={request.getfixturevalue('teacher')}")
     assert app.call(train.main, ["vasa-train", *words]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["step"] == 2 and not report["preempted"]
