@@ -73,7 +73,7 @@ def _shrink_face(config: ml_collections.ConfigDict) -> None:
     planes, model.appearance.volume = model.appearance.volume[0], (PLANES, CHANNELS)
     for tower in (model.identity, model.pose, model.dynamics):
         _shrink_tower(tower)
-    model.identity.features = CHANNELS
+    model.identity.features = model.dynamics.features = CHANNELS
     warps = _narrow(model.warp.widths, int(math.log2(side)) - 1)
     model.warp.update({"widths": warps, "depth": PLANES, "features": CHANNELS})
     model.canonical.widths = _narrow(model.canonical.widths)
@@ -85,14 +85,14 @@ def _shrink_face(config: ml_collections.ConfigDict) -> None:
 
 
 def _shrink_tower(tower: ml_collections.ConfigDict) -> None:
-    """Deep towers become shallow ones: how they compile says nothing of training, and takes minutes."""
+    """Two layers instead of many: how deep towers compile says nothing of training, and takes minutes."""
     if "size" in tower:
         tower.size = SIZE
     if "resnet" in tower:
         del tower["resnet"]
         tower.blocks = 1
         tower.widths = (CHANNELS, CHANNELS)
-    tower.widths = _narrow(tower.widths)
+    tower.widths = _narrow(tower.widths, 2)
 
 
 def _shrink_pose(config: ml_collections.ConfigDict) -> None:
