@@ -35,18 +35,11 @@ def names() -> list[str]:
     return [name for name in found if "task" in shipped(name)]
 
 
-def program(config: ml_collections.ConfigDict) -> tuple:
-    """What tells training programs apart where sizes do not count."""
-    critic, model = config.get("discriminator", {}), config.model
-    return (
-        config.task,
-        tuple(sorted(name for name, weight in config.get("loss", {}).items() if weight)),
-        (critic.get("enabled", False), config.get("r1", {}).get("weight", 0.0) > 0),
-        model.get("block", {}).get("remat", "") or model.get("remat", ""),
-        model.get("dtype", "float32"),
-        config.get("accumulate", 1),
-        config.parallel,
-    )
+def losses(name: str) -> int:
+    """How many losses, of all players, a shipped configuration trains with."""
+    config = shipped(name)
+    critic = config.get("discriminator", {}).get("enabled", False) + (config.get("r1", {}).get("weight", 0.0) > 0)
+    return sum(bool(weight) for weight in config.get("loss", {}).values()) + critic
 
 
 def get_config(name: str) -> ml_collections.ConfigDict:

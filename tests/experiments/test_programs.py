@@ -22,21 +22,21 @@ from vasa_jax.training import checkpoint, flops, peaks
 from vasa_jax.training.face_task import make_face_task
 
 NAMES = shrunk.names()
-LAYOUTS = [("pose/small", "accumulate=2"), ("pose/small", "parallel=pmap"), ("motion/small", "parallel=pmap")]
-SLOW_LAYOUTS = [("face/small_128", "accumulate=2"), ("face/small_128", "parallel=pmap")]
-SLOW_LAYOUTS += [("motion/small", "accumulate=2")]
-QUICK_FACES = ("face/tiny_64_all", "face/vasa_256")
-"""All losses with critic and R1, and the paper's form (bfloat16, remat): of a face step XLA compiles a minute."""
+LAYOUTS = [("pose/small", "accumulate=2"), ("pose/small", "parallel=pmap")]
+SLOW_LAYOUTS = [
+    (name, layout) for name in ("face/small_128", "motion/small") for layout in ("accumulate=2", "parallel=pmap")
+]
 
 
 def _cases() -> list:
-    """Each program once, by the first configuration that has it; the other configurations under `slow`."""
-    first: dict[tuple, str] = {}
+    """Of each task the configuration with most losses, and every layout once; all others take minutes: `slow`."""
+    fullest: dict[str, str] = {}
     for name in NAMES:
-        first.setdefault(shrunk.program(shrunk.shipped(name)), name)
-    quick_ones = [(name, "") for name in first.values() if shrunk.shipped(name).task != "face" or name in QUICK_FACES]
-    quick_ones += LAYOUTS
-    slow_ones = [(name, "") for name in NAMES if (name, "") not in quick_ones] + SLOW_LAYOUTS
+        task = shrunk.shipped(name).task
+        if task not in fullest or shrunk.losses(name) > shrunk.losses(fullest[task]):
+            fullest[task] = name
+    quick_ones = [(name, "") for name in fullest.values()] + LAYOUTS
+    slow_ones = [(name, "") for name in NAMES if name not in fullest.values()] + SLOW_LAYOUTS
     return quick_ones + [pytest.param(*case, marks=pytest.mark.slow) for case in slow_ones]
 
 
