@@ -139,7 +139,7 @@ def main() -> tuple[int, dict[str, Any]]:
         config,
         task,
         train_stream.iterate,
-        held_out.iterate if held_out else None,
+        None if held_out is None else held_out.iterate,
         workdir,
         manifest_extra={"motion_stats": stats} if stats else None,
         operations=lambda: dry_run.step_operations(config, config.batch_size),
@@ -151,7 +151,7 @@ def main() -> tuple[int, dict[str, Any]]:
         "metrics": result.metrics,
         "parameters": result.parameters,
         "workdir": str(workdir),
-        "damaged": {"train": train_stream.damaged, "held_out": held_out.damaged if held_out else {}},
+        "damaged": {"train": train_stream.damaged, "held_out": {} if held_out is None else held_out.damaged},
     }
     return (EXIT_PREEMPTED if result.preempted else EXIT_OK), report
 
