@@ -15,6 +15,11 @@ from data_pipelines.prepare import shard_manifest
 from vasa_jax import files
 from vasa_jax.errors import InputError
 
+
+class NoSplit(InputError):
+    """A data set, or a latents cache, holds nothing of the split that was asked for."""
+
+
 _REMEDY = "copy it again, or make the data set again with --overwrite"
 
 
@@ -22,7 +27,8 @@ def find_shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
     """The shards of a split in order.
 
     Raises:
-      InputError: there is no such split, or a shard is missing or was cut short.
+      NoSplit: there is no such split.
+      InputError: a shard is missing or was cut short.
     """
     manifest = _read_json(folder / shard_manifest.NAME)
     if manifest != {}:
@@ -31,7 +37,7 @@ def find_shards(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
     paths = sorted(folder.glob(f"*-{split}.array_record-*"))
     if not paths:
         known = sorted({p.name.split(".array_record")[0].rsplit("-", 1)[-1] for p in folder.glob("*.array_record-*")})
-        raise InputError(f"{folder}: no split {split!r}; it has {', '.join(known) or 'none'}")
+        raise NoSplit(f"{folder}: no split {split!r}; it has {', '.join(known) or 'none'}")
     total = int(_place(paths[0])[1])
     missing = sorted(set(range(total)) - {_place(path)[0] for path in paths})
     if missing:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from data_pipelines import schema
+from data_pipelines.integrity import NoSplit
 from vasa_jax.errors import InputError
 
 _WIDTHS = {"motion": None, "gaze": 2, "emotion": 8, "mouth": 2, "distance": 0, "valid": 0}
@@ -32,6 +33,7 @@ class LatentSplit:
       speakers, clip_ids: one entry a clip of the split.
 
     Raises:
+      NoSplit: it holds nothing of the split.
       InputError: there is no such file, or it is damaged, or its parts do not fit together.
     """
 
@@ -48,7 +50,7 @@ class LatentSplit:
             raise InputError(f"{path}: not a whole latents cache ({error}); make it again with: {command}") from error
         chosen = np.flatnonzero(self.arrays["split"] == split)
         if not len(chosen):
-            raise InputError(f"{path}: no split {split!r}; it has {', '.join(np.unique(self.arrays['split']))}")
+            raise NoSplit(f"{path}: no split {split!r}; it has {', '.join(np.unique(self.arrays['split']))}")
         self._clips = chosen
         self.speakers = self.arrays["speaker"][chosen].tolist()
         self.clip_ids = self.arrays["clip_id"][chosen].tolist()

@@ -106,7 +106,7 @@ def pure_step(
     Args:
       parts: that the batch is split into over devices; only checked, against config.accumulate.
     """
-    config = config.copy_and_resolve_references()
+    config = tasks.changeable(config)
     config.batch_size = batch_size
     batch = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in example_batch(config).items()}
     task = example_task(config, batch)
@@ -120,8 +120,8 @@ def step_operations(config: Any, batch_size: int) -> int:
     """Multiplications and additions that a step asks for, without what is computed again to save memory."""
     from vasa_jax.training import flops
 
-    config = config.copy_and_resolve_references()
-    if config.task == "face":
+    config = tasks.changeable(config)
+    if config.task in ("face", "dynamics"):
         config.model.block = {**config.model.get("block", {}), "remat": ""}
     elif config.task == "motion":
         config.model.remat = ""

@@ -56,8 +56,7 @@ def main() -> dict[str, Any]:
     """Plans; returns the report."""
     from experiments.planning import compiler, parts, topology
 
-    config = tasks.checked(CONFIG.value).copy_and_resolve_references()
-    config.unlock()
+    config = tasks.changeable(tasks.checked(CONFIG.value))
     if not TOPOLOGY.value:
         raise UsageError("--topology is missing; for example --topology=v5e:16x16 or --topology=cpu:8")
     machine = topology.parse(TOPOLOGY.value)

@@ -30,6 +30,13 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
     raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion', 'pose', 'dynamics' or 'generator'")
 
 
+def changeable(config: Any) -> Any:
+    """A copy to change at will. Configurations that came by a flag are locked, and other parts of a run hold them."""
+    config = config.copy_and_resolve_references()
+    config.unlock()
+    return config
+
+
 def checked(config: Any) -> Any:
     """The configuration, if it was loaded and can be trained."""
     if config is None:

@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +30,12 @@ PROCESS_COUNT = flags.DEFINE_integer("process_count", 0, "Processes that train t
 PROCESS_ID = flags.DEFINE_integer("process_id", -1, "Number of this process, from 0.", lower_bound=-1)
 
 STATS_BATCHES = 64
+OF_EVALUATION = {"eval_batches", "eval_mixture", "eval_split"}
+"""Fields of config.data that say what a run is evaluated on."""
 
 
 def make_stream(config: Any, split: str, process: int | None = None) -> Any:
-    """The clip stream of config.data for one split ('train', 'test', 'validation'): a process's share of the items.
+    """The clip stream of config.data for one split ('train', 'validation', 'test'): a process's share of the items.
 
     Held-out streams draw with a fixed seed, so that runs of other seeds are scored on the same items.
     """
@@ -43,7 +44,7 @@ def make_stream(config: Any, split: str, process: int | None = None) -> Any:
     from data_pipelines.clips import ClipStream
 
     data = config.data.to_dict()
-    options = {key: value for key, value in data.items() if key not in ("dir", "eval_batches", "eval_mixture")}
+    options = {key: value for key, value in data.items() if key not in OF_EVALUATION | {"dir"}}
     if split != "train" and data.get("eval_mixture"):
         options["mixture"] = data["eval_mixture"]
     own = jax.process_index() if process is None else process
@@ -54,6 +55,24 @@ def make_stream(config: Any, split: str, process: int | None = None) -> Any:
 
         return GeneratorInputs(Path(data["dir"]) / split, config.batch_size, seed, **hosts)
     return ClipStream(data["dir"], split=split, batch_size=config.batch_size, seed=seed, **hosts, **options)
+
+
+def held_out_stream(config: Any) -> Any | None:
+    """What a run is evaluated on: config.data.eval_split, "validation" unless it says otherwise; None for no batches.
+
+    Never another split unasked: settings that were chosen on `test` make its numbers worthless.
+    """
+    from data_pipelines.integrity import NoSplit
+
+    if not config.data.get("eval_batches", 4):
+        return None
+    try:
+        return make_stream(config, config.data.get("eval_split", "validation"))
+    except NoSplit as error:
+        raise InputError(
+            f"{error}; prepare it again, name another with --config.data.eval_split, or evaluate nothing: "
+            "--config.data.eval_batches=0"
+        ) from error
 
 
 def motion_statistics(stream: Any, path: Path) -> dict[str, list[float]]:
@@ -82,7 +101,7 @@ def _dry_run(config: Any) -> dict[str, Any]:
     """Shapes, parameters and memory, from the configuration alone."""
     from experiments import dry_run
 
-    config.unlock()
+    config = tasks.changeable(config)
     batch = dry_run.example_batch(config)
     task = dry_run.example_task(config, batch)
     return dry_run.describe(config, task, batch, compile_step=MEMORY.value)
@@ -117,18 +136,14 @@ def main() -> tuple[int, dict[str, Any]]:
     from experiments import dry_run
     from vasa_jax.training import loop
 
-    train_stream, test_stream = make_stream(config, "train"), make_stream(config, "test")
+    train_stream, held_out = make_stream(config, "train"), held_out_stream(config)
     stats = _statistics(config, train_stream, workdir) if config.task == "motion" else None
     task = tasks.make_task(config, stats)
-
-    def held_out(start: int) -> Iterator[dict]:
-        return test_stream.iterate(start)
-
     result = loop.train(
         config,
         task,
         train_stream.iterate,
-        held_out,
+        None if held_out is None else held_out.iterate,
         workdir,
         manifest_extra={"motion_stats": stats} if stats else None,
         operations=lambda: dry_run.step_operations(config, config.batch_size),
@@ -140,7 +155,7 @@ def main() -> tuple[int, dict[str, Any]]:
         "metrics": result.metrics,
         "parameters": result.parameters,
         "workdir": str(workdir),
-        "damaged": {"train": train_stream.damaged, "test": test_stream.damaged},
+        "damaged": {"train": train_stream.damaged, "held_out": {} if held_out is None else held_out.damaged},
     }
     return (EXIT_PREEMPTED if result.preempted else EXIT_OK), report
 

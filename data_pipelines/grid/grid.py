@@ -15,21 +15,22 @@ from data_pipelines.prepare.source import Source
 
 UNSEEN_SPEAKERS = frozenset({"s5", "s32"})
 """Never trained on: the split "unseen"."""
-_TEST_EVERY, _TEST_AT = 8, 3
+_HELD_OUT = {3: "validation", 11: "test"}
+"""Place of a sentence among each sixteen of its speaker -> its split."""
 
 
 def _find(folder: pathlib.Path) -> list[Source]:
     """All ``folder/SPEAKER/SENTENCE.ext``.
 
-    Speakers s5 and s32 are "unseen". Of every other speaker each eighth sentence by name is "test", the rest "train":
-    this data set tests both new words of people it knows, and people it does not know.
+    Speakers s5 and s32 are "unseen". Of every sixteen sentences by name of the others one is "validation", one "test"
+    and the rest "train". Settings are chosen on validation; test asks for new words of people who are known, unseen for
+    people who are not.
     """
     sources = []
     for speaker in layout.folders(folder):
         by_sentence = {path.stem: path for path in layout.videos(speaker)}  # a sentence in two formats counts once
         for index, (sentence, path) in enumerate(sorted(by_sentence.items())):
-            split = "test" if index % _TEST_EVERY == _TEST_AT else "train"
-            split = "unseen" if speaker.name in UNSEEN_SPEAKERS else split
+            split = "unseen" if speaker.name in UNSEEN_SPEAKERS else _HELD_OUT.get(index % 16, "train")
             sources.append(Source(path, f"{speaker.name}_{sentence}", speaker.name, split))
     return sources
 
@@ -39,8 +40,8 @@ DATA_SET = DataSet(
     title="GRID",
     find=_find,
     description=(
-        "The GRID audio-visual sentence corpus. Speakers s5 and s32 are the split unseen; of the others each eighth "
-        "sentence is test, the rest train."
+        "The GRID audio-visual sentence corpus. Speakers s5 and s32 are the split unseen; of every sixteen sentences "
+        "of the others one is validation, one test, the rest train."
     ),
     fetch="Fetch s1.zip ... s34.zip from https://zenodo.org/records/3625687 and unpack them.",
     layout="SPEAKER/SENTENCE.mpg (or mp4), for instance s1/bbaf2n.mpg",

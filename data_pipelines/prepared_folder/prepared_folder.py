@@ -6,7 +6,8 @@ The speaker is the first sub-folder, or, for a file that lies in no sub-folder, 
     FOLDER/bob.mov                 speaker bob
 
 Splits go by speaker. Either the folder says so, when all its sub-folders are named train, validation or test (then the
-speakers lie in those); or the speaker's name draws it: about one in ten tests. Of fewer than ten people all train.
+speakers lie in those); or the speaker's name draws it: about one in ten tests, one in ten validates. Of fewer than ten
+people all train.
 
 A list is a text file, one video a line, with up to three fields parted by tabs: path (below the list's folder, or
 absolute), speaker, split. Lines that begin with # are skipped.
@@ -23,9 +24,9 @@ from data_pipelines.prepare.source import Source
 from vasa_jax.errors import InputError
 
 SPLITS = ("train", "validation", "test")
-TEST_SHARE = 0.1
+TEST_SHARE = VALIDATION_SHARE = 0.1
 FEWEST_TO_SPLIT = 10
-"""With fewer people than this nobody is kept back for tests."""
+"""With fewer people than this nobody is kept back."""
 
 _Video = tuple[pathlib.Path, str, str, str | None]  # path, its name below the folder, speaker, split if it is said
 
@@ -33,14 +34,14 @@ _Video = tuple[pathlib.Path, str, str, str | None]  # path, its name below the f
 def _find(folder: pathlib.Path) -> list[Source]:
     found = list(_listed(folder) if folder.is_file() else _videos(folder))
     speakers = {speaker for _, _, speaker, _ in found}
-    test = TEST_SHARE if len(speakers) >= FEWEST_TO_SPLIT else 0.0
+    shares = (TEST_SHARE, VALIDATION_SHARE) if len(speakers) >= FEWEST_TO_SPLIT else (0.0, 0.0)
     names = collections.Counter(layout.safe_name(_stem(name)) for _, name, _, _ in found)
     sources = []
     for path, name, speaker, split in found:
         clip = layout.safe_name(_stem(name))
         if names[clip] > 1:  # 1.mp4 beside 1.mov, or a_b/c.mp4 beside a/b_c.mp4: the whole path tells them apart
             clip = layout.safe_name(f"{clip}:{name}")
-        sources.append(Source(path, clip, speaker, split or layout.split_of(speaker, test, 0.0)))
+        sources.append(Source(path, clip, speaker, split or layout.split_of(speaker, *shares)))
     _check_splits(sources)
     return sources
 

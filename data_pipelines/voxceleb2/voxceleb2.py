@@ -21,14 +21,15 @@ from data_pipelines import layout
 from data_pipelines.data_set import DataSet
 from data_pipelines.prepare.source import Source
 
-_PARTS = {"dev": "train", "test": "test"}
+_VALIDATION = 0.02  # of the people of dev: about as many as test has
 
 
 def _find(folder: pathlib.Path) -> list[Source]:
-    """All ``PART/mp4/PERSON/VIDEO/NUMBER.mp4``; the publishers' parts share no person."""
+    """All ``PART/mp4/PERSON/VIDEO/NUMBER.mp4``; the publishers' parts share no person, and no split does."""
     sources = []
-    for part, split in _PARTS.items():
+    for part in ("dev", "test"):
         for person in layout.folders(folder / part / "mp4"):
+            split = "test" if part == "test" else layout.split_of(person.name, 0.0, _VALIDATION)
             for video in layout.folders(person):
                 sound = folder / part / "aac" / person.name / video.name
                 sounds = {path.stem: path for path in layout.entries(sound)} if sound.is_dir() else {}
@@ -42,7 +43,8 @@ DATA_SET = DataSet(
     name="voxceleb2",
     title="VoxCeleb2",
     find=_find,
-    description="VoxCeleb2, interviews of celebrities. The publishers' dev part is train, their test part is test.",
+    description="VoxCeleb2, interviews of celebrities. The publishers' test part is test; of the people of their "
+    "dev part about 2 % are validation, the rest train.",
     fetch=(
         "The videos are no longer on https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html; with a copy from your "
         "institution unpack vox2_dev_mp4 and vox2_dev_aac as they are, vox2_test_mp4 and vox2_test_aac into test/."

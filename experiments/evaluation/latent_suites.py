@@ -40,13 +40,16 @@ class Options:
 
 
 def _held_out_windows(options: Options, mixture: dict[str, float]) -> tuple[Any, dict[str, Any], Any]:
-    """The motion model, a batch of held-out windows of the latents caches, and both together."""
+    """The motion model, a batch of held-out windows of the latents caches, and both together.
+
+    Of the split validation: what is compared here, settings are chosen by.
+    """
     from data_pipelines.clips import ClipStream
     from experiments.evaluation import models, windows
 
     part = models.read_part(options.motion, "motion")
     size = {"previous": part.config["context"], "window": part.config["window"]}
-    batch = ClipStream(options.data, mixture, "test", "windows", options.windows, **size).batch(0)
+    batch = ClipStream(options.data, mixture, "validation", "windows", options.windows, **size).batch(0)
     return part, batch, windows.Windows(part, batch, options.seed)
 
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from experiments import dry_run
+from experiments import dry_run, tasks
 from experiments.planning import compiler, program, topology
 from experiments.planning.topology import Topology
 from vasa_jax.errors import UsageError
@@ -96,8 +96,7 @@ def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
     it trained.
     """
     times = config.get("accumulate", 1)
-    config = config.copy_and_resolve_references()
-    config.unlock()
+    config = tasks.changeable(config)
     config.accumulate, config.frozen = 1, ""
     _, state, batch = dry_run.pure_step(config, items // times)
     params, key, step = state.params, dry_run.example_key(), jax.ShapeDtypeStruct((), jnp.int32)

@@ -24,7 +24,7 @@ def test_grid_folder_to_data_set(grid_folder, tmp_path):  # noqa: F811
     quality = json.loads((tmp_path / "quality.json").read_text())
     assert len(quality["kept"]) == 9 and [d["clip"] for d in quality["dropped"]] == ["s1_clip5"]
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["examples"] == {"train": 7, "test": 1, "unseen": 1} and report["dropped"] == 1
+    assert report["examples"] == {"train": 7, "validation": 1, "unseen": 1} and report["dropped"] == 1
     version = tmp_path / "grid" / "tiny_64" / "1.0.0"
     manifest = json.loads((version / "manifest.json").read_text())
     assert len(manifest["shards"]) == 3 and (version / "index-train.json").exists()

@@ -1,5 +1,6 @@
 """vasa-train and vasa-export end to end on the toy task: exit codes, resume, dry run, release."""
 
+import functools
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from data_pipelines import clips, records
+from data_pipelines import clips, integrity, records
 from data_pipelines.prepare import shard_manifest
 from experiments import app, dry_run, export, tasks, train
 from tests.data_pipelines.conftest import write_dataset
@@ -72,8 +73,8 @@ def test_train_then_export(tmp_path, capsys):
 
 def test_damaged_records_are_named_in_the_report(tmp_path, monkeypatch, capsys):
     """Through the real clip stream: a flipped bit costs one record, a shard that was cut short ends the run."""
-    folder = write_dataset(tmp_path, "made", {"train": CLIPS, "test": CLIPS})
-    shard_manifest.write(folder, {"train": len(CLIPS), "test": len(CLIPS)})
+    folder = write_dataset(tmp_path, "made", {"train": CLIPS, "validation": CLIPS})
+    shard_manifest.write(folder, {"train": len(CLIPS), "validation": len(CLIPS)})
     records.RecordSplit(folder, "train")  # leaves the index
     shard = folder / "made-train.array_record-00000-of-00002"
     data = bytearray(shard.read_bytes())
@@ -93,10 +94,29 @@ def test_damaged_records_are_named_in_the_report(tmp_path, monkeypatch, capsys):
     words = (f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / 'run'}", f"--report={tmp_path}/r.json")
     assert _call(train, *words) == 0
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["step"] == 4 and report["damaged"] == {"train": {"made": [0]}, "test": {"made": []}}
+    assert report["step"] == 4 and report["damaged"] == {"train": {"made": [0]}, "held_out": {"made": []}}
     shard.write_bytes(data[:-1000])
     assert _call(train, *words) == 3
     assert f"error: {shard}: " in capsys.readouterr().err
+
+
+def test_runs_are_evaluated_on_validation_and_never_on_another_split_unasked(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def make_stream(config, split):
+        asked.append(split)
+        if split == "validation":
+            raise integrity.NoSplit("DATA: no split 'validation'; it has test, train")
+        return Stream()
+
+    monkeypatch.setattr(train, "make_stream", make_stream)
+    words = (f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / 'run'}", "--config.steps=1")
+    assert _call(train, *words) == 3 and asked == ["train", "validation"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no split 'validation'; it has test, train" in line and "--config.data.eval_split" in line
+    assert _call(train, *words, "--config.data.eval_batches=0") == 0 and asked[2:] == ["train"]
+    monkeypatch.setattr(toy, "config", functools.partial(toy.config, data={"eval_batches": 1, "eval_split": "test"}))
+    assert _call(train, *words) == 0 and asked[3:] == ["train", "test"]
 
 
 def test_sigterm_saves_and_leaves_with_42(tmp_path, monkeypatch):

@@ -1,19 +1,26 @@
 """Resume, preemption, held-out evaluation and skipped steps of the loop."""
 
+import dataclasses
 import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.training import toy
 from vasa_jax import weights
 from vasa_jax.errors import InputError
-from vasa_jax.training import checkpoint, loop, start
+from vasa_jax.training import checkpoint, loop, optional, start
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
+
+TASKS = [f"vasa_jax.training.{name}_task" for name in ("face", "motion", "pose", "dynamics")]
 
 
 def _rows(workdir):
@@ -57,6 +64,42 @@ def test_a_run_leaves_its_records(tmp_path):
     assert (tmp_path / "checkpoints" / "12").is_dir() and (tmp_path / "pictures" / "0000012_grid.png").is_file()
     again = _train(tmp_path)
     assert again.step == 12 and not again.preempted and len(_rows(tmp_path)) == len(rows)
+
+
+@pytest.mark.parametrize("parallel", ["mesh", "pmap"])
+def test_evaluation_is_compiled_once_a_run(tmp_path, caplog, parallel):
+    with jax.log_compiles():
+        result = _train(tmp_path, parallel=parallel, steps=4, eval_every=1, checkpoint_every=2)
+    assert result.step == 4 and all("eval/l2" in row for row in _rows(tmp_path))
+    compiled = [line for line in caplog.messages if line.startswith("Compiling ")]
+    assert [sum(f"jit({name})" in line for line in compiled) for name in ("_evaluate", "_pictures")] == [1, 1]
+
+
+@pytest.mark.parametrize("absent", [("av",), ("soundfile",), ("av", "soundfile", "soxr", "clu", "clu.metric_writers")])
+def test_training_goes_on_without_what_only_the_gallery_and_tensorboard_need(tmp_path, monkeypatch, capfd, absent):
+    for name in absent:
+        monkeypatch.setitem(sys.modules, name, None)  # importing it raises ImportError
+    monkeypatch.delitem(sys.modules, "vasa_jax.media", raising=False)
+    monkeypatch.setattr(optional, "_said", set())
+
+    def pictures(params, batch, rng):
+        return {"sheet": jnp.ones((8, 8, 3)), "turning": jnp.ones((4, 8, 8, 3)), "sound": jnp.zeros(1600)}
+
+    task = dataclasses.replace(toy.make(), pictures=pictures)
+    config = toy.config(steps=3, eval_every=1, tensorboard="clu" in absent)
+    assert loop.train(config, task, toy.stream, toy.stream, tmp_path).step == 3
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names == [f"000000{step}_{name}" for step in (1, 2, 3) for name in ("sheet.png", "sound.wav")]
+    assert "sound.wav" in (tmp_path / "gallery.html").read_text()
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(said) == 1 + ("clu" in absent) and all("training goes on" in line for line in said)
+
+
+def test_training_imports_nothing_that_machines_with_accelerators_lack():
+    absent = ("av", "soundfile", "soxr", "clu", "tensorflow", "tensorflow_datasets", "mediapipe", "c2pa")
+    modules = "experiments.train", "vasa_jax.training.loop", "data_pipelines.clips", *TASKS
+    code = f"import sys\nfor name in {absent}: sys.modules[name] = None\nimport {', '.join(modules)}"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], timeout=300)
 
 
 def test_init_from_a_workdir_takes_matching_arrays(tmp_path):

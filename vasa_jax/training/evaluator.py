@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from vasa_jax.training.goodput import Ledger
 from vasa_jax.training.partition import MeshPartitioner
 from vasa_jax.training.task import Task
 
@@ -19,14 +20,35 @@ def numeric(batch: NumpyBatch) -> NumpyBatch:
     return {name: value for name, value in batch.items() if np.asarray(value).dtype.kind in "biuf"}
 
 
+class _Once:
+    """A program compiled at its first call and never again: other shapes or places of arguments are an error."""
+
+    def __init__(self, fn: Any, ledger: Ledger):
+        self.fn, self.ledger, self.program = fn, ledger, None
+
+    def __call__(self, *args: Any) -> Any:
+        if self.program is None:
+            with self.ledger.on("compile"):
+                self.program = self.fn.lower(*args).compile()
+        return self.program(*args)
+
+
 class Evaluator:
     """Held-out metrics and pictures of the averaged parameters, on the same batches every time."""
 
-    def __init__(self, task: Task, partitioner: MeshPartitioner, stream_fn: StreamFn | None, batches: int, key: Any):
+    def __init__(
+        self,
+        task: Task,
+        partitioner: MeshPartitioner,
+        stream_fn: StreamFn | None,
+        batches: int,
+        key: Any,
+        ledger: Ledger,
+    ):
         self.partitioner, self.stream_fn, self.batches, self.key = partitioner, stream_fn, batches, key
         self.kept: list[NumpyBatch] | None = None
-        self.evaluate = partitioner.run(task.evaluate)
-        self.pictures = partitioner.run(task.pictures)
+        self.evaluate = _Once(partitioner.run(task.evaluate), ledger)
+        self.pictures = _Once(partitioner.run(task.pictures), ledger)
 
     def __call__(self, ema: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """(means of the metrics under 'eval/', pictures of the first batch)."""

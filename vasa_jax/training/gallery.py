@@ -6,15 +6,16 @@ A task's `pictures` may return, by name: a picture [h, w, 3] and a video [t, h, 
 import html
 import importlib.resources
 import json
+import wave
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from PIL import Image
 
-from vasa_jax import files, media
+from vasa_jax import files
+from vasa_jax.training import optional
 
 FOLDER = "pictures"
 NAME = "gallery.html"
@@ -52,7 +53,7 @@ def _pixels(values: np.ndarray) -> np.ndarray:
 
 
 def save(workdir: Path, step: int, samples: Mapping[str, Any]) -> list[Path]:
-    """Writes pictures/STEP_NAME.png, .mp4 (25 frames a second) or .wav; returns the paths."""
+    """Writes pictures/STEP_NAME.png, .mp4 (25 frames a second; left out without PyAV) or .wav; returns the paths."""
     folder = workdir / FOLDER
     folder.mkdir(exist_ok=True)
     written = []
@@ -63,14 +64,18 @@ def save(workdir: Path, step: int, samples: Mapping[str, Any]) -> list[Path]:
             with files.replacing(path) as temporary:
                 Image.fromarray(_pixels(sample)).save(temporary, format="PNG")
         elif sample.ndim == 4:
+            media = optional.load("vasa_jax.media", "no sample videos in the gallery")
+            if media is None:
+                continue
             path = folder / f"{stem}.mp4"
             with media.VideoWriter(path) as writer:
                 for frame in _pixels(sample):
                     writer.write(frame)
         elif sample.ndim == 1:
             path = folder / f"{stem}.wav"
-            with files.replacing(path) as temporary:
-                soundfile.write(temporary, np.clip(np.nan_to_num(sample), -1.0, 1.0), SOUND_RATE, format="WAV")
+            with files.replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
+                file.setparams((1, 2, SOUND_RATE, 0, "NONE", ""))
+                file.writeframes((np.clip(np.nan_to_num(sample), -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes())
         else:
             raise ValueError(f"sample {name!r} has shape {sample.shape}; see vasa_jax/training/gallery.py")
         written.append(path)

@@ -139,6 +139,7 @@ class _Run:
             eval_stream_fn,
             config.get("data", {}).get("eval_batches", 4),
             jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1),
+            self.ledger,
         )
         self.guard = guards.Guard(config.get("guard", {}), self.events, self.say, skipped)
         self.history = goodput.History(self.workdir, at.step, self.primary)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from absl import logging
 
 from vasa_jax import files
+from vasa_jax.training import optional
 from vasa_jax.training.goodput import Ledger
 
 
@@ -24,12 +24,8 @@ def _number(value: Any) -> float | int | None:
 
 
 def _summary_writer(directory: Path) -> Any | None:
-    try:
-        from clu import metric_writers
-    except ImportError as error:  # clu writes through TensorFlow, which GPU machines need not have
-        logging.warning("no TensorBoard events: %s", error)
-        return None
-    return metric_writers.SummaryWriter(str(directory))
+    metric_writers = optional.load("clu.metric_writers", "no TensorBoard events")  # clu writes through TensorFlow
+    return metric_writers.SummaryWriter(str(directory)) if metric_writers else None
 
 
 class MetricsWriter:

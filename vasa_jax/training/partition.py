@@ -3,6 +3,7 @@
 Both offer: init(fn, batch) -> state, shardings(abstract state), put(batch), step(fn) and run(fn) for evaluation.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -160,7 +161,11 @@ class MeshPartitioner:
 
     def run(self, fn: Callable) -> Callable:
         """Compiled evaluation fn(params, batch, rng) with outputs on every device."""
-        gathered = lambda params, *args: fn(self.gathered(params), *args)  # noqa: E731
+
+        @functools.wraps(fn)  # the program's name in logs and traces
+        def gathered(params: Any, *args: Any) -> Any:
+            return fn(self.gathered(params), *args)
+
         return jax.jit(gathered, out_shardings=self.replicated)
 
 

@@ -80,6 +80,7 @@ def get_config() -> ml_collections.ConfigDict:
         "size": 160,
         "kind": "pairs",
         "eval_batches": 4,
+        "eval_split": "validation",
         "engine": "auto",
         "checksums": False,
         "max_damaged": 0.01,

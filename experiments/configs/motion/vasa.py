@@ -34,6 +34,7 @@ def get_config() -> ml_collections.ConfigDict:
         "kind": "windows",
         "tracks": False,
         "eval_batches": 16,
+        "eval_split": "validation",
         "engine": "auto",
         "checksums": False,
         "max_damaged": 0.01,

@@ -1,7 +1,10 @@
 import pathlib
+import tempfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data_pipelines.grid import grid
 from data_pipelines.prepare import process, tracking
@@ -18,8 +21,30 @@ def test_splits_by_speaker_and_sentence(tmp_path):
     sources = grid.find_sources(tmp_path)
     splits = {s.name: s.split for s in sources}
     assert len(sources) == 25 and {s.speaker for s in sources} == {"s1", "s5", "s32"}
-    assert [name for name, split in splits.items() if split == "test"] == ["s1_c03", "s1_c11", "s1_c19"]
+    held_out = {name: split for name, split in splits.items() if split in ("validation", "test")}
+    assert held_out == {"s1_c03": "validation", "s1_c11": "test", "s1_c19": "validation"}
     assert {name for name, split in splits.items() if split == "unseen"} == {"s32_x", "s5_a", "s5_b", "s5_c", "s5_d"}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.dictionaries(st.sampled_from(["s1", "s5", "s7", "s30", "s32"]), st.integers(1, 70), min_size=1))
+def test_validation_is_half_of_what_was_test_and_nothing_else_moved(sentences):
+    """Weights exist that were trained on `train` of the rule before: no clip of it may be called held out by chance."""
+    with tempfile.TemporaryDirectory() as folder:
+        touch(pathlib.Path(folder), *(f"{who}/c{k:03}.mp4" for who, count in sentences.items() for k in range(count)))
+        sources = grid.find_sources(folder)
+    now: dict[str, set[str]] = {split: set() for split in ("train", "validation", "test", "unseen")}
+    for source in sources:
+        now[source.split].add(source.name)
+    before: dict[str, set[str]] = {split: set() for split in ("train", "test", "unseen")}
+    for who, count in sentences.items():
+        for k in range(count):
+            split = "unseen" if who in ("s5", "s32") else "test" if k % 8 == 3 else "train"
+            before[split].add(f"{who}_c{k:03}")
+    assert now["train"] == before["train"] and now["unseen"] == before["unseen"]
+    assert now["validation"] | now["test"] == before["test"] and not now["validation"] & now["test"]
+    assert len(sources) == sum(sentences.values())
+    assert {int(name[-3:]) % 16 for name in now["validation"]} <= {3} and len(now["validation"]) >= len(now["test"])
 
 
 def test_one_clip_a_sentence(tmp_path):

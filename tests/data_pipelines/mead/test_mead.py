@@ -32,6 +32,14 @@ def test_people_cameras_emotions_and_levels(tmp_path):
     assert [s.audio for s in sources] == [sound, sound, None, None]
 
 
+def test_some_of_those_who_train_validate(tmp_path):
+    people = [f"{kind}{number:03}" for kind in "MW" for number in range(1, 43)]
+    touch(tmp_path, *(f"{person}/video/front/angry/level_1/001.mp4" for person in people))
+    splits = {s.speaker: s.split for s in mead.find_sources(tmp_path)}
+    assert {who for who, split in splits.items() if split == "test"} == mead.TEST_PEOPLE
+    assert 2 <= sum(split == "validation" for split in splits.values()) <= 16
+
+
 def test_all_eight_folders_have_a_name_of_ours(tmp_path):
     published = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
     touch(tmp_path, *(f"W009/video/front/{name}/level_1/001.mp4" for name in published))

@@ -32,7 +32,7 @@ def test_splits_by_speaker_whoever_else_is_there(tmp_path):
     sources = find(tmp_path)
     splits = {s.speaker: s.split for s in sources}
     assert all(splits[s.speaker] == s.split for s in sources)
-    assert 1 <= sum(split == "test" for split in splits.values()) <= 15
+    assert all(1 <= sum(split == name for split in splits.values()) <= 15 for name in ("test", "validation"))
     touch(tmp_path, *(f"q{i:02}/0.mp4" for i in range(20)))
     assert all(s.split == splits[s.speaker] for s in find(tmp_path) if s.speaker in splits)
 

@@ -32,6 +32,12 @@ def test_parts_of_the_publishers_and_sound_apart(tmp_path):
     ]
 
 
+def test_a_few_of_the_people_of_dev_validate(tmp_path):
+    touch(tmp_path, *(f"dev/mp4/id{number:05}/a/00001.mp4" for number in range(300)))
+    splits = [s.split for s in voxceleb2.find_sources(tmp_path)]
+    assert 1 <= splits.count("validation") <= 15 and splits.count("train") == 300 - splits.count("validation")
+
+
 def test_one_part_is_enough(tmp_path):
     touch(tmp_path, "test/mp4/id00017/01dfn2spqyE/00001.mp4")
     assert [s.split for s in voxceleb2.find_sources(tmp_path)] == ["test"]

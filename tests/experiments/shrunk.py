@@ -1,0 +1,147 @@
+"""Shipped configurations at a size of nothing: the same program, with layers, pictures and batches made small.
+
+    vasa-train --config=tests/experiments/shrunk.py:face/small_128 --workdir=D
+"""
+
+import importlib
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ml_collections
+import numpy as np
+
+import experiments
+from experiments import dry_run
+from vasa_jax import landmarks
+from vasa_jax.ops.rotations import transform
+
+CONFIGS = Path(experiments.__file__).parent / "configs"
+SIZE = 32  # of pictures
+CHANNELS = 8
+PLANES = 4  # of volumes
+BATCH = 16  # twice as many as the tests have devices
+
+
+def shipped(name: str) -> ml_collections.ConfigDict:
+    """The configuration of experiments/configs/NAME.py."""
+    return importlib.import_module(f"experiments.configs.{name.replace('/', '.')}").get_config()
+
+
+def names() -> list[str]:
+    """Every shipped configuration that trains something, as FOLDER/NAME."""
+    found = sorted(path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.glob("*/*.py"))
+    return [name for name in found if "task" in shipped(name)]
+
+
+def losses(name: str) -> int:
+    """How many losses, of all players, a shipped configuration trains with."""
+    config = shipped(name)
+    critic = config.get("discriminator", {}).get("enabled", False) + (config.get("r1", {}).get("weight", 0.0) > 0)
+    return sum(bool(weight) for weight in config.get("loss", {}).values()) + critic
+
+
+def get_config(name: str) -> ml_collections.ConfigDict:
+    """The shipped configuration, shrunk; two steps, and everything that a run does at its end."""
+    config = shipped(name)
+    _SHRINK[config.task](config)
+    config.update({"steps": 2, "batch_size": BATCH, "log_every": 1})
+    config.update({"eval_every": 0, "checkpoint_every": 0, "tensorboard": False, "init_from": ""})
+    config.data.eval_batches = 1
+    return config
+
+
+def _narrow(widths: tuple[int, ...], keep: int | None = None) -> tuple[int, ...]:
+    """As many layers (or the last `keep` of them), none wider than CHANNELS."""
+    return tuple(min(width, CHANNELS) for width in widths[-keep if keep else None :])
+
+
+def _shrink_face(config: ml_collections.ConfigDict) -> None:
+    """The volume keeps its share of the picture's side, so that the same number of layers leads into and out of it."""
+    model = config.model
+    side = 2 ** (len(model.warp.widths) + 1) * SIZE // model.size
+    model.size = model.face_size = SIZE
+    model.appearance.update({"stem": CHANNELS, "widths": _narrow(model.appearance.widths), "blocks_3d": 1})
+    planes, model.appearance.volume = model.appearance.volume[0], (PLANES, CHANNELS)
+    for tower in (model.identity, model.pose, model.dynamics):
+        _shrink_tower(tower)
+    model.identity.features = model.dynamics.features = CHANNELS
+    warps = _narrow(model.warp.widths, int(math.log2(side)) - 1)
+    model.warp.update({"widths": warps, "depth": PLANES, "features": CHANNELS})
+    model.canonical.widths = _narrow(model.canonical.widths)
+    if "middle" in model.canonical:
+        depths = tuple(depth * PLANES // planes for depth in model.canonical.depths)
+        model.canonical.update({"middle": _narrow(model.canonical.middle), "depths": depths})
+    model.generator.update({"base": CHANNELS, "blocks": 1, "widths": _narrow(model.generator.widths)})
+    config.discriminator.update({"widths": _narrow(config.discriminator.widths, 2), "scales": 1})
+
+
+def _shrink_tower(tower: ml_collections.ConfigDict) -> None:
+    """Two layers instead of many: how deep towers compile says nothing of training, and takes minutes."""
+    if "size" in tower:
+        tower.size = SIZE
+    if "resnet" in tower:
+        del tower["resnet"]
+        tower.blocks = 1
+        tower.widths = (CHANNELS, CHANNELS)
+    tower.widths = _narrow(tower.widths, 2)
+
+
+def _shrink_pose(config: ml_collections.ConfigDict) -> None:
+    config.model.size = SIZE
+    _shrink_tower(config.model.pose)
+
+
+def _shrink_motion(config: ml_collections.ConfigDict) -> None:
+    small = {"width": 16, "depth": 2, "heads": 2, "window": 12, "context": 4, "lookahead": 2}
+    config.model.update(small | {"bands": 16, "audio_blocks": 1, "motion_dim": 12})
+
+
+_SHRINK: dict[str, Callable[[ml_collections.ConfigDict], None]] = {
+    "face": _shrink_face,
+    "dynamics": _shrink_face,
+    "pose": _shrink_pose,
+    "motion": _shrink_motion,
+}
+
+
+class Stream:
+    """In place of `ClipStream`: batches drawn from their number, labels in the range of real ones.
+
+    Every batch holds items of all data sets of the mixture, in turn.
+    """
+
+    damaged: ClassVar[dict[str, list[int]]] = {}
+
+    def __init__(self, config: Any, split: str, process: int | None = None):
+        self.example = dry_run.example_batch(config)
+        self.domains = len(config.data.mixture)
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng([11, step])
+        example = self.example
+        made = {name: 0.3 * rng.random(x.shape).astype(x.dtype) for name, x in example.items() if x.dtype == np.float32}
+        made |= {name: x for name, x in example.items() if name not in made}
+        made["domain"] = made["index"] % self.domains
+        for name in ("source", "driver", "other"):
+            if name in example:
+                made |= _face(rng, name, example[name].shape)
+        return made
+
+    def iterate(self, start: int) -> Iterator[dict[str, np.ndarray]]:
+        while True:
+            yield self.batch(start)
+            start += 1
+
+
+def _face(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Pictures, and poses with the template's points in them."""
+    count = shape[0]
+    pose = np.concatenate([rng.uniform(-0.2, 0.2, (count, 6)), rng.uniform(0.9, 1.1, (count, 1))], -1)
+    points = transform(pose.astype(np.float32), np.tile(landmarks.template(), (count, 1, 1)))
+    return {
+        name: rng.integers(0, 255, shape, dtype=np.uint8),
+        f"{name}_pose": pose.astype(np.float32),
+        f"{name}_landmarks": np.asarray(points, np.float32),
+    }
