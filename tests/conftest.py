@@ -38,7 +38,7 @@ def give_back(module: ModuleType) -> None:
     The allocator keeps freed pages to itself unless it is asked for them.
     """
     for value in vars(module).values():
-        if hasattr(value, "cache_clear"):
+        if not isinstance(value, ModuleType) and hasattr(value, "cache_clear"):  # some modules import when asked
             value.cache_clear()
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
