@@ -17,6 +17,24 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
+from data_pipelines import requirements
+
+WRITERS = [
+    "data_pipelines/prepare/test_builder.py",
+    "data_pipelines/synthetic/procedural_heads/test_procedural_heads_dataset_builder.py",
+    "data_pipelines/synthetic/test_twins.py",
+    "data_pipelines/test_stable_writer.py",
+    "experiments/test_prepare.py",
+    "experiments/test_prepare_faults.py",
+]
+"""Tests that write data sets, for which TensorFlow is needed: Python 3.14 has none."""
+collect_ignore = [] if requirements.installed("tensorflow") else WRITERS
+
+
+def pytest_report_header() -> str | None:
+    return f"TensorFlow is not installed; left out: {', '.join(collect_ignore)}" if collect_ignore else None
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
