@@ -1,13 +1,17 @@
 # Every target makes its own environment in .venv, with the versions of constraints.txt.
-# Needs: Python 3.11, make, and access to a package index (pip's own configuration says which).
+# Needs: a Python from 3.11 on (the newest that serves is taken), make, and access to a package index (pip's own
+# configuration says which).
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= python3.11
+# Another Python than the newest: make PYTHON=python3.12, after make distclean where .venv is there already.
+PYTHON ?=
 # Processes that share the tests, a file each: compiling, which takes most of their time, keeps one core busy.
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
+FAILED = echo "error: $$($(BIN)/python --version) could not be given all of it (pip says above what was missing);" \
+  "with another Python: make distclean, then make PYTHON=python3.12" >&2; exit 2
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
 .PHONY: help demo tiny test test-slow lint clean distclean
@@ -21,22 +25,20 @@ help:
 	@echo "make clean      remove build products and caches (make distclean: .venv as well)"
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
-	  echo "error: Python 3.11 is needed, and '$(PYTHON)' is not it;" \
-	    "install python3.11, or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "making $(VENV)"
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "error: 'python3.11 -m venv' failed; on Debian and Ubuntu: apt install python3.11-venv" >&2; exit 2; }
+	@python=$$(.ci/newest_python $(PYTHON)) || exit 2; \
+	echo "making $(VENV) with $$($$python --version), $$(command -v $$python)"; \
+	$$python -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "error: '$$python -m venv' failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 
 # The stamps are newer than what they were made from: a second run installs nothing.
 $(VENV)/.installed-core: $(INPUTS) | $(BIN)/python
 	@echo "installing vasa_jax and what it needs into $(VENV) (a few minutes the first time)"
-	@$(INSTALL) .
+	@$(INSTALL) . || { $(FAILED); }
 	@touch $@
 
 $(VENV)/.installed-test: $(INPUTS) | $(BIN)/python
 	@echo "installing vasa_jax, the data pipelines and the test tools into $(VENV) (a few minutes the first time)"
-	@$(INSTALL) '.[test]'
+	@$(INSTALL) '.[test]' || { $(FAILED); }
 	@touch $@ $(VENV)/.installed-core
 
 demo: $(VENV)/.installed-core

@@ -12,11 +12,11 @@ Decoding and reading hold no lock of Python's, so threads serve.
 
 import collections
 import concurrent.futures
-import importlib.util
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from data_pipelines import requirements
 from vasa_jax.errors import InputError, UsageError
 
 Batch = dict[str, np.ndarray]
@@ -32,7 +32,7 @@ AHEAD = 2
 
 def available() -> list[str]:
     """The engines whose package is installed, the default one first."""
-    return [name for name, package in _PACKAGES.items() if package is None or _installed(package)]
+    return [name for name, package in _PACKAGES.items() if package is None or requirements.installed(package)]
 
 
 def choose(name: str) -> str:
@@ -61,13 +61,6 @@ def iterate(name: str, load: Load, start: int = 0, stop: int | None = None, thre
     """
     run = {"tf.data": _tf_data, "grain": _grain, "threads": _threads}[choose(name)]
     return run(load, start, ENDLESS if stop is None else stop, threads)
-
-
-def _installed(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _attempt(load: Load, step: int) -> Batch | Exception:

@@ -1,7 +1,7 @@
 """What every command shares: flags, --report, exit codes, one-line errors.
 
 def main() -> dict: ...              # the report; or (exit code, report)
-def run() -> None: app.run(main)     # the console script
+def run() -> None: app.run(main, info=app.Help("--seed=1", {"motion": (SEED,)}))   # the console script
 if __name__ == "__main__": run()
 """
 
@@ -19,6 +19,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 from absl import app as absl_app
 from absl import flags, logging
 
+from experiments import command_help
+from experiments.command_help import Help
 from vasa_jax import files, xla
 from vasa_jax.errors import EXIT_OK, EXIT_USAGE, InputError, UserError
 
@@ -34,11 +36,10 @@ def _one_line(text: str) -> str:
 
 
 def _parse(argv: list[str], takes_arguments: bool) -> int | None:
-    """Parses flags; an exit code when the command ends here (help or a usage error)."""
-    absl_app.define_help_flags()
+    """Parses flags; an exit code when the command ends here (help of absl's kinds, or a usage error)."""
     try:
         rest = flags.FLAGS(argv)
-    except SystemExit:  # --help: absl has printed it
+    except SystemExit:  # --helpfull: absl has printed it
         return EXIT_OK
     except Exception as error:  # a config file can fail in any way; to the user all of them are a wrong flag
         print(f"usage: {_one_line(error) or type(error).__name__} (--help lists the flags)", file=sys.stderr)
@@ -92,8 +93,12 @@ def compile_cache(folder: str | os.PathLike | None = None) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
-def call(main: Main, argv: list[str], *, takes_arguments: bool = False) -> int:
-    """Parses flags, calls main, writes the report; returns the exit code."""
+def call(main: Main, argv: list[str], *, info: Help | None = None, takes_arguments: bool = False) -> int:
+    """Parses flags, calls main, writes the report; returns the exit code. `info`: what --help prints."""
+    absl_app.define_help_flags()
+    if command_help.asked(argv[1:]):  # before flags are parsed: a wrong one, or a broken --config, must not hide it
+        print(command_help.text(main, argv[0], info or Help(), [REPORT.name]), end="")
+        return EXIT_OK
     code = _parse(argv, takes_arguments)
     if code is not None:
         return code
@@ -118,6 +123,6 @@ def call(main: Main, argv: list[str], *, takes_arguments: bool = False) -> int:
         return EXIT_OK
 
 
-def run(main: Main, *, takes_arguments: bool = False) -> None:
+def run(main: Main, *, info: Help | None = None, takes_arguments: bool = False) -> None:
     """Console script body: never returns. `takes_arguments`: positional words are left in app.arguments."""
-    sys.exit(call(main, sys.argv, takes_arguments=takes_arguments))
+    sys.exit(call(main, sys.argv, info=info, takes_arguments=takes_arguments))

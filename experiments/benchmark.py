@@ -1,4 +1,4 @@
-"""vasa-benchmark: how fast the parts of the project are on this machine.
+"""Measures how fast the parts of the project are on this machine.
 
     python -m experiments.benchmark --suite=data --data=data --report=data_benchmark.json
     python -m experiments.benchmark --suite=data --latents=data/latents --workdir=runs/face_small_128
@@ -104,9 +104,20 @@ def main() -> dict[str, Any]:
     return head | report
 
 
+HELP = app.Help(
+    example="--suite=decode --configs=small_128 --batches=1,8 --report=decode.json",
+    groups={
+        "what is measured": (_SUITE, _ROUNDS),
+        "data sets": (_DATA, _NAMES, _CONFIG, _SPLIT, _LATENTS, _WORKDIR, _ENGINES, _THREADS, _BATCH, _STEPS),
+        "models": (_CONFIGS, _BATCHES, _DENOISE, _DTYPE, _SPEECH_MODEL, _AUDIO),
+        "compiling for TPUs": (_CHIPS, _EFFORT),
+    },
+)
+
+
 def run() -> None:
     """The console script vasa-benchmark."""
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""vasa-evaluate: scores a model on held-out clips, with rows that need no model always beside it.
+"""Scores a model on held-out clips, with rows that need no model always beside it.
 
     python -m experiments.evaluate --suite=face --checkpoint=bundled --data=data --face_model=face_landmarker.task
     python -m experiments.evaluate --suite=face --splits= --heads=8 --face_model=...   # needs no data set
@@ -299,9 +299,20 @@ def main() -> dict[str, Any]:
     return tables.plain(head | report)
 
 
+HELP = app.Help(
+    example="--suite=face --splits= --heads=8 --face_model=face_landmarker.task --report=face.json",
+    groups={
+        "what is scored": (_SUITE, _CHECKPOINT, _MOTION, _SPEECH_MODEL),
+        "on what": (_DATA, _SPLITS, _CLIPS, _SPEAKERS, _HEADS, _WINDOWS, _SECONDS),
+        "by what": (_FACE_MODEL, _IDENTITY, _LPIPS_NETWORK, _LPIPS_LINEAR, _TRACKS, _DECODE),
+        "how motion is generated": (_SEED, _STEPS, _SAMPLER, _CFG_AUDIO, _CFG_GAZE),
+    },
+)
+
+
 def run() -> None:
     """The console script vasa-evaluate."""
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

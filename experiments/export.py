@@ -1,16 +1,12 @@
-"""Writes a release from training workdirs: `python -m experiments.export --face=D1 --motion=D2 --output=DIR`."""
+"""Writes a release, which the other commands read, from training workdirs."""
 
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 from absl import flags
 
-from experiments import app, blink_course, pose_share
-from vasa_jax import weights
+from experiments import app
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.training import checkpoint
 
 FACE = flags.DEFINE_list(
     "face", None, "Workdir of the face model, or a release to take it from; of several, the mean of their parameters."
@@ -32,11 +28,16 @@ INT8 = flags.DEFINE_bool("int8", False, "Store the face model's matrices as int8
 
 
 def _is_release(path: str) -> bool:
+    from vasa_jax import weights
+
     return path == weights.BUNDLED or (Path(path) / "config.json").is_file()
 
 
 def read_part(path: str, task: str) -> dict[str, Any]:
     """{"config", "params", "stats", "source"} of one model from a workdir's averaged parameters or from a release."""
+    from vasa_jax import weights
+    from vasa_jax.training import checkpoint
+
     if _is_release(path):
         release = weights.load_release(path)
         config, params = {
@@ -70,6 +71,9 @@ def mean_of(parts: list[dict[str, Any]]) -> dict[str, Any]:
     Raises:
       UsageError: they are not of one form.
     """
+    import jax
+    import numpy as np
+
     forms = [jax.tree.map(np.shape, part["params"]) for part in parts]
     if any(form != forms[0] for form in forms):
         raise UsageError("--face: models of different forms have no mean; give runs that start one from another")
@@ -83,6 +87,9 @@ def main() -> dict[str, Any]:
         raise UsageError("--face and --output are needed; --motion adds the motion model")
     if FLOAT32.value and INT8.value:
         raise UsageError("--float32 and --int8 do not go together; give one")
+    from experiments import blink_course, pose_share
+    from vasa_jax import weights
+
     face = mean_of([read_part(path, "face") for path in FACE.value])
     motion = read_part(MOTION.value, "motion") if MOTION.value else None
     pose = read_part(POSE.value, "pose") if POSE.value else None
@@ -121,8 +128,17 @@ def main() -> dict[str, Any]:
     return {"directory": str(directory), "bytes": sizes, "total": sum(sizes.values())}
 
 
+HELP = app.Help(
+    example="--face=runs/tiny/face --motion=runs/tiny/motion --output=runs/tiny/release",
+    groups={
+        "what goes in": (FACE, MOTION, POSE, POSE_SHARE),
+        "the release": (OUTPUT, CARD, FLOAT32),
+    },
+)
+
+
 def run() -> None:
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

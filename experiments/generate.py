@@ -1,4 +1,4 @@
-"""A portrait and a recording to a talking-face video: `vasa-generate --portrait=P --audio=A --output=O.mp4`."""
+"""Makes a talking-face video of a portrait and a recording."""
 
 import signal
 import sys
@@ -150,9 +150,22 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
     return report
 
 
+HELP = app.Help(
+    example="--portrait=vasa_jax/assets/portrait.jpg --audio=vasa_jax/assets/speech.flac --output=talking.mp4",
+    groups={
+        "what goes in and out": (PORTRAIT, AUDIO, OUTPUT, SIZE),
+        "performance": (SEED, GAZE, DISTANCE, EMOTION, TRACK, POSE_FROM, DYNAMICS_FROM),
+        "how strongly the motion obeys": (CFG_AUDIO, CFG_GAZE, CFG_DISTANCE, CFG_EMOTION, CFG_PREVIOUS),
+        "sampling": (STEPS, SAMPLER, HOP),
+        "weights and networks": (CHECKPOINT, FACE_MODEL, SPEECH_MODEL),
+        "marks of origin": (BADGE, CREDENTIALS, CERTIFICATE, KEY),
+    },
+)
+
+
 def run() -> None:
     """Console script."""
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""vasa-launch: one description of a run on many hosts, written for SLURM, GKE, XPK or TPU VMs.
+"""Writes one description of a run on many hosts for SLURM, GKE, XPK or TPU VMs.
 
     python -m experiments.launch --kind=slurm --config=experiments/configs/launch/pod.py --output=job.sh
     python -m experiments.launch --kind=gke --config=experiments/configs/launch/pod.py --output=job.yaml
@@ -39,9 +39,15 @@ def main() -> dict[str, Any]:
     return {"kind": KIND.value, "output": OUTPUT.value, "checked": checked, "text": text}
 
 
+HELP = app.Help(
+    example="--kind=slurm --config=experiments/configs/launch/pod.py --output=job.sh",
+    groups={"the job": (KIND, CONFIG, OUTPUT)},
+)
+
+
 def run() -> None:
     """The console script vasa-launch."""
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""vasa-plan: compiles the real train step for a pod that is not there, and says whether it fits and how long it takes.
+"""Compiles the real train step for a pod that is not there, and says whether it fits and how long it takes.
 
     python -m experiments.plan --config=experiments/configs/motion/vasa.py --topology=v5e:16x16
     python -m experiments.plan --config=experiments/configs/face/vasa_512.py --topology=v5p:8x8x8 --search --page=p.html
@@ -200,10 +200,21 @@ def _print(report: dict[str, Any]) -> None:
         print(f"  to make it fit: {report['suggestion']}")
 
 
+HELP = app.Help(
+    example="--config=experiments/configs/face/tiny_64.py --topology=cpu:8 --effort=-1",
+    groups={
+        "the run and the machine": (CONFIG, TOPOLOGY, BATCH),
+        "how much is compiled": (EFFORT, PLACEMENT, PARTS, SCALING),
+        "search": (SEARCH, TENSOR, TRIES),
+        "result": (PAGE,),
+    },
+)
+
+
 def run() -> None:
     """The console script vasa-plan."""
     sys.stdout.reconfigure(line_buffering=True)
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""vasa-prepare: from raw video to a data set, and from a data set to the motion model's latents.
+"""Makes a data set of raw videos, and the motion model's latents of a data set.
 
     python -m experiments.prepare --input=FOLDER --output=data --face_model=face_landmarker.task
     python -m experiments.prepare --input=FOLDER --output=data --name=grid --landmarks=FOLDER_OF_TRACKS
@@ -136,9 +136,21 @@ def main() -> dict[str, Any]:
     return stages[_STAGE.value]()
 
 
+HELP = app.Help(
+    example="--input=videos --output=data --name=folder_mine --face_model=face_landmarker.task",
+    groups={
+        "what goes in and out": (_INPUT, _OUTPUT, _NAME, _STAGE, _CONFIG, _CHECKPOINT, _OVERWRITE, _KEEP_STAGING),
+        "faces": (_FACE_MODEL, _LANDMARKS, _BACKEND),
+        "better labels": (_GAZE_MODEL, _EMOTION_MODEL, _MATTE_MODEL),
+        "what is kept": (_MIN_SECONDS, _MAX_SECONDS, _FILTERS),
+        "who works": (_PROCESSES, _RUNNER, _RUNNER_FLAGS),
+    },
+)
+
+
 def run() -> None:
     """The console script vasa-prepare."""
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Trains any stage: `python -m experiments.train --config=experiments/configs/face/small_128.py --workdir=D`.
+"""Trains any stage of the model, or goes on where it was stopped.
+
+    python -m experiments.train --config=experiments/configs/face/small_128.py --workdir=D
 
 Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with exit code 42. Several hosts run the same
 command; they find each other as vasa_jax/training/distributed.py says (docs/pod.md).
@@ -160,9 +162,19 @@ def main() -> tuple[int, dict[str, Any]]:
     return (EXIT_PREEMPTED if result.preempted else EXIT_OK), report
 
 
+HELP = app.Help(
+    example="--config=experiments/configs/face/tiny_64.py --config.data.dir=data --workdir=runs/tiny/face",
+    groups={
+        "the run": (CONFIG, WORKDIR),
+        "ask without training": (DRY_RUN, MEMORY),
+        "several processes": (DISTRIBUTED, COORDINATOR, PROCESS_COUNT, PROCESS_ID),
+    },
+)
+
+
 def run() -> None:
     sys.stdout.reconfigure(line_buffering=True)
-    app.run(main)
+    app.run(main, info=HELP)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Does a video carry this project's marks, unbroken? `vasa-verify FILE`: 0 yes, 1 no (or broken), 3 unreadable."""
+"""Tells whether a video carries this project's marks, unbroken: exit code 0 yes, 1 no (or broken), 3 unreadable."""
 
 from typing import Any
 
@@ -21,9 +21,12 @@ def main() -> tuple[int, dict[str, Any]]:
     return (0 if verdict.intact else EXIT_NO_MARK), verdict.report()
 
 
+HELP = app.Help(example="talking.mp4")
+
+
 def run() -> None:
     """Console script."""
-    app.run(main, takes_arguments=True)
+    app.run(main, info=HELP, takes_arguments=True)
 
 
 if __name__ == "__main__":

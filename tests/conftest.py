@@ -1,7 +1,15 @@
-"""Set-up: eight virtual CPU devices, chosen before JAX starts, and the recordings that may lie beside a clone."""
+"""Set-up: eight virtual CPU devices, chosen before JAX starts, and the recordings that may lie beside a clone.
 
+And memory: what a module compiled and cached is given back once a process holds much (docs/development.md).
+"""
+
+import ctypes
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8").strip()
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -9,7 +17,62 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
+from data_pipelines import requirements
+
+WRITERS = [
+    "data_pipelines/prepare/test_builder.py",
+    "data_pipelines/synthetic/procedural_heads/test_procedural_heads_dataset_builder.py",
+    "data_pipelines/synthetic/test_twins.py",
+    "data_pipelines/test_stable_writer.py",
+    "experiments/test_prepare.py",
+    "experiments/test_prepare_faults.py",
+]
+"""Tests that write data sets, for which TensorFlow is needed: Python 3.14 has none."""
+collect_ignore = [] if requirements.installed("tensorflow") else WRITERS
+
+
+def pytest_report_header() -> str | None:
+    return f"TensorFlow is not installed; left out: {', '.join(collect_ignore)}" if collect_ignore else None
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+ENOUGH = 3 * 2**29
+"""Bytes that a process may hold from one module to the next."""
+
+
+def resident() -> int:
+    """Bytes of memory this process holds; more than any bound where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return sys.maxsize
+
+
+def give_back(module: ModuleType) -> None:
+    """Lets go of what the module's own caches and JAX's hold: pictures and parameters, compiled programs, traces.
+
+    The allocator keeps freed pages to itself unless it is asked for them.
+    """
+    for value in vars(module).values():
+        if not isinstance(value, ModuleType) and hasattr(value, "cache_clear"):  # some modules import when asked
+            value.cache_clear()
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none
+        if trim is not None:
+            trim(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Programs compile for one module alone, yet JAX keeps them for the whole session: a worker grew to 6 GiB."""
+    yield
+    if resident() > ENOUGH:
+        give_back(request.module)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from typing import Any
 
 import tqdm
 
-from data_pipelines import datasets, records
+from data_pipelines import datasets, records, requirements
 from data_pipelines.prepare import backends, local, results, shard_manifest, staging
 from data_pipelines.prepare.networks import NetworkFiles
 from data_pipelines.prepare.process import Options
@@ -79,6 +79,7 @@ def prepare(request: Request) -> dict[str, Any]:
       InputError: a folder, file or package is missing, nothing is of use, or the disk is full.
     """
     sources = datasets.find_sources(request.name, request.videos)  # complains before trackers are loaded
+    requirements.check_writing()
     request.tracker.make().close()
     request.networks.open()  # wrong files are refused before the work begins; each worker opens its own
     run_beam = None if request.runner == "local" else _beam()

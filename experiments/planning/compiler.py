@@ -28,15 +28,29 @@ _FULL = re.compile(rf"Used {_SIZE} of {_SIZE} hbm")
 _FULL_TEMPORARY = re.compile(rf"temporaries \({_SIZE}\) exceeds available HBM \({_SIZE}\)")
 
 
+_effort = 0.0
+
+
 def set_effort(effort: float) -> None:
-    """How hard the compiler tries, -1 (quick) to 1; 0 is its own choice. Results of every effort are kept apart."""
-    jax.config.update("jax_exec_time_optimization_effort", effort)
-    jax.config.update("jax_memory_fitting_effort", effort)
+    """How hard the compiler tries, -1 (quick) to 1; 0 is its own choice. Results of every effort are kept apart.
+
+    From jax 0.12 on XLA knows four levels in place of numbers, and takes the nearest.
+    """
+    global _effort
+    _effort = effort
+    if hasattr(jax.config, "jax_exec_time_optimization_effort"):
+        jax.config.update("jax_exec_time_optimization_effort", effort)
+        jax.config.update("jax_memory_fitting_effort", effort)
+    else:
+        level = "O0" if effort <= -0.5 else "O1" if effort < 0 else "O2" if effort <= 0.5 else "O3"
+        # What JAX itself begins with: the compiler's choice for speed, and O2 for memory.
+        jax.config.update("jax_optimization_level", level if effort else "UNKNOWN")
+        jax.config.update("jax_memory_fitting_level", level)
 
 
 def effort() -> float:
     """What `set_effort` set."""
-    return jax.config.jax_exec_time_optimization_effort
+    return _effort
 
 
 def _say(text: str) -> None:

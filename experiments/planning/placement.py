@@ -21,6 +21,7 @@ from typing import Any
 import jax
 import ml_collections
 
+from experiments.planning import compiler
 from experiments.planning.step import Compiled, Layout, compile_step
 from experiments.planning.topology import Topology, prepare
 from vasa_jax.errors import UserError
@@ -42,10 +43,9 @@ def compile_apart(config: ml_collections.ConfigDict, machine: Topology, spread: 
     Raises:
       RuntimeError: that process failed, with its words, or died; then the machine has most likely too little memory.
     """
-    settings = ("jax_compilation_cache_dir", "jax_exec_time_optimization_effort", "jax_memory_fitting_effort")
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    said = {name: getattr(jax.config, name) for name in settings}
+    said = {"cache": jax.config.jax_compilation_cache_dir, "effort": compiler.effort()}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         arguments = (there, said, folder, config, machine, spread)
         child = context.Process(target=_compile, args=arguments, daemon=True)
@@ -69,8 +69,8 @@ def _compile(
 ) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare(machine)
-    for name, value in settings.items():
-        jax.config.update(name, value)
+    jax.config.update("jax_compilation_cache_dir", settings["cache"])
+    compiler.set_effort(settings["effort"])
     # What JAX itself has kept would not be compiled, and nothing written down.
     jax.config.update("jax_enable_compilation_cache", False)
     options = _TPU_OPTIONS if machine.chip else {}

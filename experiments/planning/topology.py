@@ -1,12 +1,13 @@
-"""Machines by name: `v5e:16x16`, `v5p:8x8x8`, `tpu7x:4x4x4`, `v5e` (one chip), or `cpu:8`, virtual devices here."""
+"""Machines by name: `v5e:16x16`, `v5p:8x8x8`, `tpu7x:4x4x4`, `v5e` (one chip), or `cpu:8`, virtual devices here.
+
+JAX is imported where it is needed: `vasa-launch` only reads names.
+"""
 
 import importlib.metadata
 import math
 import os
 import re
 from typing import Any, NamedTuple
-
-import jax
 
 from vasa_jax.errors import UsageError
 
@@ -121,12 +122,16 @@ def _example(kind: str) -> str:
 
 def prepare(topology: Topology) -> None:
     """Settles what JAX runs on, before it first looks: this machine's CPU traces, libtpu only compiles."""
+    import jax
+
     jax.config.update("jax_platforms", "cpu")
     if topology.chip is None:
         _virtual(topology.count)
 
 
 def _virtual(count: int) -> None:
+    import jax
+
     try:
         if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
             jax.config.update("jax_num_cpu_devices", count)
@@ -135,6 +140,8 @@ def _virtual(count: int) -> None:
 
 
 def _cpu(count: int) -> list[Any]:
+    import jax
+
     devices = jax.devices("cpu")
     if len(devices) < count:
         raise UsageError(

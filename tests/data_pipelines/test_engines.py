@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from data_pipelines import clips, engines
+from data_pipelines import clips, engines, requirements
 from vasa_jax.errors import InputError, UsageError
 
 MIXTURE = {"alpha": 0.6, "beta": 0.4}
@@ -105,11 +105,11 @@ def test_nothing_to_do(engine):
 def test_unknown_and_missing_engines(monkeypatch):
     with pytest.raises(UsageError, match="tf.data, grain, threads"):
         engines.choose("torch")
-    monkeypatch.setattr(engines, "_installed", lambda package: package == "grain")
+    monkeypatch.setattr(requirements, "installed", lambda package: package == "grain")
     assert engines.choose("auto") == "grain" and engines.available() == ["grain", "threads"]
     with pytest.raises(InputError, match="pip install tensorflow-cpu"):
         engines.choose("tf.data")
-    monkeypatch.setattr(engines, "_installed", lambda package: False)
+    monkeypatch.setattr(requirements, "installed", lambda package: False)
     assert engines.choose("auto") == "threads"
 
 

@@ -1,5 +1,7 @@
 """Processes find each other by what flags and environments say, and several train what one trains."""
 
+import socket
+
 import jax
 import numpy as np
 import pytest
@@ -73,6 +75,30 @@ def test_half_of_it_is_refused(environment, said, words):
 )
 def test_the_first_host_of_a_slurm_list(nodes, host):
     assert distributed.first_host(nodes) == host
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (None, "127.0.0.1"),  # it does not know its own name
+        (["127.0.0.1"], None),
+        (["127.0.1.1"], "127.0.0.1"),  # as Debian writes /etc/hosts; others do not find it there
+        (["10.0.0.7"], None),
+    ],
+)
+def test_where_a_host_is_found_by_the_others(names, expected, monkeypatch):
+    real = socket.getaddrinfo
+
+    def resolve(name, *rest, **more):
+        if name != "me":
+            return real(name, *rest, **more)
+        if names is None:
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(socket.AF_INET, 0, 0, "", (address, 0)) for address in names]
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "me")
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert distributed.own_address("127.0.0.1:12321") == expected
 
 
 @pytest.mark.parametrize(("count", "layout"), [(2, "data"), (4, "fsdp")])

@@ -13,6 +13,7 @@ Otherwise this is a run of one process. Call `initialize` before anything asks J
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -132,6 +133,8 @@ def initialize(group: Group | None, *, timeout: int = 300) -> None:
             said["local_device_ids"] = [group.local]
     try:
         jax.distributed.initialize(initialization_timeout=timeout, **said)
+        if gloo and group.coordinator and (address := own_address(group.coordinator)):
+            _let_gloo_listen(address)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(
@@ -142,6 +145,38 @@ def initialize(group: Group | None, *, timeout: int = 300) -> None:
         # Gloo gives processes 30 s to meet at their first exchange, and compiling a step takes one longer than another:
         # so they exchange now, while they are together.
         multihost_utils.sync_global_devices("met")
+
+
+def own_address(coordinator: str) -> str | None:
+    """Where others reach this host, told from its way to the coordinator; None where its name says as much.
+
+    A host need not know its own name (a container without a line for it in /etc/hosts), and Debian calls itself
+    127.0.1.1, where no other host finds it.
+    """
+    host, _, port = coordinator.rpartition(":")
+    family, kind, *_, target = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind) as way:
+        way.connect(target)  # of a datagram socket: nothing is sent
+        address = way.getsockname()[0]
+    try:
+        named = {found[-1][0] for found in socket.getaddrinfo(socket.gethostname(), None)}
+    except OSError:
+        return address
+    at_home = all(name == "::1" or name.startswith("127.") for name in named)
+    return address if at_home and address not in named else None
+
+
+def _let_gloo_listen(address: str) -> None:
+    """Gloo on this address, and not on that of the host's name; before JAX has devices. JAX has no setting for it."""
+    from jax._src import distributed, xla_bridge
+    from jax._src.lib import _jax
+    from jax.extend import backend
+
+    def client() -> object:
+        group = distributed.global_state.client
+        return xla_bridge.make_cpu_client(_jax.make_gloo_tcp_collectives(distributed_client=group, hostname=address))
+
+    backend.register_backend_factory("cpu", client, fail_quietly=False)
 
 
 def primary() -> bool:
