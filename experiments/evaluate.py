@@ -8,6 +8,7 @@
     python -m experiments.evaluate --suite=solvers --checkpoint=RELEASE --data=data
     python -m experiments.evaluate --suite=long_form --checkpoint=RELEASE --data=data --seconds=600
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
+    python -m experiments.evaluate --suite=talking_portraits --data=PICTURES --audio=speech.wav --face_model=...
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
 model elsewhere. With --report, the face suite leaves filmstrips beside the report.
@@ -27,7 +28,10 @@ from experiments import app
 from vasa_jax.errors import UsageError
 
 _SUITE = flags.DEFINE_enum(
-    "suite", None, ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "stability"], "What to score."
+    "suite",
+    None,
+    ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "stability", "talking_portraits"],
+    "What to score.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
 _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
@@ -52,6 +56,10 @@ _STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps a window.", lower_bo
 _SAMPLER = flags.DEFINE_string("sampler", "dpm++", "ddpm, ddim or dpm++.")
 _SECONDS = flags.DEFINE_integer("seconds", 600, "Of motion, for the suite long_form.", lower_bound=20)
 _WINDOWS = flags.DEFINE_integer("windows", 12, "Held-out windows for the suites solvers and guidance.", lower_bound=1)
+_AUDIO = flags.DEFINE_list(
+    "audio", [], "Recordings or folders of them for talking_portraits; by default the project's own."
+)
+_REAL = flags.DEFINE_string("real", None, "Videos of real talking people, SPEAKER/CLIP.mp4, for talking_portraits.")
 _CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "Guidance by the audio.")
 _CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "Guidance by the gaze.")
 
@@ -244,6 +252,37 @@ def latent_suite(name: str) -> dict[str, Any]:
     return getattr(latent_suites, name)(options, **more)
 
 
+def talking_portraits_suite() -> dict[str, Any]:
+    """Report of stills that talk; --data is a folder of pictures."""
+    from data_pipelines.prepare import tracking
+    from experiments.evaluation import filmstrip, stills, talking_portraits, verdicts
+    from vasa_jax import TalkingFace
+
+    if not _FACE_MODEL.value:
+        raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the pictures")
+    recogniser, named = _identity()
+    portraits = stills.find_stills(_DATA.value, _CLIPS.value)
+    speech = stills.find_speech(_AUDIO.value or [stills.OWN_SPEECH], stills.SECONDS, len(portraits))
+    controls = {"seed": _SEED.value, "steps": _STEPS.value, "sampler": _SAMPLER.value}
+    controls |= {"cfg_audio": _CFG_AUDIO.value, "cfg_gaze": _CFG_GAZE.value}
+    face = TalkingFace.load(_CHECKPOINT.value, _SPEECH_MODEL.value)
+    with contextlib.closing(tracking.MediaPipeTracker(_FACE_MODEL.value)) as tracker:
+        suite = talking_portraits.PortraitSuite(face, tracker, recogniser, controls)
+        real = functools.partial(stills.real_clips, _REAL.value, tracker, show_progress=_progress("real faces"))
+        result, looks = suite.run(portraits, speech, real if _REAL.value else None, _progress("talking portraits"))
+    report = {"model": {"release": face.source, "sha256": face.model_hash}, "identity": named, "controls": controls}
+    report |= {"read_by": "478-point tracks of the decoded files", **result}
+    report["verdicts"] = verdicts.judge(report, talking_portraits.TARGETS)
+    talking_portraits.show(report)
+    verdicts.show(report["verdicts"])
+    if app.REPORT.value:
+        path = Path(app.REPORT.value).with_suffix(".jpg")
+        filmstrip.save(path, [talking_portraits.contact_sheet(looks)])
+        report["sheet"] = path.name
+        print(f"\n  contact sheet: {path}")
+    return report
+
+
 def stability_suite() -> dict[str, Any]:
     """Report of how a run trained; --checkpoint is its workdir."""
     from experiments.evaluation import stability
@@ -259,6 +298,7 @@ SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "synthetic": synthetic_suite,
     **{name: functools.partial(latent_suite, name) for name in ("guidance", "solvers", "long_form")},
     "stability": stability_suite,
+    "talking_portraits": talking_portraits_suite,
 }
 
 
