@@ -52,7 +52,7 @@ def test_recordings_in_turn_without_silence(tmp_path):
     write_speech(tmp_path / "b.wav", 5.9, seed=1)
     (tmp_path / "notes.txt").write_text("no sound")
     found = stills.find_speech([tmp_path], 3.0, 9)
-    assert [name for name, _ in found] == ["a at 3 s", "b at 0 s", "a at 6 s", "b at 2.88 s"]
+    assert [name for name, _ in found] == ["a at 3 s", "b at 0 s", "a at 6 s", "b at 2.92 s"]
     assert all(len(sound) == 3 * schema.SAMPLE_RATE for _, sound in found)
     assert len(stills.find_speech([tmp_path], 3.0, 3)) == 3
 
