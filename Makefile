@@ -10,11 +10,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt --editable
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: help demo tiny test test-slow lint clean distclean
+.PHONY: help demo gallery tiny test test-slow lint clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       animate a portrait with a recording; writes demo/talking.mp4 and demo/report.html"
+	@echo "make gallery    twelve faces say your recordings: PORTRAITS=FOLDER AUDIO=speech.wav; writes gallery/gallery.html"
 	@echo "make tiny       train both stages small, from nothing, in a quarter of an hour; writes runs/tiny/talking.mp4"
 	@echo "make test       the tests (make test-slow: those that take minutes)"
 	@echo "make lint       style checks"
@@ -41,6 +42,11 @@ $(VENV)/.installed-test: $(INPUTS) | $(BIN)/python
 
 demo: $(VENV)/.installed-core
 	$(BIN)/python -m experiments.demo
+
+gallery: $(VENV)/.installed-test
+	@test -n "$(PORTRAITS)" -a -n "$(AUDIO)" || { \
+	  echo "say who speaks and what: make gallery PORTRAITS=FOLDER AUDIO=speech.wav" >&2; exit 2; }
+	$(BIN)/python -m experiments.gallery --portraits="$(PORTRAITS)" --audio="$(AUDIO)"
 
 tiny: $(VENV)/.installed-test
 	$(BIN)/python -m experiments.tiny --report=runs/tiny/report.json

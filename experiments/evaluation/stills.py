@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 import vasa_jax
 from data_pipelines import layout, schema
 from data_pipelines.portraits import portraits
-from data_pipelines.prepare import crops, ingest, measures, tracking
+from data_pipelines.prepare import crops, ingest, measures, sheets, tracking
 from vasa_jax import landmarks, media
 from vasa_jax.errors import InputError
 
@@ -65,7 +65,7 @@ def find_stills(folder: str | os.PathLike, count: int = 0) -> list[Still]:
         found = [Still(path, plain | {"source": path.parent.name}) for path in layout.walk_pictures(root)]
     if not found:
         raise InputError(f"{folder}: no picture in it; give --data a folder of portraits (JPEG, PNG, WebP)")
-    return _spread(found, count)
+    return sheets.evenly(found, count or len(found))
 
 
 def find_speech(
@@ -145,8 +145,8 @@ def real_clips(
     if not speakers:
         raise InputError(f"{folder}: no video in it; give --real a folder of real talking people, such as GRID's")
     each = -(-count // len(speakers))
-    spread = {speaker: _spread(paths, each) for speaker, paths in speakers.items()}
-    chosen = [paths[k] for k in range(each) for paths in spread.values() if k < len(paths)]
+    taken = [sheets.evenly(paths, each) for paths in speakers.values()]
+    chosen = [paths[k] for k in range(each) for paths in taken if k < len(paths)]
     for path in show_progress(chosen[:count]):
         video = ingest.Video(path, end=seconds)
         pictures = list(video.pictures())
@@ -155,9 +155,3 @@ def real_clips(
             box = crops.find_crop(landmarks.from_mediapipe(track.points)[track.valid])
             cut = np.stack([crops.cut(picture, box, size, margin=1.0) for picture in pictures])
             yield RealClip(f"{path.parent.name}/{path.stem}", cut, video.audio(len(pictures)))
-
-
-def _spread(items: list, count: int) -> list:
-    if not count or len(items) <= count:
-        return items
-    return [items[k] for k in np.linspace(0, len(items) - 1, count).round().astype(int)]
