@@ -14,11 +14,12 @@ FAILED = echo "error: $$($(BIN)/python --version) could not be given all of it (
   "with another Python: make distclean, then make PYTHON=python3.12" >&2; exit 2
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: help demo tiny test test-slow lint clean distclean
+.PHONY: help demo gallery tiny test test-slow lint clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       animate a portrait with a recording; writes demo/talking.mp4 and demo/report.html"
+	@echo "make gallery    twelve faces say your recordings: PORTRAITS=FOLDER AUDIO=speech.wav; writes gallery/gallery.html"
 	@echo "make tiny       train both stages small, from nothing, in a quarter of an hour; writes runs/tiny/talking.mp4"
 	@echo "make test       the tests (make test-slow: those that take minutes)"
 	@echo "make lint       style checks"
@@ -43,6 +44,11 @@ $(VENV)/.installed-test: $(INPUTS) | $(BIN)/python
 
 demo: $(VENV)/.installed-core
 	$(BIN)/python -m experiments.demo
+
+gallery: $(VENV)/.installed-test
+	@test -n "$(PORTRAITS)" -a -n "$(AUDIO)" || { \
+	  echo "say who speaks and what: make gallery PORTRAITS=FOLDER AUDIO=speech.wav" >&2; exit 2; }
+	$(BIN)/python -m experiments.gallery --portraits="$(PORTRAITS)" --audio="$(AUDIO)"
 
 tiny: $(VENV)/.installed-test
 	$(BIN)/python -m experiments.tiny --report=runs/tiny/report.json

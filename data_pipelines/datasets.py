@@ -4,7 +4,8 @@
     builder = datasets.builder("hdtf", produce=..., config="small_128", data_dir="data")
 
 A name that begins with "folder_", such as folder_interviews, is one's own folder under a name of its own, so that
-several of them can lie in one data folder and be mixed. TensorFlow is loaded for `builder` only.
+several of them can lie in one data folder and be mixed. Likewise portraits_london_set is that set of `portraits` alone.
+TensorFlow is loaded for `builder` only.
 """
 
 import functools
@@ -20,8 +21,9 @@ from data_pipelines.data_set import DataSet
 from data_pipelines.prepare.source import Processed, Source
 from vasa_jax.errors import UsageError
 
-NAMES = ("grid", "prepared_folder", "voxceleb2", "hdtf", "mead", "celebv_hq", "talkinghead_1kh", "crema_d")
+NAMES = ("grid", "prepared_folder", "voxceleb2", "hdtf", "mead", "celebv_hq", "talkinghead_1kh", "crema_d", "portraits")
 OWN = "folder_"
+PORTRAITS = "portraits_"
 _DRAWN = ("procedural_heads", "procedural_twins")
 
 
@@ -48,9 +50,16 @@ def get(name: str) -> DataSet:
         from data_pipelines.prepared_folder import prepared_folder
 
         return prepared_folder.named(name)
+    if name.startswith(PORTRAITS):
+        from data_pipelines.portraits import portraits
+
+        return portraits.only(name.removeprefix(PORTRAITS))
     if name in _DRAWN:
         raise UsageError(f"--name={name}: made of nothing, not prepared; run python -m data_pipelines.synthetic")
-    raise UsageError(f"--name={name}: unknown data set; known: {', '.join(NAMES)}, {OWN}ANYTHING for a folder of yours")
+    raise UsageError(
+        f"--name={name}: unknown data set; known: {', '.join(NAMES)}, {OWN}ANYTHING for a folder of yours, "
+        f"{PORTRAITS}SET for one set of photographs"
+    )
 
 
 def find_sources(name: str, folder: str | os.PathLike) -> list[Source]:

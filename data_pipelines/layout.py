@@ -6,7 +6,7 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import av
 
@@ -14,6 +14,7 @@ from vasa_jax.errors import InputError
 from vasa_jax.video_pictures import square_size
 
 VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv"})
+PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _LONGEST_NAME = 120
 
 
@@ -44,15 +45,31 @@ def is_video(path: pathlib.Path) -> bool:
     return path.suffix.lower() in VIDEO_ENDINGS and not path.is_dir()
 
 
-def walk_videos(folder: pathlib.Path, _above: frozenset[str] = frozenset()) -> Iterator[pathlib.Path]:
+def is_picture(path: pathlib.Path) -> bool:
+    """Whether the name is a photograph's."""
+    return path.suffix.lower() in PICTURE_ENDINGS and not path.is_dir()
+
+
+def walk_videos(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """The videos at any depth, in order; links are followed, but never round in a circle."""
+    return _walk(folder, is_video)
+
+
+def walk_pictures(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The photographs at any depth, like `walk_videos`."""
+    return _walk(folder, is_picture)
+
+
+def _walk(
+    folder: pathlib.Path, wanted: Callable[[pathlib.Path], bool], above: frozenset[str] = frozenset()
+) -> Iterator[pathlib.Path]:
     here = os.path.realpath(folder)
-    if here in _above:
+    if here in above:
         return
     for path in entries(folder):
         if path.is_dir():
-            yield from walk_videos(path, _above | {here})
-        elif is_video(path):
+            yield from _walk(path, wanted, above | {here})
+        elif wanted(path):
             yield path
 
 

@@ -10,6 +10,7 @@
     python -m experiments.evaluate --suite=wander --speech=A.wav,B.wav --latents=grid.npz --seconds=60
     python -m experiments.evaluate --suite=blinks --speech=A.wav --portraits=A.jpg,B.jpg --face_model=... --seconds=60
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
+    python -m experiments.evaluate --suite=talking_portraits --data=PICTURES --audio=speech.wav --face_model=...
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
 model elsewhere. With --report, the face suite leaves filmstrips beside the report.
@@ -31,7 +32,10 @@ from vasa_jax.errors import UsageError
 _SUITE = flags.DEFINE_enum(
     "suite",
     None,
-    ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"],
+    [
+        *("face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"),
+        "talking_portraits",
+    ],
     "What to score.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
@@ -61,6 +65,10 @@ _SPEECH = flags.DEFINE_list("speech", [], "Recordings for long_form, wander and 
 _LATENTS = flags.DEFINE_string("latents", None, "Latents cache of real clips that stand beside, for wander and blinks.")
 _PORTRAITS = flags.DEFINE_list("portraits", [], "Pictures of people for blinks, to be read with --face_model.")
 _WINDOWS = flags.DEFINE_integer("windows", 12, "Held-out windows for the suites solvers and guidance.", lower_bound=1)
+_AUDIO = flags.DEFINE_list(
+    "audio", [], "Recordings or folders of them for talking_portraits; by default the project's own."
+)
+_REAL = flags.DEFINE_string("real", None, "Videos of real talking people, SPEAKER/CLIP.mp4, for talking_portraits.")
 _CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "Guidance by the audio.")
 _CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "Guidance by the gaze.")
 
@@ -258,6 +266,37 @@ def latent_suite(name: str) -> dict[str, Any]:
     return getattr(latent_suites, name)(options, **more)
 
 
+def talking_portraits_suite() -> dict[str, Any]:
+    """Report of stills that talk; --data is a folder of pictures."""
+    from data_pipelines.prepare import tracking
+    from experiments.evaluation import filmstrip, stills, talking_portraits, verdicts
+    from vasa_jax import TalkingFace
+
+    if not _FACE_MODEL.value:
+        raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the pictures")
+    recogniser, named = _identity()
+    portraits = stills.find_stills(_DATA.value, _CLIPS.value)
+    speech = stills.find_speech(_AUDIO.value or [stills.OWN_SPEECH], stills.SECONDS, len(portraits))
+    controls = {"seed": _SEED.value, "steps": _STEPS.value, "sampler": _SAMPLER.value}
+    controls |= {"cfg_audio": _CFG_AUDIO.value, "cfg_gaze": _CFG_GAZE.value}
+    face = TalkingFace.load(_CHECKPOINT.value, _SPEECH_MODEL.value)
+    with contextlib.closing(tracking.MediaPipeTracker(_FACE_MODEL.value)) as tracker:
+        suite = talking_portraits.PortraitSuite(face, tracker, recogniser, controls)
+        real = functools.partial(stills.real_clips, _REAL.value, tracker, show_progress=_progress("real faces"))
+        result, looks = suite.run(portraits, speech, real if _REAL.value else None, _progress("talking portraits"))
+    report = {"model": {"release": face.source, "sha256": face.model_hash}, "identity": named, "controls": controls}
+    report |= {"read_by": "478-point tracks of the decoded files", **result}
+    report["verdicts"] = verdicts.judge(report, talking_portraits.TARGETS)
+    talking_portraits.show(report)
+    verdicts.show(report["verdicts"])
+    if app.REPORT.value:
+        path = Path(app.REPORT.value).with_suffix(".jpg")
+        filmstrip.save(path, [talking_portraits.contact_sheet(looks)])
+        report["sheet"] = path.name
+        print(f"\n  contact sheet: {path}")
+    return report
+
+
 def stability_suite() -> dict[str, Any]:
     """Report of how a run trained; --checkpoint is its workdir."""
     from experiments.evaluation import stability
@@ -274,6 +313,7 @@ SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "synthetic": synthetic_suite,
     **{name: functools.partial(latent_suite, name) for name in LATENT_SUITES},
     "stability": stability_suite,
+    "talking_portraits": talking_portraits_suite,
 }
 
 

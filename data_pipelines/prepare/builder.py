@@ -128,7 +128,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             raise ValueError(f"{example['clip_id']}: pictures of {found}; {self.builder_config.name} holds {wanted} px")
 
     def _note_files(self, source: Source) -> None:
-        for path in filter(None, (source.path, source.audio)):
+        for path in filter(None, (source.path, source.audio, *source.further)):
             if path not in self._files:
                 self._files[path] = _describe(path)
 

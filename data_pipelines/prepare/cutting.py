@@ -119,10 +119,11 @@ def _skip(pictures: Iterator[np.ndarray], candidate: Candidate, result: Processe
     for k in range(piece.start, piece.stop):
         picture = next(pictures)
         if k == middle:
-            result.thumbnails[candidate.clip_id] = _thumbnail(picture)
+            result.thumbnails[candidate.clip_id] = thumbnail(picture)
 
 
-def _thumbnail(picture: np.ndarray) -> bytes:
+def thumbnail(picture: np.ndarray) -> bytes:
+    """A small JPEG of a picture, for the report."""
     image = Image.fromarray(picture)
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     stream = io.BytesIO()

@@ -2,6 +2,7 @@
 
 The video is read twice, once to look and once to cut, so that of its pictures only the crops are ever kept. What comes
 out depends on nothing but the file, the tracker, the networks and the options. The second reading is `cutting`.
+Photographs go through `stills` instead.
 """
 
 import dataclasses
@@ -9,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_pipelines import schema
-from data_pipelines.prepare import crops, filters, ingest, labels, measures, pieces, shots, tracking
+from data_pipelines import layout, schema
+from data_pipelines.prepare import crops, filters, ingest, labels, measures, pieces, shots, stills, tracking
 from data_pipelines.prepare.cutting import Candidate, Cutter, sound_of
 from data_pipelines.prepare.networks import FrameNetwork
 from data_pipelines.prepare.source import Dropped, Processed, Source
@@ -67,6 +68,9 @@ def _process(
     options: Options,
     networks: Sequence[FrameNetwork],
 ) -> Processed:
+    if layout.is_picture(source.path):
+        limits = options.limits if options.filters else None
+        return stills.process(source, tracker, options.size, limits, networks)
     video = ingest.Video(source.path, source.start, source.end, source.audio)
     watch = shots.Watch()
     # Trackers written before sources had boxes take two arguments.

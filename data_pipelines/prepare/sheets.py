@@ -1,5 +1,7 @@
 """Contact sheets: one picture a speaker, a row a clip, with the labels drawn in, because numbers hide what eyes see.
 
+Photographs come by the folder instead of the person, a tile each.
+
 Green dots are the landmarks, the yellow line is the gaze, the grey square the model's picture.
 """
 
@@ -12,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from data_pipelines import schema
+from data_pipelines import layout, schema
 from data_pipelines.prepare.results import Results
 from vasa_jax import files, landmarks
 
@@ -22,18 +24,21 @@ _POINT, _GAZE, _FRAME = (120, 230, 120), (255, 210, 60), (128, 128, 128)
 
 
 def write(folder: pathlib.Path, found: Results) -> list[pathlib.Path]:
-    """Writes FOLDER/SPEAKER.jpg for every speaker; returns the paths."""
+    """Writes FOLDER/SPEAKER.jpg for every speaker, or FOLDER/SET.jpg of photographs; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    by_speaker = collections.defaultdict(list)
+    by_name = collections.defaultdict(list)
     for source, clip_id, _ in found.kept():
-        by_speaker[source.speaker].append((source, clip_id))
+        name = source.path.parent.name if layout.is_picture(source.path) else source.speaker
+        by_name[name].append((source, clip_id))
     paths = []
-    for speaker, clips in sorted(by_speaker.items()):
-        rows = []
-        for source, clip_id in evenly(clips, ROWS):
-            example = next(e for e in found.produce(source).examples if e["clip_id"] == clip_id)
-            rows.append(row(example))
-        path = folder / f"{speaker}.jpg"
+    for name, clips in sorted(by_name.items()):
+        photographs = layout.is_picture(clips[0][0].path)
+        examples = [
+            next(e for e in found.produce(source).examples if e["clip_id"] == clip_id)
+            for source, clip_id in evenly(clips, ROWS * COLUMNS if photographs else ROWS)
+        ]
+        rows = _tiled(examples) if photographs else [row(example) for example in examples]
+        path = folder / f"{name}.jpg"
         with files.replacing(path) as temporary:
             Image.fromarray(np.concatenate(rows)).save(temporary, "JPEG", quality=88)
         paths.append(path)
@@ -57,6 +62,13 @@ def row(example: Mapping) -> UInt8[np.ndarray, "h w 3"]:
     text = f"{example['clip_id']}   {len(frames) / schema.FRAME_RATE:.1f} s"
     ImageDraw.Draw(strip).text((4, 2), text, fill=(235, 233, 228))
     return np.concatenate([np.asarray(strip), np.concatenate(tiles, axis=1)])
+
+
+def _tiled(examples: list[Mapping]) -> list[UInt8[np.ndarray, "h w 3"]]:
+    """The first pictures of clips, COLUMNS a row; black where there are no more."""
+    tiles = [tile(example, 0) for example in examples]
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
+    return [np.concatenate(tiles[k : k + COLUMNS], axis=1) for k in range(0, len(tiles), COLUMNS)]
 
 
 def tile(example: Mapping, k: int, size: int = TILE) -> UInt8[np.ndarray, "s s 3"]:

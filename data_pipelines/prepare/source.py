@@ -1,4 +1,4 @@
-"""What goes into the preparation of a data set and what comes out: stretches of video files, and clips."""
+"""What goes into the preparation of a data set and what comes out: stretches of video, or photographs; and clips."""
 
 import dataclasses
 import pathlib
@@ -9,8 +9,10 @@ from typing import Any
 class Source:
     """A stretch of a video file that may show a talking head, and what its data set knows of it.
 
+    Or one person's photographs (`data_pipelines.prepare.stills`): `path` is the first of them.
+
     Attributes:
-      path: the video.
+      path: the video, or a photograph.
       name: unique in the data set and fit for a file name, for instance "s1_bbaf2n"; clips are named after it.
       speaker: who speaks; splits never share a speaker unless the data set says so.
       split: "train", "validation", "test" or one of the data set's own.
@@ -21,6 +23,7 @@ class Source:
         and `end` hold for both.
       emotion: what the data set says is shown throughout, a name of `data_pipelines.schema.EMOTIONS`; None: not said.
       intensity: how strongly, 0..1. The clips' coefficients become `intensity` for `emotion` and the rest for neutral.
+      further: more photographs of the person, where `path` is one.
     """
 
     path: pathlib.Path
@@ -33,6 +36,7 @@ class Source:
     audio: pathlib.Path | None = None
     emotion: str | None = None
     intensity: float = 1.0
+    further: tuple[pathlib.Path, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,7 +32,8 @@ def fingerprint(source: Source, made_by: str) -> str:
       source: its file's size and time of change count, not its content: hashing a thousand hours takes days.
       made_by: the options and the tracker, in words.
     """
-    fields = dataclasses.asdict(source) | {"path": _stamp(source.path), "audio": _stamp(source.audio)}
+    stamps = {"path": _stamp(source.path), "audio": _stamp(source.audio), "further": [*map(_stamp, source.further)]}
+    fields = dataclasses.asdict(source) | stamps
     text = json.dumps([FORMAT, fields, made_by], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 

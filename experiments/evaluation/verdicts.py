@@ -2,7 +2,7 @@
 
 import dataclasses
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.evaluation import tables
@@ -42,14 +42,14 @@ TARGETS = (
 _RELATIONS = {"<": operator.lt, "<=": operator.le, ">=": operator.ge}
 
 
-def judge(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+def judge(report: Mapping[str, Any], targets: Sequence[Target] = TARGETS) -> list[dict[str, Any]]:
     """One entry a target whose number was measured: {"what", "value", "target", "beside", "own", "verdict"}.
 
     The verdict is "pass", "FAIL", or "pass, less the reader" where only the reader's error of true pictures lifts the
     number over its bound.
     """
     verdicts = []
-    for target in TARGETS:
+    for target in targets:
         value = _find(report, target.path)
         if value is None:
             continue

@@ -18,8 +18,9 @@ ROOT = pathlib.Path(__file__).parents[2]
         (["--suite=face", "--identity_model=absent.onnx"], 3, "absent.onnx"),
         (["--suite=face", "--lpips_linear=alex.pth"], 2, "give both"),
         (["--suite=motion", "--checkpoint=absent"], 3, "--checkpoint"),
+        (["--suite=talking_portraits"], 2, "--face_model"),
     ],
-    ids=["no suite", "unknown suite", "no identity model", "half of LPIPS", "no checkpoint"],
+    ids=["no suite", "unknown suite", "no identity model", "half of LPIPS", "no checkpoint", "no reader"],
 )
 def test_one_line_that_says_what_is_wrong(tmp_path, flags, code, says):
     command = [sys.executable, "-m", "experiments.evaluate", *flags, f"--report={tmp_path}/report.json"]

@@ -18,6 +18,11 @@ TEMPLATE = np.asarray([[38.29, 51.70], [73.53, 51.50], [41.55, 92.37], [70.73, 9
 """Where the networks expect eyes and corners of the mouth (left and right of the image) in a face of 112 px."""
 
 
+NOSE = (56.03, 71.74)
+"""Where they expect the tip of the nose."""
+_TIP = 6  # of the points of the nose, see `landmarks.GROUPS`: MediaPipe's 1
+
+
 def alignment_marks(points: Float[np.ndarray, "*t k 3"]) -> Float[np.ndarray, "*t 4 3"]:
     """Middles of the eyes and corners of the mouth, in the unit of the points, in the order of TEMPLATE."""
     eyes = [points[..., landmarks.SLICES[name], :].mean(-2) for name in ("eye_left", "eye_right")]
@@ -42,12 +47,19 @@ def similarity(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"
 
 
 def aligned_face(
-    picture: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "k 3"]
+    picture: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "k 3"], nose: bool = False
 ) -> UInt8[np.ndarray, "112 112 3"]:
-    """The face as recognition networks want it; `points` are crop-normalised, the picture spans -1..1."""
+    """The face as recognition networks want it; `points` are crop-normalised, the picture spans -1..1.
+
+    With `nose`, its tip is the fifth of the marks, as ArcFace has it; without, eyes and corners of the mouth.
+    """
     size = picture.shape[1]
-    pixels = (alignment_points(points) + 1) * size / 2 - 0.5  # pixel centres are whole numbers in OpenCV
-    matrix = similarity(pixels, TEMPLATE)
+    marks, template = alignment_points(points), TEMPLATE
+    if nose:
+        tip = points[landmarks.SLICES["nose"]][_TIP, :2]
+        marks, template = np.concatenate([marks, tip[None]]), np.concatenate([TEMPLATE, [NOSE]])
+    pixels = (marks + 1) * size / 2 - 0.5  # pixel centres are whole numbers in OpenCV
+    matrix = similarity(pixels, template)
     return cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 

@@ -1,0 +1,1 @@
+"""Photographs and paintings of many people, with notes that say whose they are."""
