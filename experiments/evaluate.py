@@ -343,7 +343,8 @@ HELP = app.Help(
     example="--suite=face --splits= --heads=8 --face_model=face_landmarker.task --report=face.json",
     groups={
         "what is scored": (_SUITE, _CHECKPOINT, _MOTION, _SPEECH_MODEL),
-        "on what": (_DATA, _SPLITS, _CLIPS, _SPEAKERS, _HEADS, _WINDOWS, _SECONDS),
+        "on what": (_DATA, _SPLITS, _CLIPS, _SPEAKERS, _HEADS, _WINDOWS, _SECONDS, _SEEDS),
+        "with which recordings and pictures": (_SPEECH, _AUDIO, _PORTRAITS, _LATENTS, _REAL),
         "by what": (_FACE_MODEL, _IDENTITY, _LPIPS_NETWORK, _LPIPS_LINEAR, _TRACKS, _DECODE),
         "how motion is generated": (_SEED, _STEPS, _SAMPLER, _CFG_AUDIO, _CFG_GAZE),
     },

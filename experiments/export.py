@@ -131,8 +131,8 @@ def main() -> dict[str, Any]:
 HELP = app.Help(
     example="--face=runs/tiny/face --motion=runs/tiny/motion --output=runs/tiny/release",
     groups={
-        "what goes in": (FACE, MOTION, POSE, POSE_SHARE),
-        "the release": (OUTPUT, CARD, FLOAT32),
+        "what goes in": (FACE, MOTION, POSE, POSE_SHARE, BLINK),
+        "the release": (OUTPUT, CARD, FLOAT32, INT8),
     },
 )
 

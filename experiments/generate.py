@@ -154,7 +154,7 @@ HELP = app.Help(
     example="--portrait=vasa_jax/assets/portrait.jpg --audio=vasa_jax/assets/speech.flac --output=talking.mp4",
     groups={
         "what goes in and out": (PORTRAIT, AUDIO, OUTPUT, SIZE),
-        "performance": (SEED, GAZE, DISTANCE, EMOTION, TRACK, POSE_FROM, DYNAMICS_FROM),
+        "performance": (SEED, GAZE, DISTANCE, EMOTION, BLINKS, TRACK, POSE_FROM, DYNAMICS_FROM),
         "how strongly the motion obeys": (CFG_AUDIO, CFG_GAZE, CFG_DISTANCE, CFG_EMOTION, CFG_PREVIOUS),
         "sampling": (STEPS, SAMPLER, HOP),
         "weights and networks": (CHECKPOINT, FACE_MODEL, SPEECH_MODEL),

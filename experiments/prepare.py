@@ -143,6 +143,7 @@ HELP = app.Help(
         "faces": (_FACE_MODEL, _LANDMARKS, _BACKEND),
         "better labels": (_GAZE_MODEL, _EMOTION_MODEL, _MATTE_MODEL),
         "what is kept": (_MIN_SECONDS, _MAX_SECONDS, _FILTERS),
+        "what a generator is given": (_FACE_CONFIG, _ITEMS),
         "who works": (_PROCESSES, _RUNNER, _RUNNER_FLAGS),
     },
 )

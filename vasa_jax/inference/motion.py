@@ -26,6 +26,7 @@ TRACK_HOP = 10
 # Frames over which a window takes over from the one before it.
 BLEND = 6
 # A guard against a runaway sample, far outside what data does (spec 7.2: heads that spin are a missing statistic).
+_SAMPLES = log_mel.SAMPLES_PER_FRAME
 _CLAMP = 5.0
 
 
@@ -170,7 +171,7 @@ class MotionGenerator:
         asked = _Asked(c, gaze, distance, emotion)
         hop, span = self._reach(hop, lookahead, asked.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
-        reader = _SoundReader(audio_chunks, c.context * log_mel.SAMPLES_PER_FRAME)
+        reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
         key, floor = jax.random.key(seed), np.float32(-np.inf)
         before = np.zeros(c.motion_dim) if start is None else (start - self.mean) / self.std
         previous = np.tile(before.astype(np.float32), (1, c.context, 1))
@@ -179,9 +180,8 @@ class MotionGenerator:
         while at < frames:
             made = frames - at if at + span >= frames else hop
             known = c.context + min(span, frames - at)
-            size = log_mel.SAMPLES_PER_FRAME
-            sound = reader.read(c.frames * size, (c.context + span) * size)
-            sound[known * size :] = 0.0
+            sound = reader.read(c.frames * _SAMPLES, (c.context + span) * _SAMPLES)
+            sound[known * _SAMPLES :] = 0.0
             index = np.arange(c.frames)
             heard = (index >= c.context - at) & (index < known)
             conditions = MotionConditions(
@@ -200,7 +200,7 @@ class MotionGenerator:
             if poised:
                 motion, ahead = self._poised(poise, motion, ahead)
             previous = np.concatenate([previous[0], motion])[None, -c.context :]
-            reader.advance(made * size)
+            reader.advance(made * _SAMPLES)
             at += made
             piece = np.clip(motion * self.std + self.mean, self._low, self._high)
             yield piece if blinker is None else blinker.over(piece)
