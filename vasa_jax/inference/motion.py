@@ -25,8 +25,8 @@ DYNAMICS_TEMPERATURE = 0.6
 TRACK_HOP = 10
 # Frames over which a window takes over from the one before it.
 BLEND = 6
-# A guard against a runaway sample, far outside what data does (spec 7.2: heads that spin are a missing statistic).
 _SAMPLES = log_mel.SAMPLES_PER_FRAME
+# A guard against a runaway sample, far outside what data does (spec 7.2: heads that spin are a missing statistic).
 _CLAMP = 5.0
 
 
