@@ -1,0 +1,206 @@
+"""What a listener hears of a recording, as the one channel that the motion model is given.
+
+Loudspeakers add powers, not samples: a voice whose right channel is the left one turned over is heard, and a mean of
+the two is silence. A constant offset is not heard at all, and a listener turns up what is quiet. `Hearing` looks at a
+recording once and says what of this it needs; one that needs nothing is the plain mean, bit for bit.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float
+
+_LEFT = {"FL": 1.0, "FC": 0.8, "BL": 0.7, "SL": 0.7, "FLC": 0.9, "BC": 0.5, "TFL": 0.7, "TBL": 0.7, "WL": 0.7}
+_RIGHT = {"FR": 1.0, "FC": 0.8, "BR": 0.7, "SR": 0.7, "FRC": 0.9, "BC": 0.5, "TFR": 0.7, "TBR": 0.7, "WR": 0.7}
+_SILENT = ("LFE", "LFE2")
+KNOWN = frozenset([*_LEFT, *_RIGHT, *_SILENT])
+"""Names of places that something is known of."""
+_UNKNOWN = 0.7
+"""Of a loudspeaker whose place is not known, in either channel. ITU-R BS.775 gives the centre 0.71; 0.8 loses less of
+a voice that stands there alone."""
+_PLACES = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")  # bits of WAV's mask, from the lowest
+_USUAL = {
+    3: ("FL", "FR", "FC"),
+    4: ("FL", "FR", "BL", "BR"),
+    5: ("FL", "FR", "FC", "BL", "BR"),
+    6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
+    7: ("FL", "FR", "FC", "LFE", "BC", "SL", "SR"),
+    8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
+}
+
+_CANCELLED, _MOST_CANCELLED = 0.1, 0.25
+"""Share of a spectral bin's power that must be left in the mean, and share of all power in bins where it is not."""
+_BELOW = 30.0  # Hz: lower is no speech
+_MOST_BELOW = 1.02
+"""Power with what lies below over power without it. The speech of the tests and of GRID has 1.000 to 1.007."""
+_STEPS = 100  # a second, in which levels are measured
+_LOUDEST = 12  # steps of a second that make its level, as in the model's own front end
+_QUIET, _USUAL_LEVEL, _CONTRAST = -34.0, -20.0, 20.0
+"""dB of full scale: speech below the first is brought to the second, if it stands that far above its background."""
+_LOWEST = -100.0
+
+
+def places(channels: int, mask: int = 0) -> tuple[str, ...]:
+    """The loudspeakers of a file's channels: by WAV's mask, else what is usual for so many."""
+    named = tuple(name for bit, name in enumerate(_PLACES) if mask >> bit & 1)
+    return named if len(named) == channels else _USUAL.get(channels, ("",) * channels)
+
+
+def mixing(names: Sequence[str]) -> Float[np.ndarray, "n 2"]:
+    """What each channel gives to left and right."""
+    rows = []
+    for name in names:
+        known = name in _LEFT or name in _RIGHT or name in _SILENT
+        rows.append((_LEFT.get(name, 0.0), _RIGHT.get(name, 0.0)) if known else (_UNKNOWN, _UNKNOWN))
+    return np.asarray(rows, np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Needs:
+    """What makes the model's sound of a recording: `gain` 1, and the rest False, is the plain mean."""
+
+    gain: float = 1.0
+    apart: bool = False
+    offset: bool = False
+
+
+class Hearing:
+    """Looks at all blocks of a recording, in order; then `needs` holds.
+
+    Args:
+      rate: Hz.
+      channels: 1 or 2.
+    """
+
+    def __init__(self, rate: int, channels: int):
+        self._rate, self._stereo = rate, channels == 2
+        self._high = _HighPass(rate, channels)
+        self._step = max(1, rate // _STEPS)
+        self._size = 1 << max(6, round(np.log2(rate / 16)))
+        self._kept = np.zeros((0, channels), np.float32)
+        self._steps: list[np.ndarray] = []
+        self._power = np.zeros(2)  # as it is, and without what lies below
+        self._bins = np.zeros(2)  # power of all bins, and of those in which the mean cancels
+
+    def look(self, block: Float[np.ndarray, "n c"]) -> None:
+        """Takes in the next block; finite."""
+        above = self._high(block)
+        self._power += np.square(block, dtype=np.float64).sum(), np.square(above, dtype=np.float64).sum()
+        self._kept = np.concatenate([self._kept, above])
+        whole = len(self._kept) // self._size * self._size
+        if whole:
+            self._measure(self._kept[:whole])
+            self._kept = self._kept[whole:]
+
+    def _measure(self, sound: np.ndarray) -> None:
+        count = len(sound) // self._step
+        power = np.square(sound[: count * self._step]).reshape(count, self._step, -1)
+        self._steps.append(power.mean((1, 2)))
+        if self._stereo and (sound[:, 0] != sound[:, 1]).any():
+            spectrum = np.fft.rfft(sound.reshape(-1, self._size, 2), axis=1)
+            heard = np.square(np.abs(spectrum)).mean(-1)
+            mean = np.square(np.abs(spectrum.mean(-1)))
+            self._bins += heard.sum(), heard[mean < _CANCELLED * heard].sum()
+        elif self._stereo:
+            self._bins[0] += power.sum() * self._size / 2  # of the same scale, by Parseval
+
+    @classmethod
+    def of(cls, blocks: Iterator[Float[np.ndarray, "n c"]], rate: int, channels: int) -> Self:
+        """Having looked at all of them."""
+        hearing = cls(rate, channels)
+        for block in blocks:
+            hearing.look(block)
+        return hearing
+
+    def needs(self, scale: float = 1.0) -> Needs:
+        """What the model's sound is made with, if every sample is taken times `scale`."""
+        every, above = self._power
+        apart = bool(self._bins[1] > _MOST_CANCELLED * self._bins[0])
+        return Needs(self._gain(scale), apart, bool(every > _MOST_BELOW * above > 0))
+
+    def _gain(self, scale: float) -> float:
+        if not self._steps:
+            return 1.0
+        power = np.concatenate(self._steps) * scale**2
+        energy = np.maximum(10 * np.log10(power + 1e-30), _LOWEST)
+        seconds = [energy[at : at + _STEPS] for at in range(0, len(energy), _STEPS)]
+        levels = [np.sort(second)[-_LOUDEST:].mean() for second in seconds if len(second) >= _LOUDEST]
+        level = float(np.percentile(levels or [energy.mean()], 90))
+        if not _LOWEST < level < _QUIET or level - np.percentile(energy, 10) < _CONTRAST:
+            return 1.0
+        return float(10 ** ((_USUAL_LEVEL - level) / 20))
+
+
+def mono(blocks: Iterator[Float[np.ndarray, "n c"]], rate: int, needs: Needs) -> Iterator[Float[np.ndarray, " n"]]:
+    """The model's sound, as many samples as the blocks have."""
+    high = _HighPass(rate, 1) if needs.offset else None
+    for block in _together(blocks, rate) if needs.apart else (block.mean(1) for block in blocks):
+        if high is not None and len(block):
+            block = high(block[:, None])[:, 0]
+        yield block if needs.gain == 1.0 else np.clip(block * np.float32(needs.gain), -1.0, 1.0)
+
+
+def _together(blocks: Iterator[Float[np.ndarray, "n 2"]], rate: int) -> Iterator[Float[np.ndarray, " n"]]:
+    """One channel with the power that both have together, in every bin of a short spectrum.
+
+    The phase is the mean's, and where the channels cancel that of the louder one. Windows are square roots of Hann,
+    half over one another, so that what is not changed comes back.
+    """
+    size = 1 << max(6, round(np.log2(rate / 32)))
+    hop = size // 2
+    window = np.sqrt(np.hanning(size + 1)[:-1]).astype(np.float32)[:, None]
+    kept, tail, skip, given, taken = np.zeros((hop, 2), np.float32), np.zeros(hop, np.float32), hop, 0, 0
+
+    def filled() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for block in blocks:
+            taken += len(block)
+            yield block
+        yield np.zeros((2 * size, 2), np.float32)
+
+    for block in filled():
+        kept = np.concatenate([kept, block])
+        count = (len(kept) - hop) // hop
+        if count <= 0:
+            continue
+        index = np.arange(count)[:, None] * hop + np.arange(size)
+        spectrum = np.fft.rfft(kept[index] * window, axis=1)
+        power = np.square(np.abs(spectrum))
+        mean = spectrum.mean(-1)
+        louder = np.where(power[..., 0] >= power[..., 1], spectrum[..., 0], spectrum[..., 1])
+        heard = power.mean(-1)
+        phase = np.where(np.square(np.abs(mean)) > _CANCELLED * heard, mean, louder)
+        phase = phase / np.maximum(np.abs(phase), 1e-20)
+        pieces = np.fft.irfft(phase * np.sqrt(heard), n=size, axis=1).astype(np.float32) * window[:, 0]
+        out = pieces[:, :hop].copy()
+        out[0] += tail
+        out[1:] += pieces[:-1, hop:]
+        tail, kept = pieces[-1, hop:], kept[count * hop :]
+        out = out.reshape(-1)[skip:]
+        skip = 0
+        out = out[: max(0, taken - given)]
+        given += len(out)
+        if len(out):
+            yield out
+
+
+class _HighPass:
+    """Butterworth of second order, streamed; a constant gives silence from its first sample."""
+
+    def __init__(self, rate: int, channels: int):
+        from scipy import signal
+
+        self._filter = signal.sosfilt
+        self._sos = signal.butter(2, _BELOW, "highpass", fs=rate, output="sos")
+        self._start = signal.sosfilt_zi(self._sos)[..., None] * np.ones(channels)
+        self._state = None
+
+    def __call__(self, block: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+        if not len(block):
+            return block
+        if self._state is None:
+            self._state = self._start * block[:50].mean(0)
+        out, self._state = self._filter(self._sos, block, axis=0, zi=self._state)
+        return out.astype(np.float32)
