@@ -1,6 +1,5 @@
 """A portrait and a recording to a talking-face video: `vasa-generate --portrait=P --audio=A --output=O.mp4`."""
 
-import signal
 import sys
 from typing import Any
 
@@ -90,13 +89,13 @@ def main() -> dict[str, Any]:
     controls.Controls(**tracks.merge(wanted, TRACK.value))
     if CREDENTIALS.value:
         credentials.require()
-        keys.signing_key(CERTIFICATE.value, KEY.value)
+        if not keys.signing_key(CERTIFICATE.value, KEY.value).kept:
+            print("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one", file=sys.stderr)
     else:
         print("WARNING: no content credentials: nothing will tell that this video is generated", file=sys.stderr)
     media.read_image(PORTRAIT.value)
-    repaired = media.AudioReader(AUDIO.value).repaired
-    if repaired:
-        print(f"{AUDIO.value}: {repaired} samples are not numbers and count as silence", file=sys.stderr)
+    for note in media.AudioReader(AUDIO.value).notes:
+        print(f"{AUDIO.value}: {note}", file=sys.stderr)
     return _generate(wanted)
 
 
@@ -105,7 +104,6 @@ def _generate(wanted: dict[str, Any]) -> dict[str, Any]:
 
     from vasa_jax.inference.talking_face import Stopwatch, TalkingFace
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so nothing stays behind
     app.compile_cache()
     watch = Stopwatch()
     face = watch.call("load", TalkingFace.load, CHECKPOINT.value, SPEECH_MODEL.value)
@@ -119,6 +117,8 @@ def _generate(wanted: dict[str, Any]) -> dict[str, Any]:
         track=TRACK.value,
         **wanted,
     )
+    for note in video.info["notes"]:
+        print(note, file=sys.stderr)
     faces = video.info["face_box"]["faces"]
     if faces > 1:
         print(f"{PORTRAIT.value} shows {faces} faces; the largest speaks", file=sys.stderr)

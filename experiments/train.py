@@ -1,7 +1,7 @@
 """Trains any stage: `python -m experiments.train --config=experiments/configs/face/small_128.py --workdir=D`.
 
-Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with exit code 42. Several hosts run the same
-command; they find each other as vasa_jax/training/distributed.py says (docs/pod.md).
+Run the same command again to resume. SIGTERM, SIGHUP or Ctrl-C saves and leaves with exit code 42. Several hosts
+run the same command; they find each other as vasa_jax/training/distributed.py says (docs/pod.md).
 """
 
 import json
@@ -143,7 +143,7 @@ def main() -> tuple[int, dict[str, Any]]:
 
 def run() -> None:
     sys.stdout.reconfigure(line_buffering=True)
-    app.run(main)
+    app.run(main, preempted=EXIT_PREEMPTED)
 
 
 if __name__ == "__main__":

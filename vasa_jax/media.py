@@ -25,6 +25,7 @@ from vasa_jax.audio_file import (  # noqa: F401 - part of this module for those 
     AudioReader,
     resample,
 )
+from vasa_jax.containers import Damage
 from vasa_jax.errors import InputError
 from vasa_jax.files import replacing
 from vasa_jax.paths import PathLike, check_file, check_output
@@ -103,7 +104,8 @@ def _open(path: Path) -> av.container.InputContainer:
 class VideoReader:
     """The frames of a video at a constant rate, upright RGB, chosen by time stamp and so frame-exact.
 
-    Attributes: width, height (as shown), rate (the file's own average frames a second, or None).
+    Attributes: width, height (as shown), rate (the file's own average frames a second, or None), damage (the pictures
+    that could not be decoded when `frames` was last read; the one before stands in for each).
     """
 
     def __init__(self, path: PathLike, fps: int = FPS):
@@ -118,6 +120,7 @@ class VideoReader:
                 raise InputError(
                     f"{self.path}: {context.width}x{context.height}; at most {MAX_VIDEO_SIDE} pixels a side"
                 )
+        self.damage = Damage(self.rate or fps, "pictures")
         first = next(self.frames(), None)
         if first is None:
             raise InputError(f"{self.path} holds no frame that can be decoded: give another video")
@@ -137,7 +140,8 @@ class VideoReader:
                 container.seek(origin + int(seconds / stream.time_base), stream=stream, backward=True)
             stop = None if count is None else start + count
             shown, at = None, start
-            for frame in self._decoded(container, stream):
+            self.damage = Damage(self.rate or self.fps, "pictures")
+            for frame in containers.pictures(container, stream, self.damage):
                 pts = frame.pts if frame.pts is not None else origin
                 due = int(np.floor(float((pts - origin) * stream.time_base) * self.fps + 0.5))
                 while shown is not None and at < due and (stop is None or at < stop):
@@ -148,12 +152,6 @@ class VideoReader:
                 shown = frame
             if shown is not None and due >= at and (stop is None or at < stop):
                 yield _upright(shown)
-
-    def _decoded(self, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-        try:
-            yield from container.decode(stream)
-        except av.error.FFmpegError:
-            return  # a damaged tail: what came before counts
 
 
 def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:

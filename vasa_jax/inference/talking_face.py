@@ -209,14 +209,14 @@ class TalkingFace:
         for video in filter(editing.is_video, (pose_from, dynamics_from)):
             check_file(video, "a video of one face")
         size = self._output_size(size)
-        watch = Stopwatch()
+        watch, notes = Stopwatch(), []
         sound = watch.call("audio", media.AudioReader, audio)
         picture = portrait if isinstance(portrait, np.ndarray) else watch.call("picture", media.read_image, portrait)
         name = "the portrait" if isinstance(portrait, np.ndarray) else str(portrait)
         box = watch.call("face", self._find_face, picture, name, face_model)
         latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
         large = portraits.cut_with_margin(picture, box, size)
-        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch)
+        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch, notes)
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -227,7 +227,7 @@ class TalkingFace:
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
 
-        info = self._info(picture, portrait, sound, box, wanted, pose_from, dynamics_from)
+        info = self._info(picture, portrait, sound, box, wanted, pose_from, dynamics_from) | {"notes": notes}
         return Video(make, sound, sound.frames, size, info, watch)
 
     def _edits(
@@ -238,32 +238,46 @@ class TalkingFace:
         latents: FaceLatents,
         face_model: PathLike | None,
         watch: Stopwatch,
+        notes: list[str],
     ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "t d"] | None]:
         """Pose and dynamics that take the place of generated ones; None where the speech gives them."""
         pose = dynamics = whole = None
         if editing.is_video(pose_from):
-            whole = watch.call("pose_from", self.motion_of, pose_from, frames, face_model)
+            whole = watch.call("pose_from", self.motion_of, pose_from, frames, face_model, notes)
             pose = whole[:, :7]
         elif pose_from is not None:
             pose = editing.made_pose(str(pose_from), frames)
         if editing.same_video(pose_from, dynamics_from):
             dynamics = whole[:, 7:]
         elif editing.is_video(dynamics_from):
-            dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model)[:, 7:]
+            dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model, notes)[:, 7:]
         elif dynamics_from is not None:
             if str(dynamics_from) not in editing.DYNAMICS:
                 raise UsageError(f"dynamics_from={dynamics_from}: give a video, or {' or '.join(editing.DYNAMICS)}")
             dynamics = np.asarray(latents.dynamics)
         return pose, dynamics
 
-    def motion_of(self, video: PathLike, frames: int, face_model: PathLike | None = None) -> Float[np.ndarray, "t m"]:
-        """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip."""
+    def motion_of(
+        self, video: PathLike, frames: int, face_model: PathLike | None = None, notes: list[str] | None = None
+    ) -> Float[np.ndarray, "t m"]:
+        """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip.
+
+        Args:
+          video: the file.
+          frames: how many at most.
+          face_model: to find the face with.
+          notes: gets a line on pictures that are damaged; InputError where more than a tenth of them are.
+        """
         reader = media.VideoReader(video)
         looks = [frame for k in range(_LOOKS) for frame in reader.frames(k * min(frames, 50) // _LOOKS, 1)]
         options = {"name": str(video), "face_model": face_model, "pose_of": self.renderer.pose}
         box = portraits.find_in_video(looks, resolution=self.renderer.size, **options)
         cuts = (portraits.cut(frame, box, self.renderer.size) for frame in reader.frames(0, frames))
-        return np.stack(list(self.renderer.motion(cuts)))
+        motion = np.stack(list(self.renderer.motion(cuts)))
+        reader.damage.check(reader.path)
+        if notes is not None and (told := reader.damage.told("the picture before is held")):
+            notes.append(f"{video}: {told}")
+        return motion
 
     def _find_face(self, picture: np.ndarray, name: str, face_model: PathLike | None) -> portraits.FaceBox:
         pose_of, resolution = self.renderer.pose, self.renderer.size
@@ -333,7 +347,13 @@ class TalkingFace:
             "model_hash": self.model_hash,
             "checkpoint": self.source,
             "face_box": dataclasses.asdict(box),
-            "audio": {"seconds": sound.seconds, "rate": sound.rate, "repaired_samples": sound.repaired},
+            "audio": {
+                "seconds": sound.seconds,
+                "rate": sound.rate,
+                "repaired_samples": sound.repaired,
+                "damaged_seconds": sound.damage.lost / sound.rate,
+                "notes": sound.notes,
+            },
             "controls": controls,
             "provenance": provenance,
         }

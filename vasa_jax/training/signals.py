@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a question that the loop asks after every step."""
+"""SIGTERM, SIGHUP and Ctrl-C as a question that the loop asks after every step."""
 
 import contextlib
 import signal
@@ -12,8 +12,8 @@ from jax.experimental import multihost_utils
 def stop_requests() -> Iterator[Callable[[int], bool]]:
     """Yields `asked(step)`.
 
-    One process: further SIGTERMs change nothing, the save that the first one asked for is finished. The second Ctrl-C
-    interrupts at once; what was being saved then stays under its temporary name and does not count.
+    One process: further SIGTERMs and SIGHUPs change nothing, the save that the first one asked for is finished. The
+    second Ctrl-C interrupts at once; what was being saved then stays under its temporary name and does not count.
     Several processes: JAX's own service takes SIGTERM, sent to any of them, and all are told at the same step.
     """
     if jax.process_count() > 1:
@@ -27,7 +27,8 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
         asked.append(number)
 
     try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        wanted = [n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+        before = {number: signal.signal(number, ask) for number in wanted}  # what nohup ignores stays ignored
     except ValueError:  # not the main thread: nobody to ask
         before = {}
     try:
