@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import av
 
+from vasa_jax import containers
 from vasa_jax.errors import InputError
 
 VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv"})
@@ -110,12 +111,12 @@ class Header:
 def header(path: pathlib.Path) -> Header | None:
     """Reads the head of a video; None if it cannot be read: whoever decodes the file later says why, and counts it."""
     try:
-        with av.open(os.fspath(path)) as container:
+        with containers.open_container(path) as container:
             if not container.streams.video:
                 return None
             video = container.streams.video[0]
             if not (video.average_rate and video.width and video.height):
                 return None
             return Header(float(video.average_rate), video.width, video.height)
-    except (av.FFmpegError, OSError):
+    except (av.FFmpegError, OSError, ValueError):
         return None

@@ -152,8 +152,8 @@ class AudioReader:
             self.notes.append(f"{self._frames.junk} bytes before the first frame are no sound and are skipped")
         if told := self.damage.told("silence stands in their place"):
             self.notes.append(told)
-        if self._header is not None and self._header.patches and self._header.claimed is not None:
-            held = self._header.length / self._header.rate
+        held = self._header.length / self._header.rate if self._header is not None and self._header.patches else None
+        if held is not None and claimed is not None and abs(claimed - held) > 1 / FPS:
             self.notes.append(f"its header claims {claimed:.2f} s, and {held:.2f} s are there; all of it is read")
         elif claimed is not None and claimed - self.seconds > max(_CUT, 0.01 * claimed):
             self.notes.append(f"cut short: {self.seconds:.2f} of the {claimed:.2f} s that its header claims are there")

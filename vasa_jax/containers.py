@@ -131,26 +131,25 @@ class Damage:
 
 
 def pictures(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
-    """The decoded frames of a video stream; what cannot be decoded is left out, and counted in `damage`.
-
-    Damaged are packets that fail, frames that the decoder calls corrupt (it paints over what it lacks, and a face read
-    from that is wrong), and those that never come though their packets were there. After the last picture that decodes
-    nothing is counted: files that break off do so anywhere.
-    """
-    sent = shown = 0
+    """The decoded frames of a video stream; what cannot be decoded is left out, and counted in `damage`."""
     for packet in packets(container, stream):
-        try:
-            frames = packet.decode()
-        except (av.FFmpegError, OSError, ValueError):
-            frames = []
-            damage.add(sent, 1)
+        yield from shown(packet, damage)
+
+
+def shown(packet: Any, damage: Damage) -> Iterator[Any]:
+    """The frames that a packet of a video brings out, and whose pictures can be shown.
+
+    Damaged are packets that fail, and frames that the decoder calls corrupt: it paints over what it lacks, and a face
+    read from that is wrong.
+    """
+    damage.total += packet.size > 0
+    try:
+        frames = packet.decode()
+    except (av.FFmpegError, OSError, ValueError):
+        damage.add(damage.total - 1, 1)
+        return
+    for frame in frames:
+        if frame.is_corrupt:
+            damage.add(damage.total - 1, 1)
         else:
-            for frame in frames:
-                if frame.is_corrupt:
-                    damage.add(shown, 1)
-                    frame = None
-                shown += 1
-                if frame is not None:
-                    yield frame
-        sent += packet.size > 0
-        damage.total = sent
+            yield frame

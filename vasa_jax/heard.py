@@ -76,7 +76,7 @@ class Hearing:
 
     def __init__(self, rate: int, channels: int):
         self._rate, self._stereo = rate, channels == 2
-        self._high = _HighPass(rate, channels)
+        self._high = _HighPass(rate)
         self._step = max(1, rate // _STEPS)
         self._size = 1 << max(6, round(np.log2(rate / 16)))
         self._kept = np.zeros((0, channels), np.float32)
@@ -135,11 +135,16 @@ class Hearing:
 
 def mono(blocks: Iterator[Float[np.ndarray, "n c"]], rate: int, needs: Needs) -> Iterator[Float[np.ndarray, " n"]]:
     """The model's sound, as many samples as the blocks have."""
-    high = _HighPass(rate, 1) if needs.offset else None
-    for block in _together(blocks, rate) if needs.apart else (block.mean(1) for block in blocks):
-        if high is not None and len(block):
-            block = high(block[:, None])[:, 0]
-        yield block if needs.gain == 1.0 else np.clip(block * np.float32(needs.gain), -1.0, 1.0)
+    parts = _together(blocks, rate) if needs.apart else (block.mean(1) for block in blocks)
+    for part in _above(parts, rate) if needs.offset else parts:
+        yield part if needs.gain == 1.0 else np.clip(part * np.float32(needs.gain), -1.0, 1.0)
+
+
+def _above(parts: Iterator[Float[np.ndarray, " n"]], rate: int) -> Iterator[Float[np.ndarray, " n"]]:
+    high = _HighPass(rate)
+    for part in parts:
+        yield high(part[:, None])[:, 0]
+    yield high.rest()[:, 0]
 
 
 def _together(blocks: Iterator[Float[np.ndarray, "n 2"]], rate: int) -> Iterator[Float[np.ndarray, " n"]]:
@@ -187,20 +192,37 @@ def _together(blocks: Iterator[Float[np.ndarray, "n 2"]], rate: int) -> Iterator
 
 
 class _HighPass:
-    """Butterworth of second order, streamed; a constant gives silence from its first sample."""
+    """Takes away what is slower than speech: a running mean over 1/_BELOW s, twice. Nothing is moved in time.
 
-    def __init__(self, rate: int, channels: int):
-        from scipy import signal
+    A constant gives silence from the first sample to the last. What comes out lags behind what goes in; `rest` is what
+    is still due at the end.
+    """
 
-        self._filter = signal.sosfilt
-        self._sos = signal.butter(2, _BELOW, "highpass", fs=rate, output="sos")
-        self._start = signal.sosfilt_zi(self._sos)[..., None] * np.ones(channels)
-        self._state = None
+    def __init__(self, rate: int):
+        self._half = max(1, round(rate / _BELOW / 2))
+        self._kept: np.ndarray | None = None
 
-    def __call__(self, block: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+    def __call__(self, block: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "m c"]:
         if not len(block):
             return block
-        if self._state is None:
-            self._state = self._start * block[:50].mean(0)
-        out, self._state = self._filter(self._sos, block, axis=0, zi=self._state)
-        return out.astype(np.float32)
+        first = self._kept is None
+        kept = np.repeat(block[:1], 2 * self._half, axis=0) if first else self._kept
+        sound = np.concatenate([kept, block])
+        count = len(sound) - 4 * self._half
+        if count <= 0:
+            self._kept = sound
+            return block[:0]
+        self._kept = sound[count:]
+        slow = self._mean(self._mean(sound.astype(np.float64)))
+        return (sound[2 * self._half : 2 * self._half + count] - slow).astype(np.float32)
+
+    def rest(self) -> Float[np.ndarray, "m c"]:
+        """The last samples."""
+        if self._kept is None:
+            return np.zeros((0, 1), np.float32)
+        return self(np.repeat(self._kept[-1:], 2 * self._half, axis=0))
+
+    def _mean(self, sound: np.ndarray) -> np.ndarray:
+        width = 2 * self._half + 1
+        sums = np.concatenate([np.zeros_like(sound[:1]), np.cumsum(sound, axis=0)])
+        return (sums[width:] - sums[:-width]) / width

@@ -147,7 +147,7 @@ class _Track:
             yield block
 
     def _converted(self, frame: Any) -> np.ndarray:
-        block = self._mixed(_floats(frame), frame)
+        block = self._mixed(floats(frame), frame)
         source = (frame.sample_rate or self._rate,)
         before = np.zeros((0, self._channels), np.float32)
         if source != self._source:
@@ -178,7 +178,7 @@ class _Track:
         return block.mean(1, keepdims=True) if self._channels == 1 else block.repeat(2, axis=1)
 
 
-def _floats(frame: Any) -> Float[np.ndarray, "n c"]:
+def floats(frame: Any) -> Float[np.ndarray, "n c"]:
     """The samples of a frame, full scale at 1."""
     values = frame.to_ndarray()
     if not frame.format.is_planar:
