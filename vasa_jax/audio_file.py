@@ -26,6 +26,7 @@ MIN_SECONDS, MAX_SECONDS = 0.2, 600.0
 _RATES = 1_000, 1_000_000
 _PCM = (b"RIFF", b"RF64", b"BW64", b"RIFX", b"FORM", b"caff")  # libsndfile reads these, FFmpeg all others
 _ENDINGS = (".mp3", ".mp2", ".mpga", ".aac", ".adts")
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16}  # more of them are below what can be heard
 _BLOCK = 32_768
 _CUT = 0.5  # seconds that may lack of what a header claims without a word
 
@@ -77,12 +78,13 @@ class AudioReader:
         self._header = headers.find(self.path)
         try:
             with self._soundfile() as sound:
-                self.rate, channels = sound.samplerate, sound.channels
+                self.rate, channels, bits = sound.samplerate, sound.channels, _BITS.get(sound.subtype)
         except (soundfile.LibsndfileError, OSError, ValueError):
             self._through_av = True
             return None
         self._mixing = heard.mixing(heard.places(channels, self._header.mask if self._header else 0))
         self.channels, self._many = min(channels, 2), channels > 2
+        self._step = 2.0 ** (1 - bits) if bits else 0.0
         known = self._header
         return known.claimed / known.rate if known is not None and known.claimed else None
 
@@ -97,11 +99,16 @@ class AudioReader:
             if self._frames is None:
                 raise
             container = self._container()
+        if self._frames is None and container.format.name in ("mp3", "aac"):  # under another name
+            self._frames = mpeg_audio.find_frames(self.path)
+            container.close()
+            container = self._container()
         with container:
             stream = _audio_stream(container, self.path)
             context = stream.codec_context
             self.rate, self.channels = context.sample_rate, min(context.channels, 2)
             self._many = context.channels > 2
+            self._step = 2.0**-15 if context.format is not None and context.format.name in ("s16", "s16p") else 0.0
             certain = {"mov", "flac"}.intersection(container.format.name.split(","))
             return float(stream.duration * stream.time_base) if certain and stream.duration else None
 
@@ -140,7 +147,7 @@ class AudioReader:
         self.scale = 1.0 / levels.full_scale()
         if self._many and levels.peak * self.scale > 1.0:  # channels that add up to more than full scale
             self.scale = 1.0 / levels.peak
-        self.needs = hearing.needs(self.scale)
+        self.needs = hearing.needs(self.scale, self._step)
         return samples, repaired, levels
 
     def _take_notes(self, levels: "_Levels", claimed: float | None) -> None:
@@ -154,7 +161,7 @@ class AudioReader:
             self.notes.append(told)
         held = self._header.length / self._header.rate if self._header is not None and self._header.patches else None
         if held is not None and claimed is not None and abs(claimed - held) > 1 / FPS:
-            self.notes.append(f"its header claims {claimed:.2f} s, and {held:.2f} s are there; all of it is read")
+            self.notes.append(f"{held:.2f} s are there, not the {claimed:.2f} s of its header; all of it is read")
         elif claimed is not None and claimed - self.seconds > max(_CUT, 0.01 * claimed):
             self.notes.append(f"cut short: {self.seconds:.2f} of the {claimed:.2f} s that its header claims are there")
 
@@ -258,6 +265,6 @@ def _audio_stream(container: Any, path: PathLike) -> Any:
     if not container.streams.audio:
         raise InputError(f"{path} has no sound: give a recording, or a video with an audio track")
     stream = container.streams.audio[0]
-    if not stream.codec_context.sample_rate or not stream.codec_context.channels:
+    if stream.codec_context is None or not stream.codec_context.sample_rate or not stream.codec_context.channels:
         raise InputError(f"{path}: its sound cannot be decoded; convert it to WAV")
     return stream

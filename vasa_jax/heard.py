@@ -6,11 +6,12 @@ recording once and says what of this it needs; one that needs nothing is the pla
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 
 _LEFT = {"FL": 1.0, "FC": 0.8, "BL": 0.7, "SL": 0.7, "FLC": 0.9, "BC": 0.5, "TFL": 0.7, "TBL": 0.7, "WL": 0.7}
 _RIGHT = {"FR": 1.0, "FC": 0.8, "BR": 0.7, "SR": 0.7, "FRC": 0.9, "BC": 0.5, "TFR": 0.7, "TBR": 0.7, "WR": 0.7}
@@ -40,6 +41,8 @@ _LOUDEST = 12  # steps of a second that make its level, as in the model's own fr
 _QUIET, _USUAL_LEVEL, _CONTRAST = -34.0, -14.0, 20.0
 """dB of full scale: speech below the first is brought to the second, if it stands that far above its background."""
 _LOWEST = -100.0
+_TURNED_UP, _OVER, _LEAST = 10.0, 2.0, 0.05
+"""Gain from which rounding is heard, how much more than it is subtracted, and the least that is left of a bin."""
 
 
 def places(channels: int, mask: int = 0) -> tuple[str, ...]:
@@ -59,9 +62,17 @@ def mixing(names: Sequence[str]) -> Float[np.ndarray, "n 2"]:
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """What makes the model's sound of a recording: `gain` 1, and the rest False, is the plain mean."""
+    """What makes the model's sound of a recording; as by default, it is the plain mean.
+
+    Attributes:
+      gain: what it is turned up by.
+      noise: mean square of the noise of rounding, where turning up brings it out.
+      apart: the channels cancel.
+      offset: there is much below speech.
+    """
 
     gain: float = 1.0
+    noise: float = 0.0
     apart: bool = False
     offset: bool = False
 
@@ -114,11 +125,18 @@ class Hearing:
             hearing.look(block)
         return hearing
 
-    def needs(self, scale: float = 1.0) -> Needs:
-        """What the model's sound is made with, if every sample is taken times `scale`."""
+    def needs(self, scale: float = 1.0, step: float = 0.0) -> Needs:
+        """What the model's sound is made with, if every sample is taken times `scale`.
+
+        Args:
+          scale: of the samples.
+          step: between two numbers of the file, before scaling; 0 where it has no steps.
+        """
         every, above = self._power
         apart = bool(self._bins[1] > _MOST_CANCELLED * self._bins[0])
-        return Needs(self._gain(scale), apart, bool(every > _MOST_BELOW * above > 0))
+        gain = self._gain(scale)
+        noise = (step * scale) ** 2 / 12 if gain > _TURNED_UP else 0.0
+        return Needs(gain, noise, apart, bool(every > _MOST_BELOW * above > 0))
 
     def _gain(self, scale: float) -> float:
         if not self._steps:
@@ -135,7 +153,11 @@ class Hearing:
 
 def mono(blocks: Iterator[Float[np.ndarray, "n c"]], rate: int, needs: Needs) -> Iterator[Float[np.ndarray, " n"]]:
     """The model's sound, as many samples as the blocks have."""
-    parts = _together(blocks, rate) if needs.apart else (block.mean(1) for block in blocks)
+    if needs.apart or needs.noise:
+        first = next(blocks, np.zeros((0, 1), np.float32))
+        parts = _short_time(itertools.chain([first], blocks), rate, needs, first.shape[1])
+    else:
+        parts = (block.mean(1) for block in blocks)
     for part in _above(parts, rate) if needs.offset else parts:
         yield part if needs.gain == 1.0 else np.clip(part * np.float32(needs.gain), -1.0, 1.0)
 
@@ -147,23 +169,41 @@ def _above(parts: Iterator[Float[np.ndarray, " n"]], rate: int) -> Iterator[Floa
     yield high.rest()[:, 0]
 
 
-def _together(blocks: Iterator[Float[np.ndarray, "n 2"]], rate: int) -> Iterator[Float[np.ndarray, " n"]]:
-    """One channel with the power that both have together, in every bin of a short spectrum.
+def _together(spectrum: Complex[np.ndarray, "k f 2"]) -> Complex[np.ndarray, "k f"]:
+    """The power that both channels have together; the phase of their mean, and of one of them where they cancel."""
+    power = np.square(np.abs(spectrum))
+    mean, heard = spectrum.mean(-1), power.mean(-1)
+    # The right one only where it is louder by far, lest the phase changes its mind from bin to bin.
+    louder = np.where(power[..., 1] > 2 * power[..., 0], spectrum[..., 1], spectrum[..., 0])
+    phase = np.where(np.square(np.abs(mean)) > _CANCELLED * heard, mean, louder)
+    return phase * (np.sqrt(heard) / np.maximum(np.abs(phase), 1e-20))
 
-    The phase is the mean's, and where the channels cancel that of the louder one. Windows are square roots of Hann,
-    half over one another, so that what is not changed comes back.
+
+def _quiet(spectrum: Complex[np.ndarray, "k f"], noise: float) -> Complex[np.ndarray, "k f"]:
+    """Less of a noise of this power (Boll 1979), which is white: that of rounding, which turning up brings out."""
+    power = np.square(np.abs(spectrum))
+    return spectrum * np.sqrt(np.maximum(1 - _OVER * noise / np.maximum(power, 1e-30), _LEAST**2))
+
+
+def _short_time(
+    blocks: Iterator[Float[np.ndarray, "n c"]], rate: int, needs: Needs, channels: int
+) -> Iterator[Float[np.ndarray, " n"]]:
+    """The blocks through a short spectrum, as one channel.
+
+    Windows are square roots of Hann, half over one another, so that what is not changed comes back.
     """
     size = 1 << max(6, round(np.log2(rate / 32)))
     hop = size // 2
-    window = np.sqrt(np.hanning(size + 1)[:-1]).astype(np.float32)[:, None]
-    kept, tail, skip, given, taken = np.zeros((hop, 2), np.float32), np.zeros(hop, np.float32), hop, 0, 0
+    window = np.sqrt(np.hanning(size + 1)[:-1]).astype(np.float32)
+    noise = needs.noise * float(np.square(window).sum())
+    kept, tail, skip, given, taken = np.zeros((hop, channels), np.float32), np.zeros(hop, np.float32), hop, 0, 0
 
     def filled() -> Iterator[np.ndarray]:
         nonlocal taken
         for block in blocks:
             taken += len(block)
             yield block
-        yield np.zeros((2 * size, 2), np.float32)
+        yield np.zeros((2 * size, channels), np.float32)
 
     for block in filled():
         kept = np.concatenate([kept, block])
@@ -171,14 +211,10 @@ def _together(blocks: Iterator[Float[np.ndarray, "n 2"]], rate: int) -> Iterator
         if count <= 0:
             continue
         index = np.arange(count)[:, None] * hop + np.arange(size)
-        spectrum = np.fft.rfft(kept[index] * window, axis=1)
-        power = np.square(np.abs(spectrum))
-        mean = spectrum.mean(-1)
-        louder = np.where(power[..., 0] >= power[..., 1], spectrum[..., 0], spectrum[..., 1])
-        heard = power.mean(-1)
-        phase = np.where(np.square(np.abs(mean)) > _CANCELLED * heard, mean, louder)
-        phase = phase / np.maximum(np.abs(phase), 1e-20)
-        pieces = np.fft.irfft(phase * np.sqrt(heard), n=size, axis=1).astype(np.float32) * window[:, 0]
+        spectrum = np.fft.rfft(kept[index] * window[:, None], axis=1)
+        spectrum = _together(spectrum) if needs.apart else spectrum.mean(-1)
+        spectrum = _quiet(spectrum, noise) if noise else spectrum
+        pieces = np.fft.irfft(spectrum, n=size, axis=1).astype(np.float32) * window
         out = pieces[:, :hop].copy()
         out[0] += tail
         out[1:] += pieces[:-1, hop:]

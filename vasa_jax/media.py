@@ -116,6 +116,8 @@ class VideoReader:
             stream = container.streams.video[0]
             self.rate = float(stream.average_rate) if stream.average_rate else None
             context = stream.codec_context
+            if context is None:
+                raise InputError(f"{self.path}: its pictures cannot be decoded; convert it to MP4")
             if not 0 < max(context.width, context.height) <= MAX_VIDEO_SIDE:
                 raise InputError(
                     f"{self.path}: {context.width}x{context.height}; at most {MAX_VIDEO_SIDE} pixels a side"

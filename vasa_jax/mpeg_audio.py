@@ -1,7 +1,7 @@
 """The frames of MP3 and of AAC without a container, found one by one: what lies between them is damaged, or no sound.
 
     found = find_frames("torn.mp3")
-    found.holes          # [(85, 5.0)]: before frame 85, five frames are missing
+    found.holes          # ((85, 5),): before frame 85, five frames are missing
 
 FFmpeg takes what it cannot read for one frame of any length, so that sound and time part behind it; and a tag in front
 that is not where it should be, for the sound itself.
@@ -26,7 +26,7 @@ _KBITS = {  # by (MPEG 1, layer); ISO 11172-3, table of bit_rate_index, and 1381
 }
 _ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _SURE = 3  # frames in a row that make a beginning
-_NEIGHBOURS = 50  # frames whose mean length tells how many a hole held
+_NEIGHBOURS = 6  # frames on either side whose mean length tells how many a hole held
 _MOST_BYTES = 1 << 28
 _MOST_LOOKS = 1 << 20  # places tried, so that nothing made to look like frames takes for ever
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"3DI")
@@ -42,13 +42,15 @@ class Frames:
       form: FFmpeg's name of the format, "mp3" or "aac".
       runs: (offset, bytes) of what is good and in one piece.
       holes: (number of the frame in front of which something is missing, how many frames), in order.
+      count: of the good ones.
       seconds: of a frame.
       junk: bytes before the first frame that are no tag.
     """
 
     form: str
     runs: tuple[tuple[int, int], ...]
-    holes: tuple[tuple[int, float], ...]
+    holes: tuple[tuple[int, int], ...]
+    count: int
     seconds: float
     junk: int
 
@@ -117,11 +119,34 @@ def _find(data: mmap.mmap, form: str, header: Callable[[mmap.mmap, int], Header 
         again, looks = _next_run(data, max(at, first + 1), header, kind, looks)
         missing = (len(data) if again is None else again) - at
         missing -= _tag_bytes(data, at, at + missing)
-        mean = sum(sizes[-_NEIGHBOURS:]) / len(sizes[-_NEIGHBOURS:])
-        if missing >= mean / 2:
-            holes.append((len(sizes), max(1, round(missing / mean))))
+        if missing > 0:
+            holes.append((len(sizes), missing))
         at = again
-    return Frames(form, tuple(runs), tuple(holes), seconds, max(junk, 0))
+    holes = _counted(holes, sizes, _promised(data, runs[0]) if form == "mp3" else None) if runs else []
+    if not runs:
+        return None
+    return Frames(form, tuple(runs), tuple(holes), len(sizes), seconds, max(junk, 0))
+
+
+def _counted(holes: list, sizes: list[int], promised: int | None) -> list[tuple[int, int]]:
+    """Holes in bytes as holes in frames: by the lengths of the frames around, or by how many the file promises."""
+    counts = []
+    for at, missing in holes:
+        near = sizes[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS]
+        counts.append(missing * len(near) / sum(near))
+    lacking = 0 if promised is None else promised - len(sizes)
+    if counts and 0.25 < lacking / sum(counts) < 4:
+        counts = [count * lacking / sum(counts) for count in counts]
+    return [(at, max(1, round(count))) for (at, _), count in zip(holes, counts) if count >= 0.5]
+
+
+def _promised(data: mmap.mmap, first: tuple[int, int]) -> int | None:
+    """Frames in all, by the Xing or Info header that encoders hide in the first one."""
+    head = data[first[0] : first[0] + 64]
+    at = max(head.find(b"Xing"), head.find(b"Info"))
+    if at < 0 or len(head) < at + 12 or not head[at + 7] & 1:
+        return None
+    return int.from_bytes(head[at + 8 : at + 12], "big") + 1
 
 
 def _followed(data: mmap.mmap, at: int, header: Callable, kind: tuple) -> bool:

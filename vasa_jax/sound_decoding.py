@@ -58,9 +58,10 @@ class _Track:
         self._codec = self._stream.codec_context.name
         self._holes = deque((k * frames.seconds, n * frames.seconds) for k, n in frames.holes) if frames else deque()
         self._half = frames.seconds / 2 if frames else 0.0
-        # The last packet of AAC is padded; MP4 knows the true length, other containers only guess.
-        exact = self._stream.duration and "mov" in self._form
-        self._limit = round(self._stream.duration * self._stream.time_base * rate) if exact else None
+        # The last packet is padded. MP4 knows the true length, and MP3 may; other containers only guess.
+        length = float((self._stream.duration or 0) * self._stream.time_base)
+        exact = length and ("mov" in self._form or frames is not None and frames.holes and _agree(frames, length))
+        self._limit = round(length * rate) if exact else None
         self._done = 0
         self._next: float | None = None  # seconds at which the next frame begins, if nothing is missing
         self._failed = self._torn = False
@@ -176,6 +177,12 @@ class _Track:
         if block.shape[1] == self._channels:
             return block
         return block.mean(1, keepdims=True) if self._channels == 1 else block.repeat(2, axis=1)
+
+
+def _agree(frames: Frames, length: float) -> bool:
+    """Whether a length in seconds is that of the frames and holes, but for what an encoder adds at both ends."""
+    whole = frames.count + sum(count for _, count in frames.holes)
+    return 0 <= whole * frames.seconds - length < 4 * frames.seconds
 
 
 def floats(frame: Any) -> Float[np.ndarray, "n c"]:

@@ -226,6 +226,8 @@ def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None)
             if not container.streams.video:
                 raise InputError(f"{path}: no video stream; give a video of a talking person")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError(f"{path}: of a kind that cannot be decoded; leave it out or convert it")
             check_size(path, stream.codec_context.width, stream.codec_context.height)
             if audio is None and not container.streams.audio:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
