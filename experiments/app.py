@@ -73,13 +73,13 @@ def _check_report(path: str) -> None:
         raise InputError(f"--report={path} cannot be a file ({getattr(error, 'strerror', error)})") from None
     while not folder.exists():
         folder = folder.parent
-    if not folder.is_dir() or not (_special(target) or os.access(folder, os.W_OK)):
+    if not _special(Path(path)) and not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise InputError(f"--report={path}: {folder} is not writable; choose another place")
 
 
 def _special(path: Path) -> bool:
-    """Whether a pipe or a device stands there, which is written to, not replaced."""
-    return path.exists() and not path.is_file()
+    """Whether a pipe or a device stands there, or another name of an open file: written to, not replaced."""
+    return path.is_relative_to("/dev") or path.is_relative_to("/proc") or path.exists() and not path.is_file()
 
 
 def _write_report(path: str, report: dict[str, Any]) -> None:

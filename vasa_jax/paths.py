@@ -73,7 +73,7 @@ def user_folder(variable: str, below: str) -> Path | None:
     given = os.environ.get(variable, "")
     if os.path.isabs(given):
         return Path(given)
-    home = os.path.expanduser("~")
+    home = os.path.expanduser("~") if os.environ.get("HOME", "~") else ""
     return Path(home) / below if os.path.isabs(home) else None
 
 
