@@ -32,21 +32,21 @@ def place(name: str, folder: Path) -> None:
             print("ready", flush=True)
             hashlib.pbkdf2_hmac("sha256", b"x", b"y", 1 << 28)  # minutes without a look at signals
         elif name == "swallowed":
-            print("ready", flush=True)
             try:
+                print("ready", flush=True)
                 time.sleep(10)
             except BaseException:
                 pass
             time.sleep(10)
         elif name == "changed":
-            print("ready", flush=True)
             try:
+                print("ready", flush=True)
                 time.sleep(10)
             except BaseException as error:
                 raise RuntimeError("compiling failed") from error
         else:
-            print("ready", flush=True)
             try:
+                print("ready", flush=True)
                 time.sleep(10)
             finally:
                 time.sleep(0.5)  # cleaning up that is not to be disturbed

@@ -11,13 +11,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def _heed():
+    """The tests may themselves run where signals are ignored, as jobs in the background are."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stopped(place, folder, number, *code, twice=False):
     """Exit code, what was printed and what lies in the folder, of a command that got the signal at that place."""
     command = [sys.executable, "-m", "tests.experiments.stopping_child", place, str(folder), *code]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    child = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
-    )
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    child = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, preexec_fn=_heed, **pipes)
     try:
         assert child.stdout.readline() == b"ready\n"
         child.send_signal(number)
@@ -50,5 +55,17 @@ def test_before_anything_is_imported_a_signal_just_ends(command):
         "import os, sys, signal; sys.orig_argv = ['python', '-m', sys.argv[1]]; import experiments;"
         "os.kill(os.getpid(), signal.SIGINT)"
     )
-    done = subprocess.run([sys.executable, "-c", code, command], cwd=ROOT, capture_output=True, text=True)
+    words = [sys.executable, "-c", code, command]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, preexec_fn=_heed)
     assert (done.returncode, done.stderr) == (42 if command.endswith("train") else 130, "interrupted\n")
+
+
+def test_what_nohup_ignores_stays_ignored():
+    code = """
+import signal
+from experiments.stopping import Stop
+with Stop():
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+"""
+    done = subprocess.run(["nohup", sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr
