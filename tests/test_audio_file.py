@@ -151,6 +151,16 @@ def test_a_file_that_was_cut_off_says_so(tmp_path):
         assert 5 < sound.seconds < 7 and "12.00 s" in sound.notes[-1]
 
 
+def test_an_ogg_file_without_its_end_says_so(tmp_path):
+    whole = write(tmp_path / "a.ogg")
+    assert AudioReader(whole).notes == []
+    size = whole.stat().st_size
+    (tmp_path / "cut.ogg").write_bytes(whole.read_bytes()[: 2 * size // 3])
+    torn = overwritten(whole, tmp_path / "torn.ogg", 1 - 50 / size, 20)
+    for path in (tmp_path / "cut.ogg", torn):
+        assert any("last page is missing or damaged" in note for note in AudioReader(path).notes)
+
+
 # ---------------------------------------------------------------- what is heard
 
 

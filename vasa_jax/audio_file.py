@@ -14,7 +14,7 @@ import soundfile
 import soxr
 from jaxtyping import Float
 
-from vasa_jax import containers, headers, heard, mpeg_audio, sound_decoding
+from vasa_jax import containers, headers, heard, mpeg_audio, ogg_end, sound_decoding
 from vasa_jax.containers import Damage
 from vasa_jax.errors import InputError
 from vasa_jax.paths import PathLike, check_file
@@ -55,7 +55,7 @@ class AudioReader:
         self._frames: mpeg_audio.Frames | None = None
         with self.path.open("rb") as file:
             head = file.read(4)
-        self._through_av = not head.startswith(_PCM)
+        self._through_av, self._ogg = not head.startswith(_PCM), False
         claimed = None
         if not self._through_av:
             claimed = self._open_pcm()
@@ -109,6 +109,7 @@ class AudioReader:
             self.rate, self.channels = context.sample_rate, min(context.channels, 2)
             self._many = context.channels > 2
             self._step = 2.0**-15 if context.format is not None and context.format.name in ("s16", "s16p") else 0.0
+            self._ogg = container.format.name == "ogg"
             certain = {"mov", "flac"}.intersection(container.format.name.split(","))
             return float(stream.duration * stream.time_base) if certain and stream.duration else None
 
@@ -159,6 +160,8 @@ class AudioReader:
             self.notes.append(f"{self._frames.junk} bytes before the first frame are no sound and are skipped")
         if told := self.damage.told("silence stands in their place"):
             self.notes.append(told)
+        if self._ogg and not ogg_end.complete(self.path):
+            self.notes.append("its last page is missing or damaged; the sound ends where the page before does")
         held = self._header.length / self._header.rate if self._header is not None and self._header.patches else None
         if held is not None and claimed is not None and abs(claimed - held) > 1 / FPS:
             self.notes.append(f"{held:.2f} s are there, not the {claimed:.2f} s of its header; all of it is read")
