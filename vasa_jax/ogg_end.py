@@ -1,6 +1,7 @@
 """Whether an Ogg file is there to its end: only its last page says that it is the last.
 
-Ogg has no length to compare with. A file that was cut off, or whose last page is damaged, would lose its end in silence.
+Ogg has no length to compare with. A file that was cut off, or whose last page is damaged, would lose its end in
+silence.
 """
 
 import functools
