@@ -175,9 +175,7 @@ class AudioReader:
                 return
             with self._container() as container:
                 _audio_stream(container, self.path)
-                yield from _gathered(
-                    sound_decoding.sound(container, self.rate, self.channels, damage, self._frames)
-                )
+                yield from _gathered(sound_decoding.sound(container, self.rate, self.channels, damage, self._frames))
         except (soundfile.LibsndfileError, av.FFmpegError, OSError):
             raise InputError(
                 f"{self.path} is damaged: the sound cannot be decoded; convert or record it again"
