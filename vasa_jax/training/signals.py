@@ -27,8 +27,10 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
         asked.append(number)
 
     try:
-        wanted = [n for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-        before = {number: signal.signal(number, ask) for number in wanted}  # what nohup ignores stays ignored
+        wanted = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # of nohup
+            wanted.append(signal.SIGHUP)
+        before = {number: signal.signal(number, ask) for number in wanted}
     except ValueError:  # not the main thread: nobody to ask
         before = {}
     try:
