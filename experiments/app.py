@@ -207,7 +207,6 @@ def _work(main: Main) -> int:
 def run(main: Main, *, takes_arguments: bool = False, preempted: int | None = None) -> None:
     """Console script body: never returns. `takes_arguments`: positional words are left in app.arguments."""
     code = call(main, sys.argv, takes_arguments=takes_arguments, preempted=preempted)
-    for number in stopping.SIGNALS:  # the work is done: a signal only shortens what the interpreter does at its end
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: os._exit(code))
+    for number in stopping.SIGNALS:  # all is done or undone: a signal must not give the interpreter's end another code
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(code)

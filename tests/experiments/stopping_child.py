@@ -3,6 +3,7 @@
 Says "ready" when it is there. Prints "went on" if the stop got lost.
 """
 
+import atexit
 import hashlib
 import sys
 import time
@@ -21,7 +22,16 @@ class Callback:
             time.sleep(0.01)
 
 
+def end() -> None:
+    """What the interpreter does last."""
+    print("ready", flush=True)
+    time.sleep(1)
+
+
 def place(name: str, folder: Path) -> None:
+    if name == "done":
+        atexit.register(end)
+        return
     with files.replacing(folder / "made") as temporary:
         temporary.write_text("half")
         if name == "callback":

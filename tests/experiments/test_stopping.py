@@ -44,6 +44,10 @@ def test_every_signal_unwinds(tmp_path, number, code):
     assert stopped("cleaning", tmp_path, number, twice=True) == (code, "", "interrupted\n", ["cleaned"])
 
 
+def test_a_command_that_has_ended_has_ended_well(tmp_path):
+    assert stopped("done", tmp_path, signal.SIGINT) == (0, "", "", [])
+
+
 def test_training_says_that_it_was_preempted(tmp_path):
     assert stopped("swallowed", tmp_path, signal.SIGTERM, "42") == (42, "", "interrupted\n", [])
 
