@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import av
 
+from vasa_jax import containers
 from vasa_jax.errors import InputError
 from vasa_jax.video_pictures import square_size
 
@@ -128,12 +129,12 @@ class Header:
 def header(path: pathlib.Path) -> Header | None:
     """Reads the head of a video; None if it cannot be read: whoever decodes the file later says why, and counts it."""
     try:
-        with av.open(os.fspath(path)) as container:
+        with containers.open_container(path) as container:
             if not container.streams.video:
                 return None
             video = container.streams.video[0]
             if not (video.average_rate and video.width and video.height):
                 return None
             return Header(float(video.average_rate), *square_size(video))
-    except (av.FFmpegError, OSError):
+    except (av.FFmpegError, OSError, ValueError):
         return None

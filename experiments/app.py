@@ -5,10 +5,13 @@ def run() -> None: app.run(main, info=app.Help("--seed=1", {"motion": (SEED,)}))
 if __name__ == "__main__": run()
 """
 
+import contextlib
 import hashlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 from absl import app as absl_app
 from absl import flags, logging
 
-from experiments import command_help
+from experiments import command_help, stopping
 from experiments.command_help import Help
-from vasa_jax import files, xla
+from vasa_jax import files, paths, xla
 from vasa_jax.errors import EXIT_OK, EXIT_USAGE, InputError, UserError
 
 EXIT_INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
@@ -56,20 +59,85 @@ arguments: list[str] = []  # what stands beside the flags, for commands that ask
 
 def _check_report(path: str) -> None:
     """Before an hour of work, not after it."""
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     folder = target.parent
-    if target.is_dir():
-        raise InputError(f"--report={path} is a directory; name a file")
+    try:
+        if target.is_dir():
+            raise InputError(f"--report={path} is a directory; name a file")
+        os.path.lexists(target) or os.stat(target)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        raise InputError(f"--report={path}: {folder} is not a folder; choose another place") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"--report={path} cannot be a file ({getattr(error, 'strerror', error)})") from None
     while not folder.exists():
         folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    if not _special(Path(path)) and not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise InputError(f"--report={path}: {folder} is not writable; choose another place")
+
+
+def _special(path: Path) -> bool:
+    """Whether a pipe or a device stands there, or another name of an open file: written to, not replaced."""
+    return path.is_relative_to("/dev") or path.is_relative_to("/proc") or path.exists() and not path.is_file()
+
+
+def _write_report(path: str, report: dict[str, Any]) -> None:
+    if _special(Path(path)):
+        Path(path).write_text(files.as_json(report), encoding="utf-8")
+    else:
+        files.write_json(path, report)
+
+
+class _Messages:
+    """Standard output whose failures decide nothing: a full disk, a reader that is gone, a narrow encoding."""
+
+    def __init__(self, stream: Any):
+        self._stream, self._failed = stream, False
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # of tests, or detached
+            stream.reconfigure(errors="backslashreplace")
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, action: Callable[[], Any]) -> None:
+        if self._failed:
+            return
+        try:
+            action()
+        except OSError as error:
+            self._failed = True
+            if not isinstance(error, BrokenPipeError) and sys.stderr is not None:  # of | head nobody need be told
+                print(f"what is printed cannot be written ({error.strerror}); the work goes on", file=sys.stderr)
+            with contextlib.suppress(OSError, ValueError):  # what is left in the buffer would fail again at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    before = sys.stdout
+    if before is not None:  # closed by the caller: >&-
+        sys.stdout = _Messages(before)
+    try:
+        yield
+    finally:
+        if before is not None:
+            sys.stdout.flush()
+            sys.stdout = before
 
 
 def compile_cache(folder: str | os.PathLike | None = None) -> None:
     """Keeps compiled programs between runs, under ~/.cache/vasa_jax unless JAX_COMPILATION_CACHE_DIR is set.
 
-    One folder per kind of processor: programs compiled for CPU use its instruction set.
+    One folder per kind of processor: programs compiled for CPU use its instruction set. Where there is no home, or none
+    that can be written, every run compiles.
     """
     import jax
 
@@ -82,10 +150,15 @@ def compile_cache(folder: str | os.PathLike | None = None) -> None:
             kind = next((line for line in lines if line.startswith(("flags", "Features"))), "")
         except OSError:
             kind = ""
-        home = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
+        home = paths.user_folder("XDG_CACHE_HOME", ".cache")
+        if home is None:
+            logging.info("no compile cache: no home folder")
+            return
         folder = home / "vasa_jax" / hashlib.sha256(kind.encode()).hexdigest()[:12]
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         logging.info("no compile cache: %s", error)
         return
@@ -93,36 +166,61 @@ def compile_cache(folder: str | os.PathLike | None = None) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
-def call(main: Main, argv: list[str], *, info: Help | None = None, takes_arguments: bool = False) -> int:
-    """Parses flags, calls main, writes the report; returns the exit code. `info`: what --help prints."""
+def call(
+    main: Main,
+    argv: list[str],
+    *,
+    info: Help | None = None,
+    takes_arguments: bool = False,
+    preempted: int | None = None,
+) -> int:
+    """Parses flags, calls main, writes the report; returns the exit code.
+
+    Args:
+      info: what --help prints.
+      preempted: exit code where a signal ended it; by default that of the signal.
+    """
     absl_app.define_help_flags()
     if command_help.asked(argv[1:]):  # before flags are parsed: a wrong one, or a broken --config, must not hide it
         print(command_help.text(main, argv[0], info or Help(), [REPORT.name]), end="")
         return EXIT_OK
-    code = _parse(argv, takes_arguments)
-    if code is not None:
-        return code
-    if flags.FLAGS["verbosity"].using_default_value:
-        logging.set_verbosity(logging.WARNING)
+    with _messages():
+        code = _parse(argv, takes_arguments)
+        if code is not None:
+            return code
+        if flags.FLAGS["verbosity"].using_default_value:
+            logging.set_verbosity(logging.WARNING)
+        stop = stopping.Stop(preempted, files.discard_unfinished)
+        try:
+            with stop:
+                return _work(main)
+        except BaseException as error:  # a library may make another exception of the one that stops it
+            if stop.number is None and not isinstance(error, KeyboardInterrupt):
+                raise
+            files.discard_unfinished()
+            print("interrupted", file=sys.stderr)
+            return stop.code if stop.number is not None else EXIT_INTERRUPTED
+
+
+def _work(main: Main) -> int:
     try:
         if REPORT.value:
             _check_report(REPORT.value)
         result = main()
         code, report = result if isinstance(result, tuple) else (EXIT_OK, result)
         if REPORT.value:
-            files.write_json(REPORT.value, report or {})
+            _write_report(REPORT.value, report or {})
         return code
     except UserError as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of our output is gone (| head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
 
 
-def run(main: Main, *, info: Help | None = None, takes_arguments: bool = False) -> None:
+def run(
+    main: Main, *, info: Help | None = None, takes_arguments: bool = False, preempted: int | None = None
+) -> None:
     """Console script body: never returns. `takes_arguments`: positional words are left in app.arguments."""
-    sys.exit(call(main, sys.argv, info=info, takes_arguments=takes_arguments))
+    code = call(main, sys.argv, info=info, takes_arguments=takes_arguments, preempted=preempted)
+    for number in stopping.SIGNALS:  # all is done or undone: a signal must not give the interpreter's end another code
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)

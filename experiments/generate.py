@@ -1,6 +1,5 @@
 """Makes a talking-face video of a portrait and a recording."""
 
-import signal
 import sys
 from typing import Any
 
@@ -92,14 +91,14 @@ def main() -> dict[str, Any]:
     controls.Controls(**tracks.merge(wanted, TRACK.value))
     if CREDENTIALS.value:
         credentials.require()
-        keys.signing_key(CERTIFICATE.value, KEY.value)
+        if not keys.signing_key(CERTIFICATE.value, KEY.value).kept:
+            print("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one", file=sys.stderr)
     else:
         print("WARNING: no content credentials: nothing will tell that this video is generated", file=sys.stderr)
     said: list[str] = []
     pictures.read_image(PORTRAIT.value, lambda line: _say(f"{PORTRAIT.value}: {line}", said))
-    repaired = media.AudioReader(AUDIO.value).repaired
-    if repaired:
-        print(f"{AUDIO.value}: {repaired} samples are not numbers and count as silence", file=sys.stderr)
+    for line in media.AudioReader(AUDIO.value).notes:
+        _say(f"{AUDIO.value}: {line}", said)
     return _generate(wanted, said)
 
 
@@ -115,7 +114,6 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
 
     from vasa_jax.inference.talking_face import Stopwatch, TalkingFace
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so nothing stays behind
     app.compile_cache()
     watch = Stopwatch()
     face = watch.call("load", TalkingFace.load, CHECKPOINT.value, SPEECH_MODEL.value)

@@ -2,8 +2,8 @@
 
     python -m experiments.train --config=experiments/configs/face/small_128.py --workdir=D
 
-Run the same command again to resume. SIGTERM or Ctrl-C saves and leaves with exit code 42. Several hosts run the same
-command; they find each other as vasa_jax/training/distributed.py says (docs/pod.md).
+Run the same command again to resume. SIGTERM, SIGHUP or Ctrl-C saves and leaves with exit code 42. Several hosts
+run the same command; they find each other as vasa_jax/training/distributed.py says (docs/pod.md).
 """
 
 import json
@@ -174,7 +174,7 @@ HELP = app.Help(
 
 def run() -> None:
     sys.stdout.reconfigure(line_buffering=True)
-    app.run(main, info=HELP)
+    app.run(main, info=HELP, preempted=EXIT_PREEMPTED)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,32 @@ from typing import Any
 
 import numpy as np
 
+_unfinished: set[Path] = set()
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary path in the target's folder; moves it over the target on success, deletes it on failure."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    """Yields a temporary path in the target's folder; moves it over the target on success, deletes it on failure.
+
+    A link is followed: what it points to is written, and the link stays. The temporary name is short, whatever the
+    target's: names that a file system takes may leave no room for more.
+    """
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.tmp")
+    _unfinished.add(temporary)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def discard_unfinished() -> None:
+    """Deletes what `replacing` has begun and not ended, for a process that ends without unwinding."""
+    for temporary in list(_unfinished):
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:
@@ -34,7 +49,12 @@ def _plain(value: Any) -> Any:
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes `value` (arrays become lists, paths become strings) as indented JSON; makes the folder."""
-    write_text(path, json.dumps(value, indent=2, default=_plain) + "\n")
+    write_text(path, as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """`value` (arrays become lists, paths become strings) as indented JSON."""
+    return json.dumps(value, indent=2, default=_plain) + "\n"
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

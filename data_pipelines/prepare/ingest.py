@@ -16,6 +16,8 @@ from jaxtyping import Float, UInt8
 
 from data_pipelines import schema
 from data_pipelines.prepare import video
+from vasa_jax import containers
+from vasa_jax.containers import Damage
 from vasa_jax.errors import InputError
 from vasa_jax.video_pictures import Shown
 
@@ -23,11 +25,6 @@ MAX_SIDE = 4096
 """Pixels. A file of 200 kB may claim an 8192 x 8192 picture: 200 MB each, once decoded."""
 MIN_COUNTED = 0.95
 """Share of the pictures that the header claims, below which a file is called cut short."""
-# Containers that hold the media themselves: a play list under another name must not make us fetch what it names.
-_OPEN = {
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,wav,flac,mp3,aac,ogg",
-    "protocol_whitelist": "file",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +49,8 @@ class Video:
       header: what the file claims.
       size: width and height of the upright pictures; known once one was read.
       count: pictures decoded by the last complete reading of `pictures`; `shortfall` compares it with the claim.
+      damage, damaged_sound: what could not be decoded of the pictures, the one before standing in, and of the sound,
+        where silence does; `damage` is that of the last reading.
 
     Raises:
       InputError: the file cannot be opened, has no pictures or no sound, or its pictures are too large to decode.
@@ -68,6 +67,7 @@ class Video:
         self._sound = pathlib.Path(audio) if audio else None
         self.header = read_header(path, audio)
         self.count = 0
+        self.damage, self.damaged_sound = Damage(schema.FRAME_RATE, "pictures"), Damage(schema.SAMPLE_RATE)
         self.size = (self.header.width, self.header.height)
         self._origin: float | None = None
         self._reached = self._first = 0.0
@@ -77,7 +77,8 @@ class Video:
 
         As a player shows it: upright, of square pixels, its fields joined, its colours in sRGB (`video_pictures`).
         By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
-        same array again, and two of them are in memory at most. Raises InputError if there is none.
+        same array again, and two of them are in memory at most. Raises InputError if there is none, or if
+        more than a tenth of them are damaged.
         """
         self.count = 0
         slots = _Slots(lambda frame: self._shown.picture(frame))
@@ -90,6 +91,7 @@ class Video:
             what = "nothing there: the video ends before this stretch begins" if self.start else "no picture in it"
             raise InputError(f"{self.path}: {what}; leave it out or fetch it again")
         yield from self._sized(slots.finish())
+        self.damage.check(self.path)
 
     def _sized(self, pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         for picture in pictures:
@@ -111,6 +113,11 @@ class Video:
             f"cut short or damaged: pictures end at {self._reached:.1f} of the {seconds:.1f} s that its header claims"
         )
 
+    def damages(self) -> list[str]:
+        """After a complete reading: a line for the pictures and one for the sound, where some of them are damaged."""
+        told = self.damage.told("the picture before is held"), self.damaged_sound.told("silence stands in their place")
+        return [f"damaged, and kept: {line}" for line in told if line]
+
     def audio(self, frames: int) -> Float[np.ndarray, " s"]:
         """The sound of the first `frames` pictures of the stretch, [frames * 640]; silence where the file has none.
 
@@ -124,9 +131,11 @@ class Video:
             with _open(path) as container:
                 if not container.streams.audio:
                     raise InputError(f"{path}: no sound; speech is needed beside the pictures")
-                samples, start = video.read_audio(container, origin, origin + frames / schema.FRAME_RATE)
+                end = origin + frames / schema.FRAME_RATE
+                samples, start = video.read_audio(container, origin, end, self.damaged_sound)
         except (av.FFmpegError, OSError) as error:
             raise _undecodable(path, error, "sound") from error
+        self.damaged_sound.check(path)
         if not len(samples):
             raise InputError(f"{path}: no sound could be decoded; leave it out or fetch it again")
         offset = round((start - origin) * schema.SAMPLE_RATE)
@@ -135,6 +144,7 @@ class Video:
 
     def _frames(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """Decoded frames of the stretch with their times; a damaged tail ends it, what came before counts."""
+        self.damage = Damage(schema.FRAME_RATE, "pictures")
         try:
             with _open(self.path) as container:
                 stream = container.streams.video[0]
@@ -143,7 +153,7 @@ class Video:
                 if self.start and video.INDEXED.intersection(container.format.name.split(",")):
                     container.seek(int(start / stream.time_base), stream=stream, backward=True)
                 self._shown = Shown(self.path, stream, MAX_SIDE)
-                for time, frame in self._shown.whole(video.timed_frames(container)):
+                for time, frame in self._shown.whole(video.timed_frames(container, self.damage)):
                     if time >= end - 1e-6:
                         return
                     if time >= start - 1e-6:
@@ -213,6 +223,8 @@ def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None)
             if not container.streams.video:
                 raise InputError(f"{path}: no video stream; give a video of a talking person")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError(f"{path}: of a kind that cannot be decoded; leave it out or convert it")
             check_size(path, stream.codec_context.width, stream.codec_context.height)
             if audio is None and not container.streams.audio:
                 raise InputError(f"{path}: no sound; speech is needed beside the pictures")
@@ -233,7 +245,10 @@ def check_size(path: str | os.PathLike, width: int, height: int) -> None:
 
 
 def _open(path: pathlib.Path) -> av.container.InputContainer:
-    return av.open(os.fspath(path), container_options=_OPEN)
+    try:
+        return containers.open_container(path)
+    except ValueError as error:  # of PyAV, where FFmpeg has no word for it
+        raise av.InvalidDataError(1094995529, str(error)) from error
 
 
 def _undecodable(path: pathlib.Path, error: Exception, of: str = "pictures") -> InputError:

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -74,6 +75,10 @@ def _run_pool(sources: list[Source], job: Job, processes: int, see: Callable[[Ou
                     if _run_pool([source], job, 1, see):
                         see(_give_up(source, job))
         return broken
+    except BaseException:  # Ctrl-C: what a process is at is begun again by the next run, so it need not be waited for
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -91,6 +96,7 @@ def _give_up(source: Source, job: Job) -> Outcome:
 def _begin(job: Job, parent: int) -> None:
     """In each process of a pool. It ends when the parent has gone: a killed run leaves no workers behind."""
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent ends them
     _worker = Worker(job)
 
     def watch() -> None:

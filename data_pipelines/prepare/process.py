@@ -83,6 +83,7 @@ def _process(
     if (missing := video.shortfall()) is not None:
         result.dropped.append(Dropped(source.name if len(found) > 1 else f"{source.name}_rest", missing))
     audio = video.audio(len(watch))
+    result.dropped += [Dropped(f"{source.name}_damaged", line) for line in video.damages()]
     for candidate in candidates:
         _measure(candidate, track, points, audio, video.size, options)
     _check_sync(candidates, options)

@@ -7,34 +7,42 @@ import numpy as np
 import soxr
 
 from data_pipelines import schema
+from vasa_jax import containers, sound_decoding
+from vasa_jax.containers import Damage
 
 _Frames = Iterator[tuple[av.VideoFrame, float | None]]  # with the time in seconds, where there is one
 
 INDEXED = frozenset({"mov", "matroska", "webm"})
 """Containers in which a place in time is found by seeking; the others are decoded from their start."""
 _MAY_LACK = 0.5  # seconds of sound at a damaged end
+_LONGEST_GAP = 60.0  # seconds; what a damaged time stamp says beyond is not believed
 
 
-def timed_frames(container: av.container.InputContainer) -> Iterator[tuple[float, av.VideoFrame]]:
+def timed_frames(
+    container: av.container.InputContainer, damage: Damage | None = None
+) -> Iterator[tuple[float, av.VideoFrame]]:
     """The decoded frames from where the container stands, in the order of showing, with their times in seconds.
 
-    By presentation times; a frame without one follows the last at the stream's average rate.
+    By presentation times; a frame without one follows the last at the stream's average rate. What cannot be decoded is
+    left out, and counted in `damage`.
     """
+    damage = Damage(schema.FRAME_RATE, "pictures") if damage is None else damage
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     step = 1 / float(stream.average_rate or schema.FRAME_RATE)
     last = float((stream.start_time or 0) * stream.time_base) - step
-    for frame, time in _ticking(container, stream) if container.format.name == "avi" else _timed(container, stream):
+    read = _ticking if container.format.name == "avi" else _timed
+    for frame, time in read(container, stream, damage):
         last = last + step if time is None else time
         yield last, frame
 
 
-def _timed(container: av.container.InputContainer, stream: av.VideoStream) -> _Frames:
-    for frame in container.decode(stream):
+def _timed(container: av.container.InputContainer, stream: av.VideoStream, damage: Damage) -> _Frames:
+    for frame in containers.pictures(container, stream, damage):
         yield frame, frame.time
 
 
-def _ticking(container: av.container.InputContainer, stream: av.VideoStream) -> _Frames:
+def _ticking(container: av.container.InputContainer, stream: av.VideoStream, damage: Damage) -> _Frames:
     """AVI has no presentation times, only a chunk, perhaps an empty one, for every tick of a steady clock.
 
     What FFmpeg makes up for them belongs to other pictures wherever there are B-frames. But frames leave the decoder in
@@ -42,9 +50,9 @@ def _ticking(container: av.container.InputContainer, stream: av.VideoStream) -> 
     which is the same for all. The last ones are pushed out by no chunk, and have none.
     """
     begin = delay = None
-    for packet in container.demux(stream):
+    for packet in containers.packets(container, stream):
         begin = packet.dts if begin is None else begin
-        for frame in packet.decode():
+        for frame in containers.shown(packet, damage):
             if frame.dts is None:
                 yield frame, None
                 continue
@@ -53,40 +61,58 @@ def _ticking(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def read_audio(
-    container: av.container.InputContainer, start: float | None = None, end: float | None = None
+    container: av.container.InputContainer,
+    start: float | None = None,
+    end: float | None = None,
+    damage: Damage | None = None,
 ) -> tuple[np.ndarray, float]:
     """Samples [n] at 16 kHz and the time of the first one in seconds, on the clock of the pictures.
 
     Args:
       container: with sound.
       start, end: times in seconds; a little more than that is read. None is all there is.
+      damage: is told what could not be decoded: silence of its length stands there.
 
     Raises:
-      av.FFmpegError: it cannot be decoded, unless all but the last half second before `end` was: files that break off
-        do so within a packet.
+      av.FFmpegError: nothing of it can be decoded.
     """
     stream = container.streams.audio[0]
     rate = stream.rate
-    resampler = av.AudioResampler(format="fltp", rate=rate)
+    damage = Damage(schema.SAMPLE_RATE) if damage is None else damage
+    sound_decoding.prepare(stream)
     if start and INDEXED.intersection(container.format.name.split(",")):
         container.seek(int(max(start - 1, 0) / stream.time_base), stream=stream, backward=True)
-    parts, first, reached = [], None, -np.inf
-    try:
-        for frame in container.decode(stream):
+    parts, first, reached, failed = [], None, -np.inf, None
+    for packet in containers.packets(container, stream):
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError as error:
+            failed, decoded = error, ()
+        for frame in decoded:
             if frame.time is not None and start is not None and frame.time + frame.samples / rate < start:
                 continue
-            if frame.time is not None and end is not None and frame.time > end:
-                break
+            time = frame.time if frame.time is not None else max(reached, 0.0)
             if first is None:
-                first = frame.time or 0.0
+                first = time
+            # Behind a packet that failed, what is missing is silence; else time stamps are rounded, and sound goes on.
+            missing = min(time, np.inf if end is None else end) - reached
+            if failed is not None and 0.002 < missing < _LONGEST_GAP:
+                parts.append(np.zeros(round(missing * rate), np.float32))
+                damage.add((reached - first) * schema.SAMPLE_RATE, missing * schema.SAMPLE_RATE)
+            failed = None
+            if end is not None and time > end:
+                break
             # The mean of the channels: a downmix by FFmpeg to mono floats would be louder by 3 dB.
-            parts += [part.to_ndarray().mean(0) for part in resampler.resample(frame)]
-            reached = (frame.time or 0.0) + frame.samples / rate
-    except av.FFmpegError:
-        if end is None or reached < end - _MAY_LACK:
-            raise
-    parts += [part.to_ndarray().mean(0) for part in resampler.resample(None)]
+            parts.append(sound_decoding.floats(frame).mean(1))
+            reached = time + frame.samples / rate
+        if end is not None and reached > end:
+            break
     if not parts:
+        if failed is not None:
+            raise failed
         return np.zeros(0, np.float32), 0.0
+    if failed is not None and end is not None and end - reached > _MAY_LACK:
+        damage.add((reached - first) * schema.SAMPLE_RATE, (end - reached) * schema.SAMPLE_RATE)
     audio = soxr.resample(np.concatenate(parts).astype(np.float32), rate, schema.SAMPLE_RATE)
+    damage.total = len(audio) if end is None else max(len(audio), (end - first) * schema.SAMPLE_RATE)
     return np.clip(np.nan_to_num(audio), -1, 1), first

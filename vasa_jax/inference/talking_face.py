@@ -276,7 +276,11 @@ class TalkingFace:
     ) -> Float[np.ndarray, "t m"]:
         """Pose and dynamics of at most `frames` frames of a video of one face, in a crop fixed for the clip.
 
-        `notes` gets a line for what the pictures needed that was guessed or lost something.
+        Args:
+          video: the file.
+          frames: how many at most.
+          face_model: to find the face with.
+          notes: gets a line for what was guessed, lost or damaged; InputError where more than a tenth is damaged.
         """
         reader = media.VideoReader(video)
         looks = [frame for k in range(_LOOKS) for frame in reader.frames(k * min(frames, 50) // _LOOKS, 1)]
@@ -284,8 +288,11 @@ class TalkingFace:
         box = portraits.find_in_video(looks, resolution=self.renderer.size, **options)
         cuts = (portraits.cut(frame, box, self.renderer.size) for frame in reader.frames(0, frames))
         motion = np.stack(list(self.renderer.motion(cuts)))
+        reader.damage.check(reader.path)
         if notes is not None:
             notes += [f"{video}: {line}" for line in reader.notes]
+            if told := reader.damage.told("the picture before is held"):
+                notes.append(f"{video}: {told}")
         return motion
 
     def _find_face(self, picture: np.ndarray, name: str, face_model: PathLike | None) -> portraits.FaceBox:
@@ -362,7 +369,13 @@ class TalkingFace:
             "model_hash": self.model_hash,
             "checkpoint": self.source,
             "face_box": dataclasses.asdict(box),
-            "audio": {"seconds": sound.seconds, "rate": sound.rate, "repaired_samples": sound.repaired},
+            "audio": {
+                "seconds": sound.seconds,
+                "rate": sound.rate,
+                "repaired_samples": sound.repaired,
+                "damaged_seconds": sound.damage.lost / sound.rate,
+                "notes": sound.notes,
+            },
             "controls": controls,
             "provenance": provenance,
         }

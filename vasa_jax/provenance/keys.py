@@ -7,6 +7,7 @@ signed, so that the leaf key is the only secret an installation holds.
 import contextlib
 import dataclasses
 import datetime
+import functools
 import os
 import secrets
 import shutil
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.paths import PathLike, check_file
+from vasa_jax.paths import PathLike, check_file, user_folder
 
 _DAYS = 3650
 _CHAIN, _KEY, _ROOT = "chain.pem", "key.pem", "root.pem"
@@ -28,37 +29,61 @@ _CHAIN, _KEY, _ROOT = "chain.pem", "key.pem", "root.pem"
 
 @dataclasses.dataclass(frozen=True)
 class SigningKey:
-    """A certificate chain (PEM, leaf first), the leaf's private key (PEM, PKCS8) and C2PA's name of the algorithm."""
+    """A certificate chain (PEM, leaf first), the leaf's private key (PEM, PKCS8) and C2PA's name of the algorithm.
+
+    `kept` is False for a key that is forgotten with this process, because there was nowhere to keep it.
+    """
 
     chain: bytes
     key: bytes = dataclasses.field(repr=False)
     algorithm: str
+    kept: bool = True
 
 
-def folder() -> Path:
-    """Where this installation keeps its keys: $VASA_KEYS, or ~/.config/vasa_jax/keys."""
+def folder() -> Path | None:
+    """Where this installation keeps its keys: $VASA_KEYS, or ~/.config/vasa_jax/keys; None without a home folder."""
     if given := os.environ.get("VASA_KEYS"):
         return Path(given)
-    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return Path(base) / "vasa_jax" / "keys"
+    base = user_folder("XDG_CONFIG_HOME", ".config")
+    return None if base is None else base / "vasa_jax" / "keys"
 
 
 def signing_key(certificate: PathLike | None = None, key: PathLike | None = None) -> SigningKey:
-    """The user's chain and key if given (both or neither), else this installation's, made at the first call."""
+    """The user's chain and key if given (both or neither), else this installation's, made at the first call.
+
+    Where there is no home folder, or none that can be written, a key is made for this process and not `kept`.
+    """
     if (certificate is None) != (key is None):
         raise UsageError("--c2pa_cert and --c2pa_key belong together: give both, or neither")
     if certificate is not None and key is not None:
         return _load(check_file(certificate, "a PEM certificate chain"), check_file(key, "a PEM private key"))
     home = folder()
-    if not (home / _CHAIN).is_file():
-        _make(home)
+    if home is None:
+        return _passing()
+    try:
+        if not (home / _CHAIN).is_file():
+            _make(home)
+    except InputError:
+        if os.environ.get("VASA_KEYS"):  # a place that was asked for
+            raise
+        return _passing()
     return _load(home / _CHAIN, home / _KEY)
+
+
+@functools.cache
+def _passing() -> SigningKey:
+    """A key of this process, that nobody keeps."""
+    root, leaf, key = _chain()
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return SigningKey(leaf.public_bytes(pem) + root.public_bytes(pem), secret, "es256", kept=False)
 
 
 def trust_anchors() -> str:
     """The root of this installation as PEM, or nothing where no key was made yet."""
+    home = folder()
     with contextlib.suppress(OSError):
-        return (folder() / _ROOT).read_text()
+        return (home / _ROOT).read_text() if home is not None else ""
     return ""
 
 

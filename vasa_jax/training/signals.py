@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a question that the loop asks after every step."""
+"""SIGTERM, SIGHUP and Ctrl-C as a question that the loop asks after every step."""
 
 import contextlib
 import signal
@@ -12,8 +12,8 @@ from jax.experimental import multihost_utils
 def stop_requests() -> Iterator[Callable[[int], bool]]:
     """Yields `asked(step)`.
 
-    One process: further SIGTERMs change nothing, the save that the first one asked for is finished. The second Ctrl-C
-    interrupts at once; what was being saved then stays under its temporary name and does not count.
+    One process: further SIGTERMs and SIGHUPs change nothing, the save that the first one asked for is finished. The
+    second Ctrl-C interrupts at once; what was being saved then stays under its temporary name and does not count.
     Several processes: JAX's own service takes SIGTERM, sent to any of them, and all are told at the same step.
     """
     if jax.process_count() > 1:
@@ -27,7 +27,10 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
         asked.append(number)
 
     try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        wanted = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # of nohup
+            wanted.append(signal.SIGHUP)
+        before = {number: signal.signal(number, ask) for number in wanted}
     except ValueError:  # not the main thread: nobody to ask
         before = {}
     try:
