@@ -15,7 +15,7 @@ from data_pipelines import schema
 from data_pipelines.prepare import crops, cutting, filters, labels, measures, tracking
 from data_pipelines.prepare.networks import CROP_SIZE, ClipLabels, FrameNetwork
 from data_pipelines.prepare.source import Dropped, Processed, Source
-from vasa_jax import landmarks, media
+from vasa_jax import landmarks, pictures
 from vasa_jax.errors import InputError
 
 _BLINKS = (10, 9)  # MediaPipe's eyeBlinkRight and eyeBlinkLeft: left and right of the image
@@ -70,7 +70,7 @@ def _view(
     result: Processed,
 ) -> dict | str:
     """JPEG bytes under "frames" and labels [1, ...] of a photograph, or why it is of no use."""
-    picture = media.read_image(path)
+    picture = pictures.read_image(path)
     numbers = result.measured.setdefault(name, {"seconds": 1 / schema.FRAME_RATE})
     track = tracker.track(name, [picture], *(() if where is None else (where,)))
     if not track.valid[0]:
