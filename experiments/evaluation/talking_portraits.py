@@ -23,7 +23,7 @@ from data_pipelines.prepare import measures, tracking
 from experiments.evaluation import reading, tables
 from experiments.evaluation.stills import GROUPS, RealClip, Still
 from experiments.evaluation.verdicts import Target
-from vasa_jax import media, pictures
+from vasa_jax import pictures
 from vasa_jax.errors import InputError
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.metrics import blinks, bootstrap, chroma, identity, mouth_changes
@@ -223,8 +223,8 @@ def contact_sheet(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Two stills a row: the portrait, its mouth closed, half open and open, and open in the grey version."""
     strips = []
-    for text, pictures in looks:
-        tiles = [Image.fromarray(picture).resize((_TILE, _TILE), Image.Resampling.LANCZOS) for picture in pictures]
+    for text, tiles_of in looks:
+        tiles = [Image.fromarray(picture).resize((_TILE, _TILE), Image.Resampling.LANCZOS) for picture in tiles_of]
         strip = Image.new("RGB", (_TILE * len(tiles) + _GAP, _TILE + _LABEL), "white")
         for place, tile in enumerate(tiles):
             strip.paste(tile, (_TILE * place, 0))
