@@ -91,9 +91,9 @@ def background(seed: int, size: int) -> Float[np.ndarray, "h w 3"]:
 class Renderer:
     """Draws a head in a scene at one size. What a clip keeps for all its frames is computed once."""
 
-    def __init__(self, head: Head, scene: Scene, size: int) -> None:
+    def __init__(self, head: Head, scene: Scene, size: int, supersampling: float = SUPERSAMPLING) -> None:
         self.head, self.scene, self.size = head, scene, size
-        self._inner = size * SUPERSAMPLING
+        self._inner = round(size * supersampling)
         self._background = background(scene.seed, self._inner)
         self._rng = np.random.default_rng([scene.seed, 7103])
         shape = (size + _NOISE_SHIFTS, size + _NOISE_SHIFTS, 3)

@@ -1,0 +1,71 @@
+"""Reads rigged heads: a folder of converted ones (.npz and .webp), or published ones (.glb) as they are.
+
+    heads = readers.find("valid3d")          # {"AIAN_F_1_Casual": path, ...}
+    file = readers.read(heads["AIAN_F_1_Casual"])
+"""
+
+import io
+import json
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+# gltf
+from data_pipelines.rigged_heads.rig import HeadFile, Mesh
+from vasa_jax.errors import InputError
+
+WHERE = (
+    "fetch the heads of VALID (MIT licence) as .glb from github.com/c-frame/valid-avatars-glb,"
+    " and give the folder that holds them"
+)
+
+
+def find(folder: str | os.PathLike, at_least: int = 1) -> dict[str, pathlib.Path]:
+    """Heads in a folder and below it, by name in alphabetical order; a converted one goes before a published one.
+
+    Raises:
+      InputError: there are fewer than `at_least`.
+    """
+    root = pathlib.Path(folder)
+    if not root.is_dir():
+        raise InputError(f"{folder}: no such folder of rigged heads; {WHERE}")
+    found = {path.stem: path for suffix in (".glb", ".npz") for path in sorted(root.rglob(f"*{suffix}"))}
+    if len(found) < at_least:
+        raise InputError(f"{folder}: {len(found)} rigged heads (.npz or .glb) in it, not {at_least} or more; {WHERE}")
+    return dict(sorted(found.items()))
+
+
+def read(path: str | os.PathLike) -> HeadFile:
+    """A head from a .npz or .glb file.
+
+    Raises:
+      InputError: it is neither, or not whole.
+    """
+    path = pathlib.Path(path)
+    if path.suffix == ".glb":
+        return gltf.read(path)
+    try:
+        with np.load(path) as data:
+            return _converted(path, data)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a converted head ({error}); fetch or convert it again") from error
+
+
+def _converted(path: pathlib.Path, data: np.lib.npyio.NpzFile) -> HeadFile:
+    """Arrays v*, uv*, t* of each mesh and sparse targets d{mesh}_{target}_i/_v; `meta` is JSON that names them."""
+    meta = json.loads(bytes(data["meta"]))
+    meshes, textures = [], {}
+    for entry in meta["meshes"]:
+        i, number = entry["i"], entry["tex"]
+        targets = {
+            name: (data[f"d{i}_{k}_i"].astype(np.int64), data[f"d{i}_{k}_v"].astype(np.float32))
+            for k, name in enumerate(entry["targets"])
+        }
+        meshes.append(Mesh(entry["name"], data[f"v{i}"], data[f"uv{i}"], data[f"t{i}"], number, targets))
+        if number not in textures:
+            picture = path.with_name(f"{path.stem}_tex{number}.webp")
+            textures[number] = np.asarray(Image.open(io.BytesIO(picture.read_bytes())).convert("RGB"))
+    return HeadFile(meta["name"], meshes, textures)
