@@ -22,13 +22,15 @@ _TIP = {"TD_I": 0.50, "MouthOpen": 0.10, "Up_tg": 0.6}
 _BACK = {"KG": 0.65}
 LOOKS: dict[str, dict[str, float]] = {
     "sil": {"MPB_Up": 0.25},
-    "aa": {"AE_AA": 0.75}, "ae": {"AE_AA": 0.50, "H_EST": 0.30}, "ah": {"AO_a": 0.65}, "ao": {"AO_a": 0.60, "UH_OO": 0.35},
+    "aa": {"AE_AA": 0.75}, "ae": {"AE_AA": 0.50, "H_EST": 0.30}, "ah": {"AO_a": 0.65},
+    "ao": {"AO_a": 0.60, "UH_OO": 0.35},
     "eh": {"Ax_E": 0.45, "H_EST": 0.35, "MouthOpen": 0.1}, "er": {"Ax_E": 0.40, "UH_OO": 0.40},
     "ih": {"TD_I": 0.45, "Ax_E": 0.25}, "iy": {"H_EST": 0.60}, "uh": {"UH_OO": 0.60}, "uw": {"UW_U": 0.85},
     "ax": {"Ax_E": 0.55}, "w": {"UW_U": 0.90}, "y": {"H_EST": 0.35, "TD_I": 0.2}, "r": {"UH_OO": 0.45, "SH_CH": 0.15},
     "l": _TIP, "m": _SHUT, "n": _TIP, "ng": _BACK, "b": _SHUT, "d": _TIP, "g": _BACK, "p": _SHUT, "t": _TIP,
     "k": _BACK, "f": {"FV": 0.9}, "v": {"FV": 0.8},
-    "th": {"TD_I": 0.35, "MouthOpen": 0.15, "OutMiddle_tg": 0.25}, "dh": {"TD_I": 0.35, "MouthOpen": 0.15, "OutMiddle_tg": 0.2},
+    "th": {"TD_I": 0.35, "MouthOpen": 0.15, "OutMiddle_tg": 0.25},
+    "dh": {"TD_I": 0.35, "MouthOpen": 0.15, "OutMiddle_tg": 0.2},
     "s": {"S": 0.7, "TD_I": 0.35}, "z": {"S": 0.6, "TD_I": 0.35}, "sh": {"SH_CH": 0.85}, "zh": {"SH_CH": 0.75},
     "hh": {"Ax_E": 0.30, "AO_a": 0.15},
 }  # fmt: skip
@@ -60,7 +62,7 @@ class Take:
     rotation: Float[np.ndarray, "t 3"]
     sway: Float[np.ndarray, "t 3"]
     scale: Float[np.ndarray, " t"]
-    emotion: Float[np.ndarray, " 8"]
+    emotion: Float[np.ndarray, "t 8"]
     body: Float[np.ndarray, " 3"]
 
     def at(self, i: int) -> dict[str, float]:
@@ -109,6 +111,6 @@ def perform(speech: Speech, frames: int, rng: np.random.Generator) -> Take:
         rotation=TURNS * np.tanh(base.rotation / TURNS),
         sway=0.02 * motion.drift(rng, frames, 3, 0.08, 0.5) * [1, 0.6, 0.3],
         scale=base.scale / np.median(base.scale) * np.exp(np.clip(rng.normal(0, 0.07), -0.15, 0.15)),
-        emotion=base.emotion,
+        emotion=np.tile(base.emotion, (frames, 1)),
         body=base.body,
     )

@@ -47,9 +47,7 @@ def place(person: Figure, posed: Posed, take: acting.Take, i: int, camera: float
     return moved(posed.points, share), moved(posed.landmarks, 1.0)
 
 
-def draw(
-    person: Figure, take: acting.Take, frames: list[int], size: int, rng: np.random.Generator, middle: bool = True
-) -> dict[str, Any]:
+def draw(person: Figure, take: acting.Take, frames: list[int], size: int, rng: np.random.Generator) -> dict[str, Any]:
     """Pictures, mattes and labels of some frames of a take.
 
     Args:
@@ -58,7 +56,6 @@ def draw(
       frames: which of the take's.
       size: pixels of the stored picture's side.
       rng: light, lens and background come from it.
-      middle: the crop is centred on the median of the frames; else on the head's place at rest.
     """
     camera = lens(rng)
     gaze = schema.gaze_direction(take.eyes)
@@ -67,8 +64,6 @@ def draw(
     marks = np.stack([m for _, m in placed])
     # The crop is that of the other data sets, but for the zoom: the median pose has its translation at the centre.
     pose = np.median(landmarks.fit_pose(marks), axis=0).astype(np.float64)
-    if not middle:
-        pose[3:6] = landmarks.fit_pose(place(person, person.rig.pose({}), take, frames[0], camera)[1])[3:6]
     zoom = np.median(take.scale) / pose[6]
     marks = zoom * (marks - pose[3:6])
     renderer = Renderer(person, sample_scene(int(rng.integers(2**31))), size, SUPERSAMPLING)
@@ -94,7 +89,7 @@ def labels(
         "lids": person.closure(canonical),
         "mouth": np.stack([opening, np.clip(1 - (width - 0.22) / 0.16, 0, 1)], -1),
         "distance": np.log(pose[:, 6]),
-        "emotion": np.broadcast_to(take.emotion, (len(marks), 8)),
+        "emotion": take.emotion[frames],
         "rotation": take.rotation[frames],
     }
     return {name: np.ascontiguousarray(value, np.float32) for name, value in found.items()}
@@ -109,7 +104,7 @@ def make_clip(path: pathlib.Path, seed: int, frames: int, size: int) -> dict[str
       [t, 3].
     """
     person = figure(path)
-    name = person.rig.name
+    name = readers.person_of(person.rig.name)
     rng = np.random.default_rng([seed, *name.encode(), 7601])
     speaker = voice.sample_speaker(int(rng.integers(2**31)))
     sounds = voice.babble(rng, frames / schema.FRAME_RATE + 0.5, speaker.rate)

@@ -1,19 +1,20 @@
 """Reads rigged heads: a folder of converted ones (.npz and .webp), or published ones (.glb) as they are.
 
-    heads = readers.find("valid3d")          # {"AIAN_F_1_Casual": path, ...}
-    file = readers.read(heads["AIAN_F_1_Casual"])
+heads = readers.find("valid3d")          # {"AIAN_F_1_Casual": path, ...}
+file = readers.read(heads["AIAN_F_1_Casual"])
 """
 
 import io
 import json
 import os
 import pathlib
+import re
 import zipfile
 
 import numpy as np
 from PIL import Image
 
-# gltf
+from data_pipelines.rigged_heads import gltf
 from data_pipelines.rigged_heads.rig import HeadFile, Mesh
 from vasa_jax.errors import InputError
 
@@ -23,16 +24,28 @@ WHERE = (
 )
 
 
+_OUTFIT = re.compile(r"_(Busi|Casual|Default|Medi|Milit|Util)$")
+
+
+def person_of(name: str) -> str:
+    """Whose head it is: one face is published in several outfits. White_M_1_Busi -> White_M_1."""
+    return _OUTFIT.sub("", name)
+
+
 def find(folder: str | os.PathLike, at_least: int = 1) -> dict[str, pathlib.Path]:
-    """Heads in a folder and below it, by name in alphabetical order; a converted one goes before a published one.
+    """Heads in a folder and below it, one file a person, by name of the person in alphabetical order.
+
+    Of several outfits the plainest counts (Casual, else the first), and a converted file before a published one.
 
     Raises:
-      InputError: there are fewer than `at_least`.
+      InputError: there are fewer than `at_least` people.
     """
     root = pathlib.Path(folder)
     if not root.is_dir():
         raise InputError(f"{folder}: no such folder of rigged heads; {WHERE}")
-    found = {path.stem: path for suffix in (".glb", ".npz") for path in sorted(root.rglob(f"*{suffix}"))}
+    paths = [path for suffix in (".glb", ".npz") for path in sorted(root.rglob(f"*{suffix}"), reverse=True)]
+    paths.sort(key=lambda path: path.stem.endswith("_Casual"))  # the last of a person counts
+    found = {person_of(path.stem): path for path in paths}
     if len(found) < at_least:
         raise InputError(f"{folder}: {len(found)} rigged heads (.npz or .glb) in it, not {at_least} or more; {WHERE}")
     return dict(sorted(found.items()))

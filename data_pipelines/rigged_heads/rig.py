@@ -28,6 +28,9 @@ NECK = np.array([0.0, 0.55, 0.55])
 _MET = 1e-5
 """Vertices nearer to each other than this, in half crop widths, are one point of the surface cut by the texture."""
 
+_LOWEST = 2.4
+"""What lies lower in the canonical frame is never in a picture."""
+
 
 class Mesh(NamedTuple):
     """A part of a head as its file has it: x to the person's left, y up, z to the front, in any unit.
@@ -120,6 +123,8 @@ class Rig:
         self._join_targets(meshes, starts)
         self._to_canonical(points)
         self.follow = _follow(self.rest)
+        near = (self.rest[self.triangles, 1] < _LOWEST).any(-1)  # published heads have whole bodies
+        self.triangles, self.texture = self.triangles[near], self.texture[near]
         self._weld()
 
     def _join_targets(self, meshes: list[Mesh], starts: np.ndarray) -> None:

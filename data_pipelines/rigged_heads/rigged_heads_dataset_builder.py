@@ -59,9 +59,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
+        return self._described(__doc__)
+
+    def _described(self, text: str) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
-            description=__doc__,
+            description=text,
             features=schema.features(),
             homepage="https://github.com/xrtlab/Validated-Avatar-Library-for-Inclusion-and-Diversity---VALID",
             citation="Do, Zelenty, Gonzalez-Franco, McMahan (2023): VALID: a perceptually validated Virtual Avatar"

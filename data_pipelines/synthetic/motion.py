@@ -73,7 +73,9 @@ def drift(
     return np.sin(2 * np.pi * (f * t + rng.random((count, channels)))).sum(1) * np.sqrt(2 / count)
 
 
-def coarticulate(speech: Speech, frames: int, table: np.ndarray, smoothing: Sequence[float]) -> Float[np.ndarray, "t c"]:
+def coarticulate(
+    speech: Speech, frames: int, table: np.ndarray, smoothing: Sequence[float]
+) -> Float[np.ndarray, "t c"]:
     """Values per phoneme, table [p, c], as they blend into each other: per frame, sampled at the frame's middle.
 
     smoothing: of each column, standard deviation in seconds.
