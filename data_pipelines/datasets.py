@@ -22,7 +22,12 @@ from vasa_jax.errors import UsageError
 
 NAMES = ("grid", "prepared_folder", "voxceleb2", "hdtf", "mead", "celebv_hq", "talkinghead_1kh", "crema_d")
 OWN = "folder_"
-_DRAWN = ("procedural_heads", "procedural_twins")
+_DRAWN = {
+    "procedural_heads": "made of nothing, not prepared; run python -m data_pipelines.synthetic",
+    "procedural_twins": "made of nothing, not prepared; run python -m data_pipelines.synthetic --twins",
+    "rigged_heads": "drawn, not prepared; run python -m data_pipelines.rigged_heads",
+    "rigged_twins": "drawn, not prepared; run python -m data_pipelines.rigged_heads --twins",
+}
 
 
 def own_name(folder: str | os.PathLike) -> str:
@@ -49,7 +54,7 @@ def get(name: str) -> DataSet:
 
         return prepared_folder.named(name)
     if name in _DRAWN:
-        raise UsageError(f"--name={name}: made of nothing, not prepared; run python -m data_pipelines.synthetic")
+        raise UsageError(f"--name={name}: {_DRAWN[name]}")
     raise UsageError(f"--name={name}: unknown data set; known: {', '.join(NAMES)}, {OWN}ANYTHING for a folder of yours")
 
 

@@ -2,8 +2,10 @@
 
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -14,8 +16,11 @@ from data_pipelines.rigged_heads.rig import NECK, Posed, Rig
 from data_pipelines.synthetic import voice
 from data_pipelines.synthetic.scene import Renderer, sample_scene
 from vasa_jax import landmarks
+from vasa_jax.errors import InputError
 
 SUPERSAMPLING = 1.5
+_PHOTOGRAPHED = 0.5
+"""Share of the clips that stand before a photograph, where some are given."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -47,7 +52,14 @@ def place(person: Figure, posed: Posed, take: acting.Take, i: int, camera: float
     return moved(posed.points, share), moved(posed.landmarks, 1.0)
 
 
-def draw(person: Figure, take: acting.Take, frames: list[int], size: int, rng: np.random.Generator) -> dict[str, Any]:
+def draw(
+    person: Figure,
+    take: acting.Take,
+    frames: list[int],
+    size: int,
+    rng: np.random.Generator,
+    photographs: Sequence[pathlib.Path] = (),
+) -> dict[str, Any]:
     """Pictures, mattes and labels of some frames of a take.
 
     Args:
@@ -56,6 +68,7 @@ def draw(person: Figure, take: acting.Take, frames: list[int], size: int, rng: n
       frames: which of the take's.
       size: pixels of the stored picture's side.
       rng: light, lens and background come from it.
+      photographs: stand behind half of the clips, if there are any.
     """
     camera = lens(rng)
     gaze = schema.gaze_direction(take.eyes)
@@ -66,7 +79,10 @@ def draw(person: Figure, take: acting.Take, frames: list[int], size: int, rng: n
     pose = np.median(landmarks.fit_pose(marks), axis=0).astype(np.float64)
     zoom = np.median(take.scale) / pose[6]
     marks = zoom * (marks - pose[3:6])
-    renderer = Renderer(person, sample_scene(int(rng.integers(2**31))), size, SUPERSAMPLING)
+    scene, behind = sample_scene(int(rng.integers(2**31))), None
+    if len(photographs) and rng.random() < _PHOTOGRAPHED:
+        behind = functools.partial(photograph, photographs[int(rng.integers(len(photographs)))], scene.seed)
+    renderer = Renderer(person, scene, size, SUPERSAMPLING, behind)
     drawn = [renderer.with_matte(person.posed(zoom * (points - pose[3:6]))) for points, _ in placed]
     pictures, mattes = zip(*drawn, strict=True)
     canonical = np.stack([p.landmarks for p in posed])
@@ -95,8 +111,27 @@ def labels(
     return {name: np.ascontiguousarray(value, np.float32) for name, value in found.items()}
 
 
-def make_clip(path: pathlib.Path, seed: int, frames: int, size: int) -> dict[str, Any]:
-    """One clip of the head in a file. A pure function of the file and the integers.
+def photograph(path: pathlib.Path, seed: int, size: int) -> np.ndarray:
+    """A part of a photograph, out of focus, as a background [size, size, 3] in 0..1.
+
+    Raises:
+      InputError: it cannot be read.
+    """
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise InputError(f"{path}: not a picture that can be read; take it out of the folder of photographs")
+    rng = np.random.default_rng([seed, 7602])
+    side = round(min(picture.shape[:2]) * rng.uniform(0.4, 1.0))
+    top, left = (int(rng.integers(n - side + 1)) for n in picture.shape[:2])
+    part = cv2.resize(picture[top : top + side, left : left + side], (size, size), interpolation=cv2.INTER_AREA)
+    part = part[:, :: int(rng.choice([-1, 1]))].astype(np.float32) / 255
+    return cv2.GaussianBlur(part, (0, 0), size / 480 * float(np.exp(rng.uniform(np.log(1.0), np.log(12.0)))))
+
+
+def make_clip(
+    path: pathlib.Path, seed: int, frames: int, size: int, photographs: Sequence[pathlib.Path] = ()
+) -> dict[str, Any]:
+    """One clip of the head in a file. A pure function of the files and the integers.
 
     Returns:
       the fields of `schema.PER_FRAME` and clip_id, speaker, frames (uint8 [t, size, size, 3], spanning
@@ -113,7 +148,7 @@ def make_clip(path: pathlib.Path, seed: int, frames: int, size: int) -> dict[str
     return {
         "clip_id": f"{name}_{seed:04d}",
         "speaker": name,
-        **draw(person, take, list(range(frames)), size, rng),
+        **draw(person, take, list(range(frames)), size, rng, photographs),
         "audio": schema.fit_audio(speech.audio, frames),
         "valid": np.ones(frames, bool),
         "phonemes": voice.frame_phonemes(speech.segments, frames),

@@ -21,6 +21,7 @@ class Task(NamedTuple):
     seed: int
     frames: int
     size: int
+    photographs: tuple[pathlib.Path, ...] = ()
 
 
 def splits(folder: str | os.PathLike) -> dict[str, list[pathlib.Path]]:

@@ -51,6 +51,23 @@ def find(folder: str | os.PathLike, at_least: int = 1) -> dict[str, pathlib.Path
     return dict(sorted(found.items()))
 
 
+def find_photographs(folder: str | os.PathLike | None) -> tuple[pathlib.Path, ...]:
+    """Pictures (.jpg, .png, .webp) in a folder and below it, in order; none for no folder.
+
+    Raises:
+      InputError: the folder holds none.
+    """
+    if folder is None:
+        return ()
+    kinds = (".jpg", ".jpeg", ".png", ".webp")
+    found = tuple(sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in kinds))
+    if not found:
+        raise InputError(
+            f"{folder}: no photographs (.jpg, .png, .webp) in it; give a folder of rooms and views, or none"
+        )
+    return found
+
+
 def read(path: str | os.PathLike) -> HeadFile:
     """A head from a .npz or .glb file.
 

@@ -33,6 +33,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     Args:
       heads: folder of the heads (`data_pipelines.rigged_heads.readers`); needed to build, not to read. By default the
         manual folder of TFDS.
+      photographs: folder of pictures without faces that stand behind half of the clips, out of focus.
       processes: how many to make them with.
       amounts: clips or frames, instead of the configuration's.
       **kwargs: those of every TFDS builder.
@@ -51,11 +52,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self,
         *,
         heads: str | os.PathLike | None = None,
+        photographs: str | os.PathLike | None = None,
         processes: int = 1,
         amounts: Mapping[str, int] | None = None,
         **kwargs: Any,
     ):
-        self._heads, self._processes, self._amounts = heads, processes, dict(amounts or {})
+        self._heads, self._photographs = heads, photographs
+        self._processes, self._amounts = processes, dict(amounts or {})
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -82,9 +85,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def tasks(self, folder: str | os.PathLike) -> dict[str, list[Any]]:
         """What to draw for each split."""
         config = self.amounts()
-        size = schema.stored_size(config.resolution)
+        amount = config.frames, schema.stored_size(config.resolution), readers.find_photographs(self._photographs)
         return {
-            split: [generate.Task(path, seed, config.frames, size) for path in paths for seed in range(config.clips)]
+            split: [generate.Task(path, seed, *amount) for path in paths for seed in range(config.clips)]
             for split, paths in generate.splits(folder).items()
         }
 

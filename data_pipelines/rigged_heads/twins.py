@@ -26,6 +26,7 @@ class Group(NamedTuple):
     seed: int
     clips: int
     size: int
+    photographs: tuple[pathlib.Path, ...] = ()
 
 
 def _take(seed: list[int]) -> acting.Take:
@@ -55,7 +56,7 @@ def faces(seed: int, count: int) -> acting.Take:
 def make_group(group: Group) -> list[dict[str, Any]]:
     """Examples of `schema`: one face a clip, one head a frame. A pure function of its argument."""
     cv2.setNumThreads(1)
-    paths, seed, clips, size = group
+    paths, seed, clips, size, photographs = group
     shared, drawn = faces(seed, clips), []
     for k, path in enumerate(paths):
         rng = np.random.default_rng([seed, k, 7703])
@@ -63,7 +64,8 @@ def make_group(group: Group) -> list[dict[str, Any]]:
         other = rng.integers(clips, size=clips)
         turned = {name: getattr(shared, name)[other] for name in ("rotation", "sway", "scale")}
         person = clip.figure(path)
-        drawn.append(clip.draw(person, dataclasses.replace(shared, **turned), list(range(clips)), size, rng))
+        take = dataclasses.replace(shared, **turned)
+        drawn.append(clip.draw(person, take, list(range(clips)), size, rng, photographs))
     name = f"rigged_twins{seed:06d}"
     return [_example(f"{name}_{k:04d}", name, k, drawn) for k in range(clips)]
 

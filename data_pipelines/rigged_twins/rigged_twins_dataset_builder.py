@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from data_pipelines import schema
-from data_pipelines.rigged_heads import generate, twins
+from data_pipelines.rigged_heads import generate, readers, twins
 from data_pipelines.rigged_heads import rigged_heads_dataset_builder as heads
 from data_pipelines.synthetic.generate import in_order
 
@@ -42,11 +42,11 @@ class Builder(heads.Builder):
     def tasks(self, folder: str | os.PathLike) -> dict[str, list[Any]]:
         """The groups of each split; heads that are left over after groups of full size make a smaller one."""
         config, out = self.amounts(), {}
-        size = schema.stored_size(config.resolution)
+        size, photographs = schema.stored_size(config.resolution), readers.find_photographs(self._photographs)
         for number, (split, paths) in enumerate(generate.splits(folder).items()):
             groups = [tuple(paths[k : k + config.frames]) for k in range(0, len(paths), config.frames)]
             out[split] = [
-                twins.Group(group, 1000 * number + k, config.clips, size)
+                twins.Group(group, 1000 * number + k, config.clips, size, photographs)
                 for k, group in enumerate(groups)
                 if len(group) > 1
             ]

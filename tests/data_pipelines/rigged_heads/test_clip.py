@@ -2,14 +2,16 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from data_pipelines import schema
-from data_pipelines.rigged_heads import clip, twins
+from data_pipelines.rigged_heads import clip, readers, twins
 from tests.data_pipelines.rigged_heads import fakes
 from vasa_jax import landmarks
+from vasa_jax.errors import InputError
 
 _FRAMES, _SIZE = 12, 80
 
@@ -91,3 +93,16 @@ def test_twins_share_the_face_but_neither_head_nor_turn(folder):
         np.testing.assert_allclose(example["lids"], np.tile(example["lids"][:1], (3, 1)), atol=0.06)
     assert np.mean([np.ptp(example["pose"][:, 1]) for example in group]) > 0.05
     assert [e["frames"] for e in twins.make_group(twins.Group(paths, 5, 6, 40))] == [e["frames"] for e in group]
+
+
+def test_photographs_stand_behind_half_of_the_clips(folder, tmp_path):
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((40, 60, 3), (0, 0, 255), np.uint8))
+    path, red = folder / "Made_F_1_Casual.npz", 0
+    for seed in range(10):
+        made = clip.make_clip(path, seed, 1, 40, readers.find_photographs(tmp_path))
+        behind = made["frames"][made["mattes"] == 0].astype(float)
+        red += (behind[:, 0] > 4 * behind[:, 1]).mean() > 0.9
+    assert 2 <= red <= 8
+    (tmp_path / "red.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"red\.png"):
+        clip.photograph(tmp_path / "red.png", 0, 40)
