@@ -174,13 +174,15 @@ class Rig:
         """The head with target strengths and the direction of both eyes, a unit vector in the head's frame.
 
         Raises:
-          KeyError: the head has no such target.
+          InputError: the head has no such target.
         """
         gaze = np.array([0.0, 0.0, -1.0]) if gaze is None else gaze
         vector = np.zeros(len(self.targets))
         for name, strength in weights.items():
             if name not in self.targets:
-                raise KeyError(f"{self.name} has no target {name}")
+                raise InputError(
+                    f"{self.name}: no expression target {name}, which the heads of VALID have; leave it out"
+                )
             vector[self.targets.index(name)] += strength
         used = np.flatnonzero(vector)
         points = self.rest + (vector[used] @ self._moves[used]).reshape(-1, 3)

@@ -59,7 +59,7 @@ def test_targets_move_what_they_name(head):
 
 
 def test_an_unknown_target_is_named(head):
-    with pytest.raises(KeyError, match="Wink"):
+    with pytest.raises(InputError, match="Wink"):
         head.pose({"Wink": 1.0})
 
 
