@@ -15,6 +15,7 @@ from data_pipelines.rigged_heads import acting, clip
 from data_pipelines.synthetic import voice
 
 _TAKE = 50
+_BY_FRAME = ("eyes", "rotation", "sway", "scale", "emotion")
 _EACH = 2
 """Moments taken of each performance."""
 
@@ -46,10 +47,7 @@ def faces(seed: int, count: int) -> acting.Take:
     return acting.Take(
         weights={name: np.array([take.weights.get(name, zero)[i] for take, i in at]) for name in names},
         body=np.zeros(3),
-        **{
-            name: np.stack([getattr(take, name)[i] for take, i in at]) for name in ("eyes", "rotation", "sway", "scale")
-        },
-        emotion=np.stack([take.emotion for take, _ in at]),
+        **{name: np.stack([getattr(take, name)[i] for take, i in at]) for name in _BY_FRAME},
     )
 
 
