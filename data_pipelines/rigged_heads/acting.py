@@ -40,9 +40,9 @@ _QUICK, _SLOW = 0.026, 0.042
 """Standard deviation of the smoothing, seconds: lips and tongue are quicker than the jaw."""
 _SIDED: dict[str, dict[str, float]] = {
     "frown": {"{}mouthSad": 0.9}, "upper_lip": {"{}lipUp": 0.35, "{}disgust": 0.5},
-    "lower_lids": {"{}lowLid": 0.5, "{}squint": 0.5}, "brow_up": {"{}browUp": 0.8, "{0}{0}browUp": 0.8},
-    "brow_inner": {"{}sad": 0.6, "{}pityful": 0.4}, "cheeks": {"{}squint": 0.4},
-    "brow_down": {"{}browDown": 0.9, "{0}{0}browDown": 0.5, "{}squint": 0.2},
+    "lower_lids": {"{}lowLid": 0.35, "{}squint": 0.3}, "brow_up": {"{}browUp": 0.8, "{0}{0}browUp": 0.8},
+    "brow_inner": {"{}sad": 0.6, "{}pityful": 0.4}, "cheeks": {"{}squint": 0.25},
+    "brow_down": {"{}browDown": 0.9, "{0}{0}browDown": 0.5, "{}squint": 0.1},
 }  # fmt: skip
 """Strength of `expression_basis` -> targets; {} is the side, R or L."""
 TURNS = np.radians([20.0, 30.0, 15.0])

@@ -86,7 +86,7 @@ def _shade(rig: Rig) -> np.ndarray:
     if mouth.any():
         low, high = points[mouth].min(0), points[mouth].max(0)
         inside = np.clip((points[:, 2] - low[2]) / 0.35, 0, 1)  # 0 at the front teeth
-        shade[mouth] = (0.92 - 0.7 * np.sqrt(inside))[mouth]
+        shade[mouth] = (0.92 - 0.6 * np.sqrt(inside))[mouth]
         box = (np.abs(points[:, 0]) < high[0] + 0.1) & (points[:, 1] > low[1] - 0.2) & (points[:, 1] < high[1] + 0.2)
         bag = (part == Rig.SKIN) & box & _hidden(rig)
         shade[bag] = (0.75 - 0.65 * np.clip(inside * 1.6, 0, 1))[bag]
