@@ -24,7 +24,12 @@ from vasa_jax.errors import UsageError
 NAMES = ("grid", "prepared_folder", "voxceleb2", "hdtf", "mead", "celebv_hq", "talkinghead_1kh", "crema_d", "portraits")
 OWN = "folder_"
 PORTRAITS = "portraits_"
-_DRAWN = ("procedural_heads", "procedural_twins")
+_DRAWN = {
+    "procedural_heads": "made of nothing, not prepared; run python -m data_pipelines.synthetic",
+    "procedural_twins": "made of nothing, not prepared; run python -m data_pipelines.synthetic --twins",
+    "rigged_heads": "drawn, not prepared; run python -m data_pipelines.rigged_heads",
+    "rigged_twins": "drawn, not prepared; run python -m data_pipelines.rigged_heads --twins",
+}
 
 
 def own_name(folder: str | os.PathLike) -> str:
@@ -55,7 +60,7 @@ def get(name: str) -> DataSet:
 
         return portraits.only(name.removeprefix(PORTRAITS))
     if name in _DRAWN:
-        raise UsageError(f"--name={name}: made of nothing, not prepared; run python -m data_pipelines.synthetic")
+        raise UsageError(f"--name={name}: {_DRAWN[name]}")
     raise UsageError(
         f"--name={name}: unknown data set; known: {', '.join(NAMES)}, {OWN}ANYTHING for a folder of yours, "
         f"{PORTRAITS}SET for one set of photographs"

@@ -27,6 +27,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _COMMANDS = {
     "procedural_heads": "python -m data_pipelines.synthetic --data_dir={data} --config=small_128",
     "procedural_twins": "python -m data_pipelines.synthetic --data_dir={data} --config=small_128 --twins",
+    "rigged_heads": "python -m data_pipelines.rigged_heads --heads=VALID --data_dir={data} --config=lite_256",
+    "rigged_twins": "python -m data_pipelines.rigged_heads --heads=VALID --data_dir={data} --config=lite_256 --twins",
 }
 _OTHER_COMMAND = "python -m experiments.prepare --name={name} --input=VIDEOS --output={data} --face_model=MODEL.task"
 

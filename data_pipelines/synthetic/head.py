@@ -230,7 +230,7 @@ class Head:
         jaw = state.expression[0]
         for i, name in enumerate(_EYE_RINGS):
             out[self._spans[f"rim_{i}"]] = self.eyes[i] + 0.84 * (skin[self._mesh.rings[name]] - self.eyes[i])
-            out[self._spans[f"eye_{i}"]] = self.eyes[i] + self.radius * (self._static[f"eye_{i}"] @ _look(gaze).T)
+            out[self._spans[f"eye_{i}"]] = self.eyes[i] + self.radius * (self._static[f"eye_{i}"] @ look(gaze).T)
         ring = skin[self._mesh.rings["lips_inner"]]
         centre = ring.mean(0)
         away = ring - centre
@@ -275,7 +275,7 @@ class Head:
         return Posed(moved, state.scale * canonical @ head.T + state.translation, canonical)
 
 
-def _look(direction: np.ndarray) -> np.ndarray:
+def look(direction: np.ndarray) -> np.ndarray:
     """Rotation that carries -z to a unit direction, without roll."""
     back = -direction
     right = np.cross([0.0, 1.0, 0.0], back)

@@ -1,6 +1,7 @@
 """Performs speech: what mouth, lids, eyes, brows and head do in each frame of a clip."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.ndimage
@@ -72,23 +73,35 @@ def drift(
     return np.sin(2 * np.pi * (f * t + rng.random((count, channels)))).sum(1) * np.sqrt(2 / count)
 
 
-def mouth_tracks(speech: Speech, frames: int) -> dict[str, np.ndarray]:
-    """Strength of each mouth shape per frame [t], sampled at the frame's middle."""
+def coarticulate(
+    speech: Speech, frames: int, table: np.ndarray, smoothing: Sequence[float]
+) -> Float[np.ndarray, "t c"]:
+    """Values per phoneme, table [p, c], as they blend into each other: per frame, sampled at the frame's middle.
+
+    smoothing: of each column, standard deviation in seconds.
+    """
     rate = schema.FRAME_RATE * _FINE
     times = np.arange(frames * _FINE) / rate + _LEAD
     numbers = np.array([s[0] for s in speech.segments])[tracks(speech.segments, times)]
     numbers = np.where(times < speech.segments[-1][2], numbers, 0)
-    out = {}
-    for name, sigma in zip(_MOUTH, _SMOOTHING, strict=True):
-        table = np.array([getattr(p, name) for p in ph.PHONEMES.values()])
-        smooth = scipy.ndimage.gaussian_filter1d(table[numbers], sigma * rate, mode="nearest")
-        out[name] = smooth[_FINE // 2 :: _FINE]
+    smooth = [
+        scipy.ndimage.gaussian_filter1d(column[numbers], sigma * rate, mode="nearest")
+        for column, sigma in zip(table.T, smoothing, strict=True)
+    ]
+    return np.stack([s[_FINE // 2 :: _FINE] for s in smooth], -1)
+
+
+def mouth_tracks(speech: Speech, frames: int) -> dict[str, np.ndarray]:
+    """Strength of each mouth shape per frame [t], sampled at the frame's middle."""
+    table = np.array([[getattr(p, name) for name in _MOUTH] for p in ph.PHONEMES.values()])
+    out = dict(zip(_MOUTH, coarticulate(speech, frames, table, _SMOOTHING).T, strict=True))
     # A closure shorter than a frame still shows: lips that meet, meet.
     out["seal"] = np.clip(out["seal"] * 1.55 - 0.15, 0, 1)
     return out
 
 
-def _loudness(speech: Speech, frames: int) -> np.ndarray:
+def loudness_of(speech: Speech, frames: int) -> Float[np.ndarray, " t"]:
+    """Loudness per frame, smoothed, as a share of the loudest frame's."""
     audio = schema.fit_audio(speech.audio, frames).reshape(frames, -1)
     level = np.sqrt(np.square(audio).mean(-1))
     return scipy.ndimage.gaussian_filter1d(level / (level.max() + 1e-6), 2.5)
@@ -161,7 +174,7 @@ def _head(
 def perform(speech: Speech, frames: int, rng: np.random.Generator) -> Performance:
     """Animates a clip of `frames` frames that begins with the speech."""
     shapes = mouth_tracks(speech, frames)
-    loudness = _loudness(speech, frames)
+    loudness = loudness_of(speech, frames)
     emotion = sample_emotion(rng)
     effort = np.exp(rng.normal(-0.05, 0.25))
     happiness = emotion[schema.EMOTIONS.index("happiness")]

@@ -1,6 +1,7 @@
 """The picture of a posed head: light, background, camera, and the renderer that puts them together."""
 
 import dataclasses
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -91,10 +92,18 @@ def background(seed: int, size: int) -> Float[np.ndarray, "h w 3"]:
 class Renderer:
     """Draws a head in a scene at one size. What a clip keeps for all its frames is computed once."""
 
-    def __init__(self, head: Head, scene: Scene, size: int) -> None:
+    def __init__(
+        self,
+        head: Head,
+        scene: Scene,
+        size: int,
+        supersampling: float = SUPERSAMPLING,
+        behind: Callable[[int], np.ndarray] | None = None,
+    ) -> None:
+        """`behind`: size -> picture [size, size, 3] in 0..1 to stand before, instead of the scene's `background`."""
         self.head, self.scene, self.size = head, scene, size
-        self._inner = size * SUPERSAMPLING
-        self._background = background(scene.seed, self._inner)
+        self._inner = round(size * supersampling)
+        self._background = behind(self._inner) if behind else background(scene.seed, self._inner)
         self._rng = np.random.default_rng([scene.seed, 7103])
         shape = (size + _NOISE_SHIFTS, size + _NOISE_SHIFTS, 3)
         self._noise = scene.noise * self._rng.standard_normal(shape, np.float32)

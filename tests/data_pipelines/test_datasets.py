@@ -57,7 +57,12 @@ def test_a_folder_without_a_name_is_called_after_itself(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("films", "known: grid"), ("folder_A b", "unknown"), ("procedural_heads", "data_pipelines.synthetic")],
+    [
+        ("films", "known: grid"),
+        ("folder_A b", "unknown"),
+        ("procedural_heads", "data_pipelines.synthetic"),
+        ("rigged_twins", "rigged_heads --twins"),
+    ],
 )
 def test_unknown_names(name, says, tmp_path):
     for call in (lambda: datasets.find_sources(name, tmp_path), lambda: datasets.builder(name)):

@@ -1,0 +1,1 @@
+"""One performance by many rigged heads."""
