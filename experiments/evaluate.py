@@ -8,6 +8,7 @@
     python -m experiments.evaluate --suite=solvers --checkpoint=RELEASE --data=data
     python -m experiments.evaluate --suite=long_form --checkpoint=RELEASE --data=data --seconds=600
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
+    python -m experiments.evaluate --suite=portraits --data=PHOTOGRAPHS --without_faces=PICTURES --clips=200
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
 model elsewhere. With --report, the face suite leaves filmstrips beside the report.
@@ -26,9 +27,8 @@ from absl import flags
 from experiments import app
 from vasa_jax.errors import UsageError
 
-_SUITE = flags.DEFINE_enum(
-    "suite", None, ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "stability"], "What to score."
-)
+_SUITES = ["face", "motion", "synthetic", "guidance", "solvers", "long_form", "stability", "portraits"]
+_SUITE = flags.DEFINE_enum("suite", None, _SUITES, "What to score.")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
 _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
 _SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of the wav2vec2 model that the motion model needs.")
@@ -44,6 +44,7 @@ _CLIPS = flags.DEFINE_integer("clips", 24, "Clips per split, speakers in turn; 0
 _SPLITS = flags.DEFINE_list(
     "splits", ["test", "unseen"], "Splits of GRID for the suites face and motion; --splits= leaves GRID out."
 )
+_WITHOUT_FACES = flags.DEFINE_string("without_faces", None, "Folder of pictures without a face (portraits).")
 _HEADS = flags.DEFINE_integer("heads", 16, "Procedural people for the suites face and motion; 0: none.", lower_bound=0)
 _SPEAKERS = flags.DEFINE_list("speakers", [], "Only these; by default all (motion: the one with most clips).")
 _DECODE = flags.DEFINE_bool("decode", True, "Motion: --nodecode reads mouth and lids off the latents.")
@@ -253,12 +254,36 @@ def stability_suite() -> dict[str, Any]:
     return report
 
 
+def portraits_suite() -> dict[str, Any]:
+    """Report of finding faces: --clips photographs of --data in four turns, and pictures without a face."""
+    from experiments.evaluation import portraits
+    from vasa_jax import media
+    from vasa_jax.inference import portrait
+    from vasa_jax.inference.talking_face import TalkingFace
+
+    renderer = TalkingFace.load(_CHECKPOINT.value).renderer
+
+    def find(picture: Any) -> portrait.FaceBox:
+        return portrait.find_face(picture, pose_of=renderer.pose, resolution=renderer.size)
+
+    photographs = portraits.photographs(_DATA.value, _CLIPS.value, _SEED.value)
+    rows = [row for one in _progress("photographs")(photographs) for row in portraits.judge(one, find)]
+    others = [("drawn", name, picture) for name, picture in portraits.drawn(60, _SEED.value)]
+    if _WITHOUT_FACES.value:
+        folders = portraits.folders(_WITHOUT_FACES.value)
+        others += [(at.name, path.name, media.read_image(path)) for at in folders for path in portraits.pictures(at)]
+    report = portraits.summary(rows, portraits.without_faces(_progress("without a face")(others), find))
+    portraits.show(report)
+    return {"model": _CHECKPOINT.value, "seed": _SEED.value, "least_overlap": portraits.LEAST_OVERLAP, **report}
+
+
 SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "face": face_suite,
     "motion": motion_suite,
     "synthetic": synthetic_suite,
     **{name: functools.partial(latent_suite, name) for name in ("guidance", "solvers", "long_form")},
     "stability": stability_suite,
+    "portraits": portraits_suite,
 }
 
 

@@ -1,9 +1,9 @@
 """BlazeFace: boxes and six points of the faces in a picture, in any size and turned by any right angle.
 
 The network (Bazarevsky et al. 2019, arXiv:1907.05047; the short-range model of MediaPipe, which looks at 128 x 128
-pixels) is run by OpenCV's own reader of TFLite files. What it says is an offset from 896 anchors: two to each cell of a
-16 x 16 grid, six to each cell of an 8 x 8 grid. It finds faces of about an eighth to three quarters of its window, so it
-looks through windows of several sizes.
+pixels) is run by OpenCV's own reader of TFLite files. What it says is relative to 896 anchors: two to each cell of a
+16 x 16 grid, six to each cell of an 8 x 8 grid. It finds faces of about an eighth to three quarters of its window, so
+it looks through windows of several sizes.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ SIDE = 128
 POINTS = ("right eye", "left eye", "nose", "mouth", "right ear", "left ear")
 """Of a face, in the network's order; right and left are the person's own."""
 _GRIDS = ((16, 2), (8, 6))  # cells along a side, anchors in each
+_OUTPUTS = "classificators", "regressors"
 _OVERLAP = 0.3  # intersection over union from which two boxes are the same face
 
 
@@ -112,7 +113,10 @@ def _look(window: UInt8[np.ndarray, "128 128 3"]) -> tuple[np.ndarray, np.ndarra
     """(scores [896], boxes [896, 4], points [896, 6, 2]) in pixels of the window."""
     network = _network()
     network.setInput(cv2.dnn.blobFromImage(window, 1 / 127.5, (SIDE, SIDE), (127.5,) * 3))
-    logits, raw = network.forward(("classificators", "regressors"))
+    if len(network.getUnconnectedOutLayersNames()) == len(_OUTPUTS):
+        logits, raw = network.forward(_OUTPUTS)
+    else:  # OpenCV 5.0 takes the last for the only output; the other can still be asked for
+        logits, raw = (network.forward(name) for name in _OUTPUTS)
     places = raw.reshape(-1, 8, 2).astype(np.float64)
     centres = _anchors() * SIDE
     middle, half = places[:, 0] + centres, places[:, 1] / 2

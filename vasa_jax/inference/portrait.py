@@ -1,9 +1,9 @@
 """Finds the face of a picture and cuts the square that the face model was trained on.
 
-BlazeFace (`blaze_face.py`) looks at the picture in its four turns; of each face the reading counts that is surest and whose
-eyes lie above its mouth. Its six points give the crop; the face model's own pose encoder then settles the rest: in the
-crop that training used, a head has scale 1 and translation 0 (see `landmarks.fit_pose`). What the pose encoder cannot
-read as one upright head is refused, and so is a face of which the picture shows too little.
+BlazeFace (`blaze_face.py`) looks at the picture in its four turns; for each face that turn counts in which it is
+surest and eyes, nose and mouth lie below each other. Its six points give the crop in which a head has scale 1 and
+translation 0 (see `landmarks.fit_pose`). What the face model's own pose encoder does not follow as one upright head
+is refused, and so is a face of which the picture shows too little.
 """
 
 import dataclasses
@@ -20,26 +20,28 @@ from vasa_jax.inference import blaze_face
 from vasa_jax.paths import PathLike, check_file
 
 # From BlazeFace's reading to the crop: centre = eyes + 0.26 (mouth - eyes) - 0.47 (nose - eyes) + 0.158 w down, half
-# side = 0.84 w, with eyes their middle, w the box's width and down at right angles to the line of the eyes. Least squares
-# over 262 photographs, paintings and engravings of six collections against 478-point tracks. What is left in 262 others,
-# root mean square: 1.5 % of a half side in x, 1.6 % in y, 4.2 % in scale.
+# side = 0.84 w, with eyes their middle, w the box's width, down at right angles to the line of the eyes. Least
+# squares over 262 photographs, paintings and engravings of six collections against 478-point tracks. What is left in
+# 262 others, root mean square: 1.5 % of a half side in x, 1.6 % in y, 4.2 % in scale. Refining that by the bundled
+# pose encoder made it worse: 1.3, 1.7, 4.1 % before and 2.9, 2.7, 6.3 % after over 70 of them.
 _TO_MOUTH, _TO_NOSE, _DOWN, _HALF = 0.26, -0.47, 0.158, 0.84
 _LOOKS = (1.6, 1.0), (0.5,), (0.25,)  # windows in longer sides of the picture; the next where nothing was found
 _REACHES = 1.8, 2.4, 3.2  # sides of the windows of the second look, in widths of the face
 _LEAST_LOOK = 0.3
-# A face counts where BlazeFace's second look, the mean of its scores, reaches _LEAST_SCORE, and that and a share of how far
-# the pose encoder follows a moved crop (`_follows`) reach _LEAST_SUM. Over 90 photographs and paintings the look is 0.78 to
-# 0.98, the encoder follows by 0.08 to 0.82, the sum is 0.90 at least. Over 261 pictures of animals and things 0.77 at most,
-# -0.30 to 0.45, and all but one sum (a drawn beetle with a face) 0.82 at most. Faces turned by 90 or 180 degrees: -0.27 to
-# 0.35. Its pose alone says nothing: the encoder reads a head's usual place and angles off whatever it is shown.
+_MOST_PLACES = 8  # in a look that are looked at twice
+# A face counts where BlazeFace's second look, the mean of its scores, reaches _LEAST_SCORE, and that look and a share
+# of how far the pose encoder follows a moved crop (`_follows`) reach _LEAST_SUM. Over 90 photographs and paintings
+# the look is 0.78 to 0.98, the encoder follows by 0.08 to 0.82, the sum is 0.90 at least. Over 261 pictures of
+# animals and things the look is 0.77 at most, the encoder follows by -0.30 to 0.45, and all sums but one (a drawn
+# beetle with a face) are 0.82 at most. In faces turned by 90 or 180 degrees it follows by -0.27 to 0.35. Its pose
+# alone says nothing: it reads a head's usual place and angles off whatever it is shown.
 _LEAST_SCORE = 0.72
 _SHARE_OF_FOLLOWING, _LEAST_SUM = 0.3, 0.85
 _NUDGE, _ZOOM, _TURN = 0.2, 1.25, 20.0  # of the moved crops: half sides, times, degrees
-_LEAST_SHOWN = 0.75
+_LEAST_SHOWN = 0.75  # share of the face's rectangle, forehead to chin and ear to ear, that lies in the picture
 _SMALLEST = 24  # pixels of a face's width below which nothing of a person is left
 _UPRIGHT = 25.0  # degrees of roll that the pose encoder was trained with; crops of more are turned
 _MOST_ROLL = 50.0  # degrees; beyond 45 another of the four turns stands nearer
-_ROUNDS = 3
 MARGIN = 1.5
 """How much wider than the crop the picture is that a turning head may uncover."""
 
@@ -58,12 +60,6 @@ class FaceBox:
     faces: int = 1
     """How many faces the picture shows; this is the largest."""
 
-    def moved(self, pose: Float[np.ndarray, " 7"]) -> "FaceBox":
-        """The box in which a head of that pose (in this box) has scale 1 and translation 0."""
-        right, down = _axes(self.tilt)
-        x, y = np.asarray([self.x, self.y]) + self.half * (pose[3] * right + pose[4] * down)
-        return dataclasses.replace(self, x=float(x), y=float(y), half=float(self.half * pose[6]))
-
 
 def cut(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "s s 3"]:
     """The box as a picture of size x size; beyond the source the colours of its edge fade into each other."""
@@ -79,7 +75,7 @@ def cut(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[n
 
 def _sampling(box: FaceBox, size: int) -> Float[np.ndarray, "2 3"]:
     """From the pixels of the box as a picture of size x size to those of the source, both counted at their centres."""
-    right, down = _axes(box.tilt)
+    right, down = axes(box.tilt)
     step = 2 * box.half / size
     corner = np.asarray([box.x, box.y]) - (right + down) * (box.half - step / 2) - 0.5
     return np.stack([right * step, down * step, corner], axis=1).astype(np.float64)
@@ -129,42 +125,43 @@ def find_face(
     Args:
       picture: RGB.
       name: what to call the picture in an error.
-      pose_of: the face model's pose encoder on a float picture of side `resolution`; refines the crop.
+      pose_of: the face model's pose encoder on a float picture of side `resolution`; must follow the head.
       face_model: a MediaPipe face landmarker task file, used instead of all that.
 
     Raises:
-      InputError: no face, or a useless face model file.
+      InputError: no face, none that is one to the pose encoder, a face cut off, or a useless face model file.
     """
     if face_model is not None:
-        return _whole(picture, _by_landmarks(picture, name, face_model), name)
-    refusal = InputError(
-        f"{name}: no face was found; give a picture with one upright, unobstructed face looking roughly at the "
-        f"camera and at least {2 * _SMALLEST} pixels wide, or a MediaPipe face landmarker with --face_model"
-    )
+        box = _by_landmarks(picture, name, face_model)
+        _check_shown(picture, box, name)
+        return box
     refused = None
     for faces in _looks(picture):
         for face in faces:
             box = dataclasses.replace(_crop_of(face), faces=len(faces))
-            if pose_of is None:
-                return box
             try:
-                return _whole(picture, _upright(picture, box, face.score, pose_of, resolution, name), name)
+                if pose_of is not None:
+                    _check_upright(picture, box, face.score, pose_of, resolution, name)
+                _check_shown(picture, box, name)
+                return box
             except InputError as error:
                 refused = refused or error
-    raise refused or refusal
+    raise refused or InputError(
+        f"{name}: no face was found; give a picture with one unobstructed face looking roughly at the camera and at "
+        f"least {2 * _SMALLEST} pixels wide, or a MediaPipe face landmarker with --face_model"
+    )
 
 
-def _upright(
+def _check_upright(
     picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, score: float, pose_of: PoseOf, resolution: int, name: str
-) -> FaceBox:
-    """The refined box; InputError where the pose encoder does not see one upright head in it."""
+) -> None:
+    """InputError where the pose encoder does not see one upright head."""
     follows = _follows(picture, box, pose_of, resolution)
     if not score + _SHARE_OF_FOLLOWING * follows >= _LEAST_SUM:
         raise InputError(
             f"{name}: what looks most like a face, about {box.x:.0f},{box.y:.0f}, is none to the face model (surety "
             f"{score:.2f}, moves with the head by {follows:.2f} of 1); give a picture with one clearly visible face"
         )
-    return refine(picture, box, pose_of, resolution)
 
 
 def _follows(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf, resolution: int) -> float:
@@ -172,7 +169,7 @@ def _follows(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf,
 
     The mean of four differences of what the encoder reads off two crops, each over how far those lie apart.
     """
-    right, down = _axes(box.tilt)
+    right, down = axes(box.tilt)
 
     def read(x: float = 0, y: float = 0, zoom: float = 1, turn: float = 0) -> Float[np.ndarray, " 7"]:
         at = [box.x, box.y] + box.half * (x * right + y * down)
@@ -188,36 +185,19 @@ def _follows(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf,
     return float(np.clip(gains, -1, 1).mean())
 
 
-def _whole(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, name: str) -> FaceBox:
-    """The box; InputError where too much of the face lies beyond the picture."""
-    points = landmarks.template()[landmarks.SLICES["oval"], :2]
-    low, high = points.min(0), points.max(0)
+def _check_shown(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, name: str) -> None:
+    """InputError where too much of the face lies beyond the picture."""
+    face = landmarks.template()[landmarks.SLICES["oval"], :2]
+    low, high = face.min(0), face.max(0)
     grid = np.stack(np.meshgrid(*np.linspace(low, high, 41).T), -1).reshape(-1, 2)
-    right, down = _axes(box.tilt)
+    right, down = axes(box.tilt)
     x, y = ([box.x, box.y] + box.half * (grid[:, :1] * right + grid[:, 1:] * down)).T
     shown = np.mean((x >= 0) & (x <= picture.shape[1]) & (y >= 0) & (y <= picture.shape[0]))
     if shown < _LEAST_SHOWN:
         raise InputError(
-            f"{name}: only {100 * shown:.0f} % of the face is in the picture; give one that shows it from the forehead to "
-            "the chin and to both ears"
+            f"{name}: only {100 * shown:.0f} % of the face is in the picture; give one that shows it from the forehead "
+            "to the chin and to both ears"
         )
-    return box
-
-
-def refine(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf, resolution: int) -> FaceBox:
-    """Recrops until the pose encoder reads scale 1 and translation 0; keeps the first box where it reads nonsense."""
-    first, best, least = box, box, np.inf
-    for _ in range(_ROUNDS):
-        pose = np.asarray(pose_of(cut(picture, box, resolution).astype(np.float32) / 255))
-        error = float(np.hypot(*pose[3:5]) + abs(np.log(max(pose[6], 1e-3))))
-        if not np.isfinite(error) or error >= least:
-            break
-        best, least = box, error
-        box = box.moved(pose)
-        shift = np.hypot(box.x - first.x, box.y - first.y) / first.half
-        if not (0.7 < box.half / first.half < 1.4 and shift < 0.35):
-            return first
-    return best
 
 
 def find_in_video(frames: Iterable[UInt8[np.ndarray, "h w 3"]], **options) -> FaceBox:
@@ -237,7 +217,8 @@ def find_in_video(frames: Iterable[UInt8[np.ndarray, "h w 3"]], **options) -> Fa
     return dataclasses.replace(boxes[0], x=float(x), y=float(y), half=float(half), tilt=float(turn))
 
 
-def _axes(tilt: float) -> tuple[np.ndarray, np.ndarray]:
+def axes(tilt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where right and down of a crop so turned point in the picture."""
     c, s = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     return np.asarray([c, s]), np.asarray([-s, c])
 
@@ -250,7 +231,7 @@ def _looks(picture: UInt8[np.ndarray, "h w 3"]) -> Iterator[list[blaze_face.Dete
     for windows in _LOOKS:
         seen = [face for turn in range(4) for face in blaze_face.detect(picture, windows, turn)]
         faces: list[blaze_face.Detection] = []
-        for place in _apart(sorted(seen, key=lambda face: -face.score)):
+        for place in _apart(sorted(seen, key=lambda face: -face.score))[:_MOST_PLACES]:
             face = _second_look(picture, place)
             if face is not None and face.score >= _LEAST_SCORE and _width(face) >= _SMALLEST:
                 faces.append(face)
@@ -289,7 +270,7 @@ def _second_look(picture: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detectio
 def _stands(face: blaze_face.Detection) -> bool:
     """Whether eyes, nose and mouth lie below each other in the turn in which the face was seen."""
     eyes, nose, mouth = face.points[:2].mean(0), face.points[2], face.points[3]
-    _, down = _axes(90.0 * face.turn + _roll(face))
+    _, down = axes(90.0 * face.turn + _roll(face))
     return abs(_roll(face)) <= _MOST_ROLL and 0 < (nose - eyes) @ down < (mouth - eyes) @ down
 
 
@@ -309,7 +290,7 @@ def _width(face: blaze_face.Detection) -> float:
 
 def _crop_of(face: blaze_face.Detection) -> FaceBox:
     eyes, nose, mouth, roll = face.points[:2].mean(0), face.points[2], face.points[3], _roll(face)
-    _, down = _axes(90.0 * face.turn + roll)
+    _, down = axes(90.0 * face.turn + roll)
     x, y = eyes + _TO_MOUTH * (mouth - eyes) + _TO_NOSE * (nose - eyes) + _DOWN * _width(face) * down
     tilt = 90.0 * face.turn + (5.0 * round(roll / 5) if abs(roll) > _UPRIGHT else 0.0)
     tilt = (tilt + 180) % 360 - 180 if tilt != 180 else tilt
