@@ -26,8 +26,10 @@ from vasa_jax.paths import PathLike, check_file
 # pose encoder made it worse: 1.3, 1.7, 4.1 % before and 2.9, 2.7, 6.3 % after over 70 of them.
 _TO_MOUTH, _TO_NOSE, _DOWN, _HALF = 0.26, -0.47, 0.158, 0.84
 _LOOKS = (1.6, 1.0), (0.5,), (0.25,)  # windows in longer sides of the picture; the next where nothing was found
-_REACHES = 1.8, 2.4, 3.2  # sides of the windows of the second look, in widths of the face
+_REACHES = 2.4, 1.8, 3.2  # sides of the windows of the second look, in widths of the face
 _LEAST_LOOK = 0.3
+_LEAST_GLANCE, _RIVALS = 0.5, 0.3  # of a place's first window: the score that goes on, how far behind a turn may be
+_FINEST = 1.5 * blaze_face.SIDE  # pixels of the picture to a window; smaller ones show nothing new
 _MOST_PLACES = 8  # in a look that are looked at twice
 # A face counts where BlazeFace's second look, the mean of its scores, reaches _LEAST_SCORE, and that look and a share
 # of how far the pose encoder follows a moved crop (`_follows`) reach _LEAST_SUM. Over 90 photographs and paintings
@@ -229,6 +231,8 @@ def axes(tilt: float) -> tuple[np.ndarray, np.ndarray]:
 def _looks(picture: UInt8[np.ndarray, "h w 3"]) -> Iterator[list[blaze_face.Detection]]:
     """The faces that one look after the other finds, the largest first; a look is closer than the one before."""
     for windows in _LOOKS:
+        if windows is not _LOOKS[0] and windows[0] * max(picture.shape[:2]) < _FINEST:
+            return
         seen = [face for turn in range(4) for face in blaze_face.detect(picture, windows, turn)]
         faces: list[blaze_face.Detection] = []
         for place in _apart(sorted(seen, key=lambda face: -face.score))[:_MOST_PLACES]:
@@ -251,20 +255,35 @@ def _apart(faces: list[blaze_face.Detection]) -> list[blaze_face.Detection]:
 
 def _second_look(picture: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detection) -> blaze_face.Detection | None:
     """What is seen there in that of the four turns in which it is surest, the mean over windows of several sizes."""
+    first = {turn: face for turn in range(4) if (face := _seen_at(picture, place, _REACHES[0], turn)) is not None}
+    surest = max((face.score for face in first.values()), default=0.0)
+    if surest < _LEAST_GLANCE:
+        return None
     best = None
-    for turn in range(4):
-        readings = []
-        for reach in _REACHES:
-            corner = np.maximum(np.floor(_middle(place) - reach * _width(place) / 2), 0).astype(int)
-            end = np.ceil(_middle(place) + reach * _width(place) / 2).astype(int)
-            part = picture[corner[1] : end[1], corner[0] : end[0]]
-            faces = [face.moved(corner) for face in blaze_face.detect(part, (1.0,), turn, _LEAST_LOOK)]
-            readings += [face for face in faces if _stands(face) and len(_apart([place, face])) == 1][:1]
+    for turn, glance in first.items():
+        if glance.score < surest - _RIVALS:
+            continue
+        more = [_seen_at(picture, place, reach, turn) for reach in _REACHES[1:]]
+        readings = [face for face in (glance, *more) if face is not None]
         score = sum(face.score for face in readings) / len(_REACHES)
-        if readings and (best is None or score > best.score):
+        if best is None or score > best.score:
             box, points = (np.mean([getattr(face, name) for face in readings], axis=0) for name in ("box", "points"))
             best = blaze_face.Detection(score, box, points, turn)
     return best
+
+
+def _seen_at(
+    picture: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detection, reach: float, turn: int
+) -> blaze_face.Detection | None:
+    """The surest face there that stands in that turn, through a window `reach` times as wide as the place."""
+    corner = np.maximum(np.floor(_middle(place) - reach * _width(place) / 2), 0).astype(int)
+    end = np.ceil(_middle(place) + reach * _width(place) / 2).astype(int)
+    part = picture[corner[1] : end[1], corner[0] : end[0]]
+    for face in blaze_face.detect(part, (1.0,), turn, _LEAST_LOOK):
+        face = face.moved(corner)
+        if _stands(face) and len(_apart([place, face])) == 1:
+            return face
+    return None
 
 
 def _stands(face: blaze_face.Detection) -> bool:
