@@ -11,6 +11,7 @@
     python -m experiments.evaluate --suite=blinks --speech=A.wav --portraits=A.jpg,B.jpg --face_model=... --seconds=60
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
     python -m experiments.evaluate --suite=talking_portraits --data=PICTURES --audio=speech.wav --face_model=...
+    python -m experiments.evaluate --suite=portraits --data=PHOTOGRAPHS --without_faces=PICTURES --clips=200
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
 model elsewhere. With --report, the face suite leaves filmstrips beside the report.
@@ -34,6 +35,7 @@ _SUITE = flags.DEFINE_enum(
     None,
     [
         *("face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"),
+        "portraits",
         "talking_portraits",
     ],
     "What to score.",
@@ -53,6 +55,7 @@ _CLIPS = flags.DEFINE_integer("clips", 24, "Clips per split, speakers in turn; 0
 _SPLITS = flags.DEFINE_list(
     "splits", ["test", "unseen"], "Splits of GRID for the suites face and motion; --splits= leaves GRID out."
 )
+_WITHOUT_FACES = flags.DEFINE_string("without_faces", None, "Folder of pictures without a face (portraits).")
 _HEADS = flags.DEFINE_integer("heads", 16, "Procedural people for the suites face and motion; 0: none.", lower_bound=0)
 _SPEAKERS = flags.DEFINE_list("speakers", [], "Only these; by default all (motion: the one with most clips).")
 _DECODE = flags.DEFINE_bool("decode", True, "Motion: --nodecode reads mouth and lids off the latents.")
@@ -306,6 +309,29 @@ def stability_suite() -> dict[str, Any]:
     return report
 
 
+def portraits_suite() -> dict[str, Any]:
+    """Report of finding faces: --clips photographs of --data in four turns, and pictures without a face."""
+    from experiments.evaluation import portraits
+    from vasa_jax import pictures
+    from vasa_jax.inference import portrait
+    from vasa_jax.inference.talking_face import TalkingFace
+
+    renderer = TalkingFace.load(_CHECKPOINT.value).renderer
+
+    def find(picture: Any) -> portrait.FaceBox:
+        return portrait.find_face(picture, pose_of=renderer.pose, resolution=renderer.size)
+
+    photographs = portraits.photographs(_DATA.value, _CLIPS.value, _SEED.value)
+    rows = [row for one in _progress("photographs")(photographs) for row in portraits.judge(one, find)]
+    others = [("drawn", name, picture) for name, picture in portraits.drawn(60, _SEED.value)]
+    if _WITHOUT_FACES.value:
+        folders = portraits.folders(_WITHOUT_FACES.value)
+        others += [(at.name, path.name, pictures.read_image(path)) for at in folders for path in portraits.files_of(at)]
+    report = portraits.summary(rows, portraits.without_faces(_progress("without a face")(others), find))
+    portraits.show(report)
+    return {"model": _CHECKPOINT.value, "seed": _SEED.value, "least_overlap": portraits.LEAST_OVERLAP, **report}
+
+
 LATENT_SUITES = ("guidance", "solvers", "long_form", "wander", "blinks")
 SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "face": face_suite,
@@ -314,6 +340,7 @@ SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     **{name: functools.partial(latent_suite, name) for name in LATENT_SUITES},
     "stability": stability_suite,
     "talking_portraits": talking_portraits_suite,
+    "portraits": portraits_suite,
 }
 
 
@@ -344,7 +371,7 @@ HELP = app.Help(
     groups={
         "what is scored": (_SUITE, _CHECKPOINT, _MOTION, _SPEECH_MODEL),
         "on what": (_DATA, _SPLITS, _CLIPS, _SPEAKERS, _HEADS, _WINDOWS, _SECONDS, _SEEDS),
-        "with which recordings and pictures": (_SPEECH, _AUDIO, _PORTRAITS, _LATENTS, _REAL),
+        "with which recordings and pictures": (_SPEECH, _AUDIO, _PORTRAITS, _WITHOUT_FACES, _LATENTS, _REAL),
         "by what": (_FACE_MODEL, _IDENTITY, _LPIPS_NETWORK, _LPIPS_LINEAR, _TRACKS, _DECODE),
         "how motion is generated": (_SEED, _STEPS, _SAMPLER, _CFG_AUDIO, _CFG_GAZE),
     },

@@ -1,8 +1,8 @@
-"""A tracker that needs no model file: it finds where the face is and how large, and nothing else.
+"""A tracker that needs no file of yours: it finds where the face is and how large, and nothing else.
 
-OpenCV's cascades look at every fifth picture; a neutral, frontal template face is put where they found one. Crops come
-out right. Labels of pose, gaze, lids and mouth are those of the template, that is, none: what is trained with them as
-targets learns nothing true. The report of such a data set says so.
+The detector of `inference.portrait` looks at every fifth picture; a neutral, frontal template face is put where it
+found one. Crops come out right. Labels of pose, gaze, lids and mouth are those of the template, that is, none: what
+is trained with them as targets learns nothing true. The report of such a data set says so.
 """
 
 import pathlib
@@ -18,7 +18,7 @@ from vasa_jax.inference import portrait
 EVERY = 5
 """Pictures from one look to the next."""
 NOTE = "boxes only: landmarks, pose, gaze, lids and mouth are those of a neutral face that looks ahead"
-_SMOOTHING = 2  # looks either way of which the median is taken: cascades waver by a few percent of the face
+_SMOOTHING = 2  # looks either way of which the median is taken: detectors waver by a few percent of the face
 
 
 class BoxTracker:

@@ -22,7 +22,7 @@ PICTURE = np.full((90, 90, 3), 100, np.uint8)
 def surroundings(tmp_path_factory, monkeypatch):
     """Keys of the test's own, and a face wherever one is looked for."""
     monkeypatch.setenv("VASA_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
-    monkeypatch.setattr(portraits, "_by_cascades", lambda picture: [FaceBox(45.0, 45.0, 40.0)])
+    monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
 
 
 @pytest.fixture

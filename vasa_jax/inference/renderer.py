@@ -49,6 +49,7 @@ class FaceRenderer:
 
         self._encode = jax.jit(lambda params, image: method("encode", params, image))
         self._encode_motion = jax.jit(lambda params, image: method("encode_motion", params, image))
+        self._pose = jax.jit(lambda params, image: method("encode_motion", params, image)[0])  # compiles to less
         self._labels = jax.jit(lambda params, dynamics: method("read_labels", params, dynamics))
         self._decode = jax.jit(lambda *args: pictures("decode", *args))
         names = self._composer.parts
@@ -64,7 +65,7 @@ class FaceRenderer:
 
     def pose(self, picture: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " 7"]:
         """Head pose of one picture in 0..1."""
-        return np.asarray(self._encode_motion(self._params, picture[None])[0])[0]
+        return np.asarray(self._pose(self._params, picture[None]))[0]
 
     def motion(self, pictures: Iterable[UInt8[np.ndarray, "s s 3"]]) -> Iterator[Float[np.ndarray, " m"]]:
         """Pose and dynamics of each picture."""
