@@ -7,6 +7,8 @@ small (`shrunk`).
 
 import functools
 import json
+import sys
+from unittest import mock
 
 import jax
 import numpy as np
@@ -71,7 +73,8 @@ def test_two_steps(name, layout, accelerator, request, tmp_path):
     words += [f"--config.{layout}"] * bool(layout)
     if "teacher" in shrunk.shipped(name):
         words.append(f"--config.teacher={request.getfixturevalue('teacher')}")
-    assert app.call(train.main, ["vasa-train", *words]) == 0
+    with mock.patch.object(sys, "argv", ["vasa-train", *words]):  # where fields of the configuration are looked for
+        assert app.call(train.main, sys.argv) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["step"] == 2 and not report["preempted"]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

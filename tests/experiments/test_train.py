@@ -4,7 +4,9 @@ import functools
 import json
 import os
 import signal
+import sys
 from typing import ClassVar
+from unittest import mock
 
 import jax
 import numpy as np
@@ -54,7 +56,9 @@ def _toy(tmp_path, monkeypatch):
 
 def _call(command, *words):
     # A config flag holds the file of the last call: absl keeps one value for the process.
-    return app.call(command.main, ["command", *map(str, words)])
+    argv = ["command", *map(str, words)]
+    with mock.patch.object(sys, "argv", argv):  # where fields of the configuration are looked for
+        return app.call(command.main, argv)
 
 
 def test_train_then_export(tmp_path, capsys):
