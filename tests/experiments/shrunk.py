@@ -42,13 +42,20 @@ def losses(name: str) -> int:
     return sum(bool(weight) for weight in config.get("loss", {}).values()) + critic
 
 
-def get_config(name: str) -> ml_collections.ConfigDict:
-    """The shipped configuration, shrunk; two steps, and everything that a run does at its end."""
+def get_config(text: str) -> ml_collections.ConfigDict:
+    """A shipped configuration, shrunk; two steps, and everything that a run does at its end.
+
+    `text` is its name and, after commas, fields to set: "pose/small,accumulate=2". (Overrides on the command line are
+    absl flags of their own, which a process has once, and the tests train many times in one.)
+    """
+    name, *fields = text.split(",")
     config = shipped(name)
     _SHRINK[config.task](config)
     config.update({"steps": 2, "batch_size": BATCH, "log_every": 1})
     config.update({"eval_every": 0, "checkpoint_every": 0, "tensorboard": False, "init_from": ""})
     config.data.eval_batches = 1
+    for field, _, value in (field.partition("=") for field in fields):
+        config[field] = int(value) if value.isdigit() else value
     return config
 
 

@@ -67,11 +67,11 @@ def teacher(tmp_path_factory):
 @pytest.mark.parametrize(("name", "layout"), _cases())
 def test_two_steps(name, layout, accelerator, request, tmp_path):
     run = tmp_path / "run"
-    words = [f"--config={shrunk.__file__}:{name}", f"--workdir={run}", f"--report={tmp_path / 'report.json'}"]
-    words += [f"--config.{layout}"] * bool(layout)
+    fields = [name] + [layout] * bool(layout)
     if "teacher" in shrunk.shipped(name):
-        words.append(f"--config.teacher={request.getfixturevalue('teacher')}")
-    assert app.call(train.main, ["vasa-train", *words]) == 0
+        fields.append(f"teacher={request.getfixturevalue('teacher')}")
+    words = [f"--config={shrunk.__file__}:{','.join(fields)}", f"--workdir={run}"]
+    assert app.call(train.main, ["vasa-train", *words, f"--report={tmp_path / 'report.json'}"]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["step"] == 2 and not report["preempted"]
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
