@@ -31,6 +31,12 @@ def example_batch(config: Any) -> dict[str, np.ndarray]:
     size = config.batch_size
     if config.task == "motion":
         return _windows(config, size)
+    if config.task == "generator":
+        return _generator_inputs(config, size)
+    return _pairs(config, size)
+
+
+def _pairs(config: Any, size: int) -> dict[str, np.ndarray]:
     stored = round(MARGIN * config.model.size)
     batch: dict[str, np.ndarray] = {"index": np.arange(size, dtype=np.int32), "domain": np.zeros(size, np.int32)}
     labels = {
@@ -46,6 +52,17 @@ def example_batch(config: Any) -> dict[str, np.ndarray]:
         batch[name] = np.zeros((size, stored, stored, 3), np.uint8)
         batch |= {f"{name}_{label}": np.zeros((size, *shape), np.float32) for label, shape in labels.items()}
     return batch
+
+
+def _generator_inputs(config: Any, size: int) -> dict[str, np.ndarray]:
+    """What is stored of pairs (`generator_task.stored_inputs`)."""
+    from vasa_jax.training.generator_task import make_generator_task, stored_inputs
+
+    key = example_key()
+    params = jax.eval_shape(lambda key: make_generator_task(config).init(key, {}), key)
+    stored = jax.eval_shape(stored_inputs(config), params, _pairs(config, size), key)
+    batch = {name: np.zeros(x.shape, x.dtype) for name, x in stored.items()}
+    return batch | {"index": np.arange(size, dtype=np.int32), "domain": np.zeros(size, np.int32)}
 
 
 def _windows(config: Any, size: int) -> dict[str, np.ndarray]:
@@ -121,7 +138,7 @@ def step_operations(config: Any, batch_size: int) -> int:
     from vasa_jax.training import flops
 
     config = tasks.changeable(config)
-    if config.task in ("face", "dynamics"):
+    if config.task in ("face", "dynamics", "generator"):
         config.model.block = {**config.model.get("block", {}), "remat": ""}
     elif config.task == "motion":
         config.model.remat = ""

@@ -81,6 +81,8 @@ def _shrink_face(config: ml_collections.ConfigDict) -> None:
         depths = tuple(depth * PLANES // planes for depth in model.canonical.depths)
         model.canonical.update({"middle": _narrow(model.canonical.middle), "depths": depths})
     model.generator.update({"base": CHANNELS, "blocks": 1, "widths": _narrow(model.generator.widths)})
+    if "cells" in model.generator:
+        model.generator.cells = CHANNELS
     config.discriminator.update({"widths": _narrow(config.discriminator.widths, 2), "scales": 1})
 
 
@@ -108,6 +110,7 @@ def _shrink_motion(config: ml_collections.ConfigDict) -> None:
 _SHRINK: dict[str, Callable[[ml_collections.ConfigDict], None]] = {
     "face": _shrink_face,
     "dynamics": _shrink_face,
+    "generator": _shrink_face,
     "pose": _shrink_pose,
     "motion": _shrink_motion,
 }
@@ -123,7 +126,7 @@ class Stream:
 
     def __init__(self, config: Any, split: str, process: int | None = None):
         self.example = dry_run.example_batch(config)
-        self.domains = len(config.data.mixture)
+        self.domains = len(config.data.get("mixture", {"one": 1}))
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng([11, step])
@@ -134,6 +137,10 @@ class Stream:
         for name in ("source", "driver", "other"):
             if name in example:
                 made |= _face(rng, name, example[name].shape)
+        if "volume" in example:  # stored inputs: whole numbers are pixels, and a head has a size
+            pixels = {name: x for name, x in example.items() if x.dtype == np.uint8}
+            made |= {name: rng.integers(0, 255, x.shape, dtype=np.uint8) for name, x in pixels.items()}
+            made["pose"][:, 6] += 0.8
         return made
 
     def iterate(self, start: int) -> Iterator[dict[str, np.ndarray]]:

@@ -60,7 +60,7 @@ def teacher(tmp_path_factory):
     config = shrunk.get_config("face/small_128")
     params = quick.jit(functools.partial(make_face_task(config).init, batch={}))(jax.random.key(0))
     face = jax.device_get(params["model"])
-    weights.save_release(folder, face_config=config.model.to_dict(), face_params=face, half=False)
+    weights.save_release(folder, face_config=config.model.to_dict(), face_params=face, stored="float32")
     return folder
 
 
