@@ -133,7 +133,8 @@ class GeneratorStage:
         """The whole picture, moved by the coarse flow, at `_COARSE` cells."""
         factor = max(self.size // _COARSE, 1)
         small = lambda x: average_pool(x, (factor, factor))  # noqa: E731
-        moved = grid_sample(small(made["picture"]), aligned_resize(made["coarse"], (self.size // factor,) * 2), "border")
+        flow = aligned_resize(made["coarse"], (self.size // factor,) * 2)
+        moved = grid_sample(small(made["picture"]), flow, "border")
         return masked_l1(moved, small(made["target"]), jnp.ones((*moved.shape[:3], 1)))
 
     def _flow(self, made: dict[str, Array], batch: dict[str, Array]) -> Float[Array, " b"]:
