@@ -1,6 +1,7 @@
-"""A portrait and a recording that the project ships become a talking video and a page about it: `make demo`.
+"""Portraits and a recording that the project ships become talking videos and a page about them: `make demo`.
 
-Writes OUTPUT/talking.mp4 and OUTPUT/report.html. With --portrait and --audio it does the same with your own.
+Writes OUTPUT/talking.mp4 and OUTPUT/report.html, and beside them a photograph and a painting that say the same. With
+--portrait and --audio it does the first two with your own.
 """
 
 import dataclasses
@@ -17,6 +18,8 @@ from vasa_jax.errors import InputError, UsageError
 
 ASSETS = Path(__file__).resolve().parents[1] / "vasa_jax" / "assets"
 PORTRAIT, SPEECH = ASSETS / "portrait.jpg", ASSETS / "speech.flac"
+OTHERS = {"photo": "a photograph of a person who does not exist", "painting": "a painting"}
+"""What speaks beside the drawn head: name of the picture and of the video, what it is."""
 MAX_SECONDS = 60  # the page holds the video and all of its frames at once
 _STEPS = 5
 
@@ -30,6 +33,8 @@ class Job:
     output: Path
     checkpoint: str = "bundled"
     seed: int = 0
+    others: tuple[str, ...] = ()
+    """Of OTHERS: whose videos are made too."""
 
     @property
     def page(self) -> Path:
@@ -64,7 +69,8 @@ def main() -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"--output={folder} cannot be made ({error.strerror}); choose another folder") from None
     output = paths.check_output(folder / "talking.mp4")
-    return run_demo(Job(portrait, audio, output, wanted.checkpoint, wanted.seed))
+    job = Job(portrait, audio, output, wanted.checkpoint, wanted.seed)
+    return run_demo(dataclasses.replace(job, others=tuple(OTHERS)) if job.shipped else job)
 
 
 def run_demo(job: Job, face: Any = None) -> dict[str, Any]:
@@ -92,12 +98,15 @@ def run_demo(job: Job, face: Any = None) -> dict[str, Any]:
     face = face or TalkingFace.load(job.checkpoint)
     seconds = {"load": time.monotonic() - begun}
     made = _generate(job, face, seconds)
+    start = time.monotonic()
+    others = {name: _other(job, face, name) for name in job.others}
+    seconds["others"] = time.monotonic() - start
     _step(5, "measuring and verifying the video, writing the page")
     start = time.monotonic()
     clip = measure.read_video(job.output, face.renderer)
     verdict = verify(job.output)
     seconds["measure"] = time.monotonic() - start
-    report = demo_page.build(job, made, clip, verdict, seconds)
+    report = demo_page.build(job, made, clip, verdict, seconds, others)
     page.write(job.page, report)
     seconds["total"] = time.monotonic() - begun
     if not verdict.intact:
@@ -146,12 +155,22 @@ def _generate(job: Job, face: Any, seconds: dict[str, float]) -> dict[str, Any]:
     return made
 
 
+def _other(job: Job, face: Any, name: str) -> Path:
+    """The video of one of OTHERS."""
+    output = job.output.with_name(f"{name}.mp4")
+    print(f"       and {OTHERS[name]}", flush=True)
+    face.animate(ASSETS / f"{name}.jpg", job.audio, seed=job.seed).save(output)
+    return output
+
+
 def _step(number: int, text: str) -> None:
     print(f"  {number}/{_STEPS}  {text}", flush=True)
 
 
 def _tell(job: Job, made: dict[str, Any], commands: Any, verify_command: str, total: float) -> None:
     made_in = made["timings"]["generate_total"]
+    for name in job.others:
+        print(f"\n  video   {job.output.with_name(name + '.mp4')}  ({OTHERS[name]})", end="")
     print(f"\n  video   {job.output}  ({made['seconds']:.1f} s, {made['size']} px, made in {made_in:.1f} s)")
     print(f"  report  {job.page}  (open it in a browser)")
     print(f"  done in {total:.0f} s\n\nNext:")

@@ -25,6 +25,7 @@ _STAGES = (
     ("decode", "Motion to pictures", "warps and generator", True),
     ("write", "Write", "badge, H.264 and AAC", True),
     ("sign", "Sign", "content credentials", False),
+    ("others", "Two more videos", "a photograph and a painting, all stages", False),
     ("measure", "Measure and verify", "read the video back, encode every frame, check the signature", True),
 )
 _GRID = (
@@ -32,9 +33,19 @@ _GRID = (
     "speech recognition”, JASA 120(5), 2006"
 )
 
+_OTHERS = {
+    "photo": "A photograph of a person who does not exist (generated, CC0; vasa_jax/assets/README.md).",
+    "painting": "Leonardo da Vinci, Mona Lisa, about 1503 (public domain).",
+}
+
 
 def build(
-    job: Any, made: dict[str, Any], clip: measure.Clip, verdict: Verdict, seconds: dict[str, float]
+    job: Any,
+    made: dict[str, Any],
+    clip: measure.Clip,
+    verdict: Verdict,
+    seconds: dict[str, float],
+    others: dict[str, Path],
 ) -> page.Report:
     """The page's content.
 
@@ -44,9 +55,14 @@ def build(
       clip: the video, measured.
       verdict: of its verification.
       seconds: of each stage in _STAGES, and "generate".
+      others: name of a portrait -> its video.
     """
     frames, length = made["frames"], made["seconds"]
-    stages = [page.Stage(name, note, seconds[key], frames if each else None) for key, name, note, each in _STAGES]
+    stages = [
+        page.Stage(name, note, seconds[key], frames if each else None)
+        for key, name, note, each in _STAGES
+        if key != "others" or others
+    ]
     speed = frames / max(seconds["generate"], 1e-6)
     bundled = job.checkpoint == weights.BUNDLED
     return page.Report(
@@ -62,6 +78,7 @@ def build(
         card=_card(bundled),
         footer=_footer(bundled),
         video=job.output,
+        others=[(_OTHERS[name], path) for name, path in others.items()],
         portrait=pictures.read_image(job.portrait),
         box=FaceBox(**made["face_box"]),
         clip=clip,

@@ -1,5 +1,6 @@
 """The demo end to end on stand-in models, and its errors before anything heavy is loaded."""
 
+import dataclasses
 import html.parser
 import json
 import os
@@ -17,6 +18,7 @@ from vasa_jax import files, media, pictures
 from vasa_jax.inference import portrait
 from vasa_jax.inference.renderer import FaceRenderer
 from vasa_jax.inference.talking_face import TalkingFace
+from vasa_jax.provenance.verify import verify
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +62,18 @@ def made(tmp_path, monkeypatch, capsys):
     job = demo.Job(demo.PORTRAIT, demo.SPEECH, tmp_path / "out" / "talking.mp4", checkpoint=str(tmp_path / "none"))
     report = demo.run_demo(job, face)
     return job, report, capsys.readouterr().out
+
+
+def test_a_photograph_and_a_painting_say_the_same(made, capsys):
+    """Each its own signed video, and shown on the page with its source."""
+    job, _, _ = made
+    face = TalkingFace(FaceRenderer(Face(), {}, stand_ins.SIZE), stand_ins.StandInMotion(), "0" * 64, "stand-in")
+    demo.run_demo(dataclasses.replace(job, others=tuple(demo.OTHERS)), face)
+    text = job.page.read_text()
+    for name in demo.OTHERS:
+        assert verify(job.output.with_name(f"{name}.mp4")).intact
+    assert text.count("<video") == 3 and "CC0" in text and "public domain" in text
+    assert "photo.mp4" in capsys.readouterr().out
 
 
 def test_writes_a_verified_video_and_a_page_that_loads_nothing(made):

@@ -44,6 +44,7 @@ class Report:
       stages: of the work, in order; the sum is added.
       facts: (what, value) about the model and the run.
       commands: (explanation, command line).
+      others: (caption, MP4) of further videos.
       verdict, intact: what the verification said.
     """
 
@@ -68,6 +69,7 @@ class Report:
     verify_command: str
     verdict: str
     intact: bool
+    others: Sequence[tuple[str, Path]] = ()
 
 
 _TEXTS = ("title", "heading", "lede", "date", "version", "inputs", "result", "hardware", "card", "footer", "verdict")
@@ -96,9 +98,16 @@ def _fields(report: Report) -> Mapping[str, object]:
         "timings": _rows(report.stages),
         "facts": "".join(f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in report.facts),
         "commands": "".join(f"<p>{html.escape(a)}</p><pre>{_words(b)}</pre>" for a, b in report.commands),
+        "others": "".join(_other(caption, path) for caption, path in report.others),
         "verify_command": _words(report.verify_command),
         "verdict_class": "ok" if report.intact else "bad",
     }
+
+
+def _other(caption: str, path: Path) -> str:
+    source = timeline.data_uri(Path(path).read_bytes(), "video/mp4")
+    words = html.escape(caption)
+    return f'<figure><video src="{source}" controls loop playsinline></video><figcaption>{words}</figcaption></figure>'
 
 
 def _words(command: str) -> str:
