@@ -3,8 +3,8 @@
 Photographs come from a folder of folders, each a source. A photograph counts as found where a crop comes back whose top
 is that of the picture and whose face overlaps the tracker's box by at least half (intersection over union). Boxes are
 those of an index.csv in the source's folder (columns file, size, face_x0 to face_y1, in pixels of a picture of side
-`size`); where there is none, only the turn is judged. A crop is made a face's box by the rectangle of the template face
-in it, head on, which is what the crop rule says a face fills.
+`size`); where no folder has one, only the turn is judged. A crop is made a face's box by the rectangle of the template
+face in it, head on, which is what the crop rule says a face fills.
 """
 
 import csv
@@ -35,7 +35,8 @@ Find = Callable[[np.ndarray], portrait.FaceBox]
 
 def photographs(folder: str | Path, count: int, seed: int = 0) -> list[Row]:
     """`count` of them (0: all), the sources in turn: {"source", "path", "box": [x0, y0, x1, y1, size] or None}."""
-    sources = [_source(path) for path in folders(folder)]
+    there = folders(folder)
+    sources = [_source(path) for path in _listed(there) or there]
     rng = np.random.default_rng(seed)
     piles = [[rows[k] for k in rng.permutation(len(rows))] for rows in sources if rows]
     if not piles:
@@ -55,6 +56,11 @@ def folders(folder: str | Path) -> list[Path]:
     if not root.is_dir():
         raise InputError(f"{folder} is no folder: give one of pictures, or of folders of pictures")
     return [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+
+
+def _listed(there: Sequence[Path]) -> list[Path]:
+    """Those with an index: where there is one, pictures that no index names are something else."""
+    return [path for path in there if (path / "index.csv").is_file()]
 
 
 def _source(folder: Path) -> list[Row]:
@@ -230,7 +236,8 @@ def _groups(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
 
 def _counts(rows: Sequence[Row]) -> dict[str, Any]:
     outcomes = [row["outcome"] for row in rows]
-    overlaps = np.asarray([row["overlap"] for row in rows if row["outcome"] == "found"] or [np.nan])
+    overlaps = np.asarray([row["overlap"] for row in rows if row["outcome"] == "found"])
+    overlaps = overlaps[np.isfinite(overlaps)] if np.isfinite(overlaps).any() else np.asarray([np.nan])
     return {
         "photographs": len({(row["source"], row["file"]) for row in rows}),
         "looks": len(rows),
