@@ -151,8 +151,8 @@ def _remarks(portrait: str, box: dict[str, Any]) -> list[str]:
     if box["faces"] > 1:
         lines.append(f"{portrait} shows {box['faces']} faces; the largest speaks")
     if box["tilt"]:
-        way = "counter-clockwise" if box["tilt"] > 0 else "clockwise"
-        lines.append(f"{portrait}: the face does not stand upright; turned by {abs(box['tilt']):.0f} degrees {way}")
+        way = "" if box["tilt"] == 180 else " counter-clockwise" if box["tilt"] > 0 else " clockwise"
+        lines.append(f"{portrait}: the face does not stand upright; turned by {abs(box['tilt']):.0f} degrees{way}")
     return lines
 
 

@@ -1,6 +1,7 @@
 """Fixed batches change nothing, and the large picture is the small one's blend at more detail."""
 
 import cv2
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -77,3 +78,34 @@ def test_what_is_painted_replaces_what_is_not_kept():
     painted = np.full((64, 64, 3), 0.25, np.float32)
     out = blended(picture(128), grid(64), np.zeros((64, 64, 1), np.float32), painted, 128)
     assert np.abs(out.astype(int) - 64).max() <= 1
+
+
+class Green(StandInFace):
+    """Keeps half of the portrait and paints the rest green, whoever is shown."""
+
+    def encode(self, image):
+        return super().encode(image).replace(picture=image)
+
+    def render(self, latents, pose, dynamics):
+        shape = (len(pose), SIZE, SIZE)
+        coords = jnp.broadcast_to(jnp.asarray(grid(SIZE)), (*shape, 2))
+        painted = jnp.broadcast_to(jnp.asarray([0.1, 0.9, 0.2]), (*shape, 3))
+        return {"coords": coords, "keep": jnp.full((*shape, 1), 0.5), "painted": painted}
+
+
+def shown(portrait):
+    renderer = FaceRenderer(Green(), {}, SIZE, generator={"source_skip": True})
+    frames = renderer.frames(renderer.encode(portrait), motion(1), portrait)
+    return next(frames).astype(int)
+
+
+def test_what_is_painted_has_the_portraits_colours():
+    """A grey portrait stays grey to a level; a sepia one keeps its tone; in a colourful one green is allowed."""
+    grey = np.repeat(picture().mean(-1, keepdims=True), 3, -1)
+    out = shown(grey.astype(np.uint8))
+    assert np.ptp(out, -1).max() <= 1 and np.abs(out - grey).max() > 20
+    sepia = grey * [1.0, 0.85, 0.65]
+    tone = shown(sepia.astype(np.uint8)) / shown(sepia.astype(np.uint8))[..., :1]
+    assert np.abs(tone - [1.0, 0.85, 0.65]).max() < 0.03
+    colourful = shown(picture())
+    assert (colourful[..., 1] - colourful[..., 0]).max() > 60

@@ -12,13 +12,16 @@ from typing import Any
 
 import cv2
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vasa_jax.models.aligned_generator import CENTRE, EXTENT, blend_window
+from vasa_jax.models.aligned_generator import CENTRE, EXTENT, blend_window, portrait_colours
 from vasa_jax.models.face_latent import FaceLatents, moves_source
+from vasa_jax.ops.colour import from_frame, into_frame
 from vasa_jax.ops.warp import identity_grid
 
+_DEVIATIONS = 6.0
 _PLAIN: Mapping[str, Any] = types.MappingProxyType({})
 
 
@@ -52,8 +55,12 @@ class FaceRenderer:
         self._pose = jax.jit(lambda params, image: method("encode_motion", params, image)[0])  # compiles to less
         self._labels = jax.jit(lambda params, dynamics: method("read_labels", params, dynamics))
         self._decode = jax.jit(lambda *args: pictures("decode", *args))
-        names = self._composer.parts
-        self._render = jax.jit(lambda *args: {name: pictures("render", *args)[name] for name in names})
+
+        def parts(params: Any, latents: FaceLatents, motion: jax.Array) -> dict[str, jax.Array]:
+            out = pictures("render", params, latents, motion)
+            return _in_own_colours({name: out[name] for name in self._composer.parts}, latents)
+
+        self._render = jax.jit(parts)
 
     def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
         """Latents of one portrait crop of the model's size, batch of one."""
@@ -104,6 +111,20 @@ class FaceRenderer:
                 yield _bytes(
                     image if size == self.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
                 )
+
+
+def _in_own_colours(parts: dict[str, jax.Array], latents: FaceLatents) -> dict[str, jax.Array]:
+    """What is painted, held to the portrait's own colours (`ops.colour`): grey portraits get no green mouths.
+
+    The aligned generator writes in them; others may paint what they saw in training. Colours within `_DEVIATIONS` of
+    the portrait's mean stay as they are.
+    """
+    if "painted" not in parts:
+        return parts
+    frame = portrait_colours(latents.picture, latents.pose)
+    frame = jnp.broadcast_to(frame, (len(parts["painted"]), *frame.shape[1:]))
+    units = jnp.clip(into_frame(parts["painted"], frame), -_DEVIATIONS, _DEVIATIONS)
+    return parts | {"painted": from_frame(units, frame)}
 
 
 @dataclasses.dataclass(frozen=True)
