@@ -83,7 +83,13 @@ class Shown:
             ) from None
 
     def picture(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-        """One frame as upright RGB."""
+        """One frame as upright RGB. InputError: its colours are not known, or nothing can convert what a damage made."""
+        try:
+            return self._converted(frame)
+        except av.FFmpegError:
+            raise InputError(f"{self.path}: a picture cannot be converted to RGB; convert the video to H.264") from None
+
+    def _converted(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
         trc, matrix = int(frame.color_trc or 0), int(frame.colorspace)
         if matrix not in _KNOWN_MATRICES:
             raise InputError(f"{self.path}: its colours (matrix {matrix} of H.273) are not known: convert it to H.264")

@@ -23,10 +23,11 @@ from data_pipelines.prepare import measures, tracking
 from experiments.evaluation import reading, tables
 from experiments.evaluation.stills import GROUPS, RealClip, Still
 from experiments.evaluation.verdicts import Target
-from vasa_jax import pictures
+from vasa_jax import media
 from vasa_jax.errors import InputError
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.metrics import blinks, bootstrap, chroma, identity, mouth_changes
+from vasa_jax.pictures import read_image
 from vasa_jax.provenance import badge
 
 GREY_FRAMES = 30
@@ -108,7 +109,7 @@ class PortraitSuite:
         return report(rows, others), looks
 
     def _still(self, still: Still, sound: np.ndarray, other: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
-        picture = pictures.read_image(still.path)
+        picture = read_image(still.path)
         made, box = self._perform(picture, sound)
         size = made.pictures.shape[1]
         portrait = portraits.cut(picture, box, size)

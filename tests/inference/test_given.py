@@ -206,7 +206,7 @@ def test_what_is_no_sound(value, says):
 
 
 def test_a_talking_face_takes_them(monkeypatch):
-    monkeypatch.setattr(portraits, "_by_cascades", lambda picture: [FaceBox(48.0, 48.0, 40.0)])
+    monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(48.0, 48.0, 40.0))
     face, frames = talking_face(), []
     for portrait in (RGB, RGB / 255, np.dstack([RGB, ALPHA]), Image.fromarray(RGB), RGB.transpose(2, 0, 1)):
         video = face.animate(portrait, (TONE, RATE))

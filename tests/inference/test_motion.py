@@ -202,7 +202,7 @@ def test_a_start_is_held_before_the_first_frame_and_moves_what_follows(generator
         return np.zeros((W, M), np.float32), np.float32(0.0)
 
     monkeypatch.setattr(generator, "_speaker", lambda *how: speak)
-    _all(generator, [sound], 2 * W, start=start)
+    _all(generator, [sound], 2 * W, start=start, poised=False)
     previous, heard, dropped = seen[0]
     np.testing.assert_allclose(previous[0], np.tile(np.linspace(-1, 1, M), (K, 1)), atol=1e-6)
     assert not dropped.any() and not heard[0, :K].any(), "a motion that is known, in silence"

@@ -79,7 +79,8 @@ def test_evaluation_is_compiled_once_a_run(tmp_path, caplog, parallel):
 def test_training_goes_on_without_what_only_the_gallery_and_tensorboard_need(tmp_path, monkeypatch, capfd, absent):
     for name in absent:
         monkeypatch.setitem(sys.modules, name, None)  # importing it raises ImportError
-    monkeypatch.delitem(sys.modules, "vasa_jax.media", raising=False)
+    for name in ("media", "containers", "audio_file", "sound_decoding", "video_pictures"):  # to be imported anew
+        monkeypatch.delitem(sys.modules, f"vasa_jax.{name}", raising=False)
     monkeypatch.setattr(optional, "_said", set())
 
     def pictures(params, batch, rng):
