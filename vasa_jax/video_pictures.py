@@ -83,7 +83,7 @@ class Shown:
             ) from None
 
     def picture(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-        """One frame as upright RGB. InputError: its colours are not known, or nothing can convert what a damage made."""
+        """One frame as upright RGB. InputError: its colours are not known, or those of a damaged one make no sense."""
         try:
             return self._converted(frame)
         except av.FFmpegError:
