@@ -29,7 +29,7 @@ def get_config() -> ml_collections.ConfigDict:
         {"kind": "aligned", "base": 64, "blocks": 2, "widths": (80, 48), "cells": 32, "detail": 1, "last_patch": 2}
     )
     config.discriminator.enabled = False
-    config.data.mixture = ml_collections.ConfigDict({"grid": 0.4, "portraits": 0.6})
+    config.data.mixture = ml_collections.ConfigDict({"grid": 0.3, "portraits": 0.45, "rigged_heads": 0.25})
     config.data.threads = 2
     config.transfer_every = 0
     config.stills = {"mouth": 0.9, "eyes": 0.3}
