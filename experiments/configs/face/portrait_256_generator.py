@@ -6,9 +6,9 @@ Data     data/generator, see portrait_256: 3,600 pairs of GRID and photographs; 
          heads twice beside them, and loss_focus.mouth 30
 Hardware two shared cores that had much other work; 1.3 core-seconds a step
 Run      in work: 2,083 steps
-Result   experiments/results/portrait_256_training.json: at step 2,000 the mouth's error is 0.052 where repeating the
-         source has 0.094 and moving it 0.064. On strangers nothing is green and everybody stays as they are; mouths move,
-         but what shows inside of them is still a blur. Not bundled
+Result   experiments/results/portrait_256_training.json: at step 2,000 the error in the mouth is 0.052, where repeating
+         the source has 0.094 and moving it 0.064. On strangers nothing is green and everybody stays as they are; mouths
+         move, but what shows inside of them is still a blur. Not bundled
 """
 
 import ml_collections
