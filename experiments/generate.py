@@ -112,6 +112,7 @@ def _say(line: str, said: list[str]) -> None:
 def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
     import tqdm
 
+    from vasa_jax.inference.portrait import remarks
     from vasa_jax.inference.talking_face import Stopwatch, TalkingFace
 
     app.compile_cache()
@@ -127,7 +128,7 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
         track=TRACK.value,
         **wanted,
     )
-    for line in video.info["notes"] + _remarks(PORTRAIT.value, video.info["face_box"]):
+    for line in video.info["notes"] + remarks(PORTRAIT.value, video.info["face_box"]):
         _say(line, said)
     slow = not sys.stderr.isatty()
     with tqdm.tqdm(total=len(video), unit="frame", desc="generating", mininterval=10 if slow else 0.2) as bar:
@@ -143,17 +144,6 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
     seconds = report["timings"]["generate_total"]
     print(f"{OUTPUT.value}: {len(video)} frames ({report['seconds']:.2f} s) in {seconds:.1f} s")
     return report
-
-
-def _remarks(portrait: str, box: dict[str, Any]) -> list[str]:
-    """What was decided about the portrait and a user may want to know."""
-    lines = []
-    if box["faces"] > 1:
-        lines.append(f"{portrait} shows {box['faces']} faces; the largest speaks")
-    if box["tilt"]:
-        way = "" if box["tilt"] == 180 else " counter-clockwise" if box["tilt"] > 0 else " clockwise"
-        lines.append(f"{portrait}: the face does not stand upright; turned by {abs(box['tilt']):.0f} degrees{way}")
-    return lines
 
 
 HELP = app.Help(

@@ -11,7 +11,6 @@ import pytest
 import soundfile
 from PIL import Image
 
-from experiments import generate
 from tests.test_media import write_video
 from tests.test_pictures import png_header
 from vasa_jax import media
@@ -140,20 +139,3 @@ def test_good_input(inputs, tmp_path):
     assert plain["code"] == 0 and "WARNING" in plain["stderr"] and not verify(folder / "plain.mp4").marked
     assert cut["code"] == 130 and cut["left"] == ["nan.mp4", "o.mp4", "plain.mp4"]
     assert same["code"] == 2 and "is also --portrait" in same["stderr"]
-
-
-@pytest.mark.parametrize(
-    ("box", "lines"),
-    [
-        ({"faces": 1, "tilt": 0.0}, []),
-        ({"faces": 3, "tilt": 0.0}, ["a.jpg shows 3 faces; the largest speaks"]),
-        (
-            {"faces": 1, "tilt": 90.0},
-            ["a.jpg: the face does not stand upright; turned by 90 degrees counter-clockwise"],
-        ),
-        ({"faces": 1, "tilt": -30.0}, ["a.jpg: the face does not stand upright; turned by 30 degrees clockwise"]),
-        ({"faces": 1, "tilt": 180.0}, ["a.jpg: the face does not stand upright; turned by 180 degrees"]),
-    ],
-)
-def test_what_was_decided_about_the_portrait_is_said(box, lines):
-    assert generate._remarks("a.jpg", box) == lines

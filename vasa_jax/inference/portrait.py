@@ -63,6 +63,17 @@ class FaceBox:
     """How many faces the picture shows; this is the largest."""
 
 
+def remarks(name: str, box: dict) -> list[str]:
+    """What was decided about a portrait and a user may want to know; `box` has FaceBox' fields "faces" and "tilt"."""
+    lines = []
+    if box["faces"] > 1:
+        lines.append(f"{name} shows {box['faces']} faces; the largest speaks")
+    if box["tilt"]:
+        way = "" if box["tilt"] == 180 else " counter-clockwise" if box["tilt"] > 0 else " clockwise"
+        lines.append(f"{name}: the face does not stand upright; turned by {abs(box['tilt']):.0f} degrees{way}")
+    return lines
+
+
 def cut(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "s s 3"]:
     """The box as a picture of size x size; beyond the source the colours of its edge fade into each other."""
     finer = max(1, int(np.ceil(2 * box.half / size)))  # sampled at full detail, then averaged down
