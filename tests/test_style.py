@@ -54,6 +54,8 @@ def test_commands_that_tests_import_define_no_flag_twice():
 
 def _flags_of(path):
     """Flags that importing a module defines."""
-    body = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign | ast.Expr)]
+    body = [
+        node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign | ast.Expr)
+    ]
     calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
     return [call.args[0].value for call in calls if getattr(call.func, "attr", "").startswith("DEFINE_")]

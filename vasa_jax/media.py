@@ -34,7 +34,6 @@ _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _INDEXED = {"mov", "matroska", "webm"}  # the others find no key frame and decode from the start
 
 
-
 def _open(path: Path) -> av.container.InputContainer:
     try:
         return containers.open_container(path)

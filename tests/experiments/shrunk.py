@@ -1,6 +1,6 @@
 """Shipped configurations at a size of nothing: the same program, with layers, pictures and batches made small.
 
-    vasa-train --config=tests/experiments/shrunk.py:face/small_128 --workdir=D
+vasa-train --config=tests/experiments/shrunk.py:face/small_128 --workdir=D
 """
 
 import importlib
