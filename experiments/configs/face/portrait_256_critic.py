@@ -2,7 +2,7 @@
 
 Command  vasa-train --config=experiments/configs/face/portrait_256_critic.py --workdir=runs/face_portrait_256_critic
 Start    the averaged parameters of runs/face_portrait_256
-Data     as portrait_256_generator; half of the stills are driven by somebody else (`crossed`), only the critic sees them
+Data     as portrait_256_generator, and 461 stills driven by somebody else (`crossed`), which only the critic judges
 Run      in work
 """
 
