@@ -100,14 +100,19 @@ class FaceRenderer:
           size: side of the pictures; the portrait's if one is given, else the model's.
         """
         size = size or (self.size if portrait is None else portrait.shape[0])
-        for group, count in _groups(motion, self.batch):
-            if self.moves_source and portrait is not None:
-                parts = jax.device_get(self._render(self._params, latents, group))
+        composed = self.moves_source and portrait is not None
+        compute = self._render if composed else self._decode
+        started = (
+            (compute(self._params, latents, group), group, count) for group, count in _groups(motion, self.batch)
+        )
+        for made, group, count in _one_ahead(started):
+            if composed:
+                parts = jax.device_get(made)
                 for i in range(count):
                     one = {name: part[i] for name, part in parts.items()}
                     yield compose(portrait, self._composer(one, group[i, :7], self.size, size))
                 continue
-            for image in np.asarray(self.decode(latents, group))[:count]:
+            for image in np.asarray(made)[:count]:
                 yield _bytes(
                     image if size == self.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
                 )
@@ -231,6 +236,16 @@ def _unit(picture: UInt8[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:
 
 def _bytes(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _one_ahead(items: Iterable[Any]) -> Iterator[Any]:
+    """The items, each after the next one has been asked for: the device computes that one meanwhile."""
+    items = iter(items)
+    held = next(items, None)
+    while held is not None:
+        coming = next(items, None)
+        yield held
+        held = coming
 
 
 def _groups(items: Iterable[np.ndarray], size: int) -> Iterator[tuple[np.ndarray, int]]:
