@@ -2,7 +2,8 @@
 
     python -m tests.sweep_stops --tries=60 --whole=12 --train=6 --result=experiments/results/stopping.json
 
-Moments are even over the processor time that an undisturbed run takes, since the machine may be busy (Linux tells it).
+Moments are spread over the processor time that an undisturbed run takes, since the machine may be busy (Linux tells
+it); they fall evenly however many tries were made, and the result is written after each one.
 vasa-generate runs with the bundled weights in `whole` of its tries and with stand-in models, which compile and load in
 a second, in the others; all else is the command's own. vasa-train runs the loop's toy task. A try is right when the
 exit code is the signal's (42 of vasa-train) and nothing half-made stays, or all that was begun is whole.
@@ -18,12 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 
 from vasa_jax.files import write_json
 
+Note = Callable[[float, dict], None]
 ROOT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGHUP)
 LONGEST = 600.0  # seconds by the wall
@@ -111,7 +114,12 @@ def last_word(said: str) -> str:
     return said.strip().replace("\r", "\n").split("\n")[-1] if said.strip() else ""
 
 
-def generate_tries(folder: Path, text: str, moments: int) -> tuple[float, list[dict]]:
+def moment(k: int, whole: float) -> float:
+    """The moment of try k: multiples of the golden section fall evenly into every stretch of time."""
+    return whole * ((k + 0.5) * 0.6180339887 % 1)
+
+
+def generate_tries(folder: Path, text: str, moments: int, note: Note) -> None:
     """Tries of vasa-generate."""
     script = folder / "vasa-generate"
     script.write_text(text)
@@ -122,17 +130,16 @@ def generate_tries(folder: Path, text: str, moments: int) -> tuple[float, list[d
     words[1] = f"--audio={folder / 'short.wav'}"
     _shorten(ROOT / "vasa_jax" / "assets" / files["audio"], folder / "short.wav")
     words += [f"--output={made / 'o.mp4'}", "--steps=2"]
-    whole, rows = undisturbed(script, words), []
+    whole = undisturbed(script, words)
     for k in range(moments):
         for path in made.iterdir():
             path.unlink()
         number = SIGNALS[k % len(SIGNALS)]
-        row = stopped(start(script, words), number, whole * (k + 0.5) / moments)
+        row = stopped(start(script, words), number, moment(k, whole))
         left = sorted(path.name for path in made.iterdir())
         ended = row["exit"] == 128 + number and last_word(row["said"]) == "interrupted" and not left
         all_done = row["exit"] == 0 and left == ["o.mp4"]
-        rows.append(_judged(row | {"left": left}, ended or all_done))
-    return whole, rows
+        note(whole, _judged(row | {"left": left}, ended or all_done))
 
 
 def _shorten(source: Path, target: Path) -> None:
@@ -142,22 +149,20 @@ def _shorten(source: Path, target: Path) -> None:
     soundfile.write(target, samples[: rate // 2], rate)
 
 
-def train_tries(folder: Path, moments: int) -> tuple[float, list[dict]]:
+def train_tries(folder: Path, moments: int, note: Note) -> None:
     """Tries of vasa-train."""
     script, config = folder / "vasa-train", folder / "config.py"
     script.write_text(TRAIN)
     config.write_text(CONFIG.format(steps=60))
     whole = undisturbed(script, [f"--config={config}", f"--workdir={folder / 'undisturbed'}"])
     config.write_text(CONFIG.format(steps=10**6))
-    rows = []
     for k in range(moments):
         run = folder / str(k)
         words = [f"--config={config}", f"--workdir={run}"]
-        row = stopped(start(script, words), SIGNALS[k % len(SIGNALS)], whole * (k + 0.8) / moments)
+        row = stopped(start(script, words), SIGNALS[k % len(SIGNALS)], moment(k, 1.2 * whole))
         trained, saved = last_trained(run), last_saved(run)
         row |= {"trained_to": trained, "saved_at": saved}
-        rows.append(_judged(row, row["exit"] == 42 and saved >= trained and not _unfinished(run)))
-    return whole, rows
+        note(whole, _judged(row, row["exit"] == 42 and saved >= trained and not _unfinished(run)))
 
 
 def last_trained(run: Path) -> int:
@@ -205,14 +210,21 @@ def main() -> None:
         "versions": {"python": platform.python_version(), "jax": jax.__version__},
     }
     parts = {
-        "vasa-train, toy task": lambda folder: train_tries(folder, asked.train),
-        "vasa-generate, stand-in models": lambda folder: generate_tries(folder, STAND_IN, asked.tries - asked.whole),
-        "vasa-generate, bundled weights": lambda folder: generate_tries(folder, WHOLE, asked.whole),
+        "vasa-generate, stand-in models": (generate_tries, STAND_IN, asked.tries - asked.whole),
+        "vasa-train, toy task": (train_tries, asked.train),
+        "vasa-generate, bundled weights": (generate_tries, WHOLE, asked.whole),
     }
-    for name, tries in parts.items():
-        with tempfile.TemporaryDirectory() as folder:
-            report[name] = summary(*tries(Path(folder)))
-        write_json(asked.result, report)
+    for name, (tries, *how) in parts.items():
+        if how[-1]:
+            rows: list[dict] = []
+
+            def note(whole: float, row: dict, name: str = name, rows: list[dict] = rows) -> None:
+                rows.append(row)
+                report[name] = summary(whole, rows)
+                write_json(asked.result, report)
+
+            with tempfile.TemporaryDirectory() as folder:
+                tries(Path(folder), *how, note)
 
 
 if __name__ == "__main__":
