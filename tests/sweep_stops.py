@@ -44,7 +44,10 @@ generate.run()
 """
 TRAIN = """
 from experiments import train
-train.tasks.make_task = lambda config, stats: __import__("tests.training.toy").training.toy.make()
+def make_task(config, stats):
+    from tests.training import toy
+    return toy.make()
+train.tasks.make_task = make_task
 class Stream:
     damaged = {}
     def iterate(self, start):
