@@ -5,8 +5,10 @@ import types
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 
-from experiments import lid_reach
+from experiments import app, export, lid_reach
 from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference.talking_face import TalkingFace
@@ -67,3 +69,23 @@ def test_a_release_without_motion_has_no_place_for_it(tmp_path) -> None:
     weights.save_release(tmp_path, face_config={"size": 8}, face_params={"kernel": np.ones(3, np.float32)})
     with pytest.raises(UsageError, match="no motion model"):
         lid_reach.keep(tmp_path, 2.0)
+
+
+@pytest.mark.parametrize("face, kept", [("first", True), ("second", False)])
+def test_it_does_not_go_with_another_face_model(tmp_path, face, kept) -> None:
+    one = {"kernel": np.ones(3, np.float32)}
+    stats = {"mean": [0.0], "std": [1.0], "reach": 2.0}
+    for name in ("first", "second"):
+        weights.save_release(
+            tmp_path / name,
+            face_config={"size": 8},
+            face_params=one,
+            motion_config={},
+            motion_params=one,
+            motion_stats=stats,
+        )
+    words = [f"--face={tmp_path / face}", f"--motion={tmp_path / 'first'}", f"--output={tmp_path / 'out'}"]
+    with flagsaver.flagsaver():
+        assert app.call(export.main, ["vasa-export", *words]) == 0
+    flags.FLAGS.unparse_flags()
+    assert ("reach" in weights.load_release(tmp_path / "out").motion_stats) == kept
