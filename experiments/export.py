@@ -102,6 +102,8 @@ def main() -> dict[str, Any]:
             raise UsageError("--blink goes with --motion, whose statistics hold it")
         course = blink_course.fit(BLINK.value, face["params"]["label_head"])
         motion["stats"] = dict(motion["stats"]) | {"blink": course}
+    if motion is not None and motion["stats"] and FACE.value != [MOTION.value]:
+        motion["stats"] = {name: value for name, value in motion["stats"].items() if name != "reach"}  # of another face
     card = None
     if CARD.value:
         try:

@@ -1,13 +1,14 @@
 """Makes a talking-face video of a portrait and a recording."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from experiments import app
 from vasa_jax import paths
-from vasa_jax.errors import UsageError
+from vasa_jax.errors import InputError, UsageError
 
 PORTRAIT = flags.DEFINE_string("portrait", None, "Picture of one face: photo, painting, drawing; any format and size.")
 AUDIO = flags.DEFINE_string(
@@ -89,27 +90,26 @@ def main() -> dict[str, Any]:
         "blinks": BLINKS.value,
     }
     controls.Controls(**tracks.merge(wanted, TRACK.value))
+    lines: list[str] = []  # said once all inputs are taken: what is refused is one line
     if CREDENTIALS.value:
         credentials.require()
         if not keys.signing_key(CERTIFICATE.value, KEY.value).kept:
-            print("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one", file=sys.stderr)
+            lines.append("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one")
     else:
-        print("WARNING: no content credentials: nothing will tell that this video is generated", file=sys.stderr)
-    said: list[str] = []
-    pictures.read_image(PORTRAIT.value, lambda line: _say(f"{PORTRAIT.value}: {line}", said))
-    for line in media.AudioReader(AUDIO.value).notes:
-        _say(f"{AUDIO.value}: {line}", said)
-    return _generate(wanted, said)
+        lines.append("WARNING: no content credentials: nothing will tell that this video is generated")
+    noted: list[str] = []
+    try:
+        pictures.read_image(PORTRAIT.value, noted.append)
+        lines += [f"{PORTRAIT.value}: {line}" for line in noted]
+        lines += [f"{AUDIO.value}: {line}" for line in media.AudioReader(AUDIO.value).notes]
+        return _generate(wanted, lines)
+    except InputError as error:
+        if noted and Path(PORTRAIT.value).name in str(error):  # it may be why
+            raise InputError(f"{error} ({'; '.join(noted)})") from error
+        raise
 
 
-def _say(line: str, said: list[str]) -> None:
-    """On standard error, once."""
-    if line not in said:
-        said.append(line)
-        print(line, file=sys.stderr)
-
-
-def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
+def _generate(wanted: dict[str, Any], lines: list[str]) -> dict[str, Any]:
     import tqdm
 
     from vasa_jax.inference.portrait import remarks
@@ -128,8 +128,8 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
         track=TRACK.value,
         **wanted,
     )
-    for line in video.info["notes"] + remarks(PORTRAIT.value, video.info["face_box"]):
-        _say(line, said)
+    for line in dict.fromkeys(lines + video.info["notes"] + remarks(PORTRAIT.value, video.info["face_box"])):
+        print(line, file=sys.stderr)
     slow = not sys.stderr.isatty()
     with tqdm.tqdm(total=len(video), unit="frame", desc="generating", mininterval=10 if slow else 0.2) as bar:
         report = video.save(

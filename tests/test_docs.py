@@ -62,6 +62,12 @@ def test_links_and_named_files_exist(path):
         assert (ROOT / name).exists(), name
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_named_tests_exist(path):
+    for file, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", path.read_text(encoding="utf-8")):
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
+
+
 def test_every_flag_of_vasa_generate_is_documented():
     documented = set(re.findall(r"--(\w+)", (ROOT / "docs" / "generate.md").read_text(encoding="utf-8")))
     documented |= {flag.removeprefix("no") for flag in documented}

@@ -41,6 +41,7 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     Image.fromarray(make_clip(4, 4, 1, 160)["frames"][0]).save(folder / "face.png")
     Image.fromarray(np.full((100, 100, 3), 90, np.uint8)).save(folder / "wall.png")
+    Image.new("CMYK", (100, 100), (90, 90, 90, 0)).save(folder / "inks.jpg")
     png_header(folder / "dot.png", 1, 1)
     png_header(folder / "bomb.png", 20_000, 20_000)
     rng = np.random.default_rng(0)
@@ -58,6 +59,7 @@ def inputs(tmp_path_factory):
 BAD = [
     # flags beside the good ones, exit code, words of the message
     ({"portrait": "wall.png"}, 3, "no face was found"),
+    ({"portrait": "inks.jpg"}, 3, "face_model (CMYK without"),  # with what else is known of it
     ({"portrait": "empty"}, 3, "is empty"),
     ({"portrait": "dot.png"}, 3, "too small"),
     ({"portrait": "bomb.png"}, 3, "too large"),

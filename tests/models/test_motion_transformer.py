@@ -113,9 +113,9 @@ def test_without_that_emotions_are_seen_as_they_are_given(model) -> None:
 
 def test_no_emotion_is_neutral_to_new_models() -> None:
     config = _config("B", neutral_is_rest=True, width=8, depth=1, heads=2)
-    params = jax.tree.map(lambda x: x + 0.1, jax.jit(lambda key: init_params(config, key))(jax.random.key(0)))
+    params = jax.tree.map(lambda x: x + 0.1, quick.jit(lambda key: init_params(config, key))(jax.random.key(0)))
     noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.zeros(B, jnp.int32)
-    run = jax.jit(lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, time, conditions, {}))
+    run = quick.jit(lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, time, conditions, {}))
     nothing, neutral = _without_emotion()
     np.testing.assert_array_equal(run(nothing), run(neutral))
     assert np.abs(run(nothing) - run(nothing.replace(emotion=jnp.eye(8)[:B]))).max() > 1e-4

@@ -184,7 +184,7 @@ class TalkingFace:
             stats = release.motion_stats
             motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
             if (head := release.face_params.get("label_head")) is not None:
-                lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"))
+                lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"), float(stats.get("reach", 1.0)))
         return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path), lids)
 
     def animate(
