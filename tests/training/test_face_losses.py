@@ -70,7 +70,8 @@ def _sensitivity() -> dict[str, dict[str, float]]:
     names = sorted(set(_config().loss))
 
     def losses(model):
-        parts = task.losses["model"]({**params, "model": model}, batch, jax.random.key(1), jnp.int32(0), {})[1][0]
+        given = task.given({**params, "model": model})
+        parts = task.losses["model"](given, batch, jax.random.key(1), jnp.int32(0), {})[1][0]
         return jnp.stack([parts[name] for name in names])
 
     run = quick.jit(jax.jacrev(losses))

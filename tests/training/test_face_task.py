@@ -51,7 +51,7 @@ def _compiled(fn, *args):
 def _task_and_params():
     task = make_face_task(_config())
     _batch()  # made outside of any trace
-    return task, _compiled(lambda key: task.init(key, {}), jax.random.key(0))
+    return task, task.given(_compiled(lambda key: task.init(key, {}), jax.random.key(0)))
 
 
 @functools.cache
@@ -92,7 +92,7 @@ def test_gradients_reach_every_network_and_are_finite():
 def test_samples_are_a_sheet_and_a_video_of_a_turning_head():
     task = make_face_task(_config())
     params = jax.eval_shape(lambda key: task.init(key, {}), jax.random.key(0))
-    samples = jax.eval_shape(task.pictures, params, _batch(), jax.random.key(0))
+    samples = jax.eval_shape(task.pictures, task.given(params), _batch(), jax.random.key(0))
     assert samples["turning"].shape == (24, 32, 32, 3) and samples["source_driver_output"].shape == (4 * 32, 6 * 32, 3)
 
 

@@ -23,9 +23,9 @@ from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents, moves_sour
 from vasa_jax.models.identity_encoder import embedding
 from vasa_jax.ops.rotations import inverse_transform
 from vasa_jax.ops.warp import grid_sample
-from vasa_jax.pretrained.networks import open_networks
+from vasa_jax.pretrained.networks import LossNetworks
 from vasa_jax.training.augment import View
-from vasa_jax.training.task import Metrics
+from vasa_jax.training.task import NETWORKS, Metrics
 
 POSITIVES = {"cross": 1, "all": 3}
 """What `contrast.pairs` may be, and how many pairs are pulled together."""
@@ -98,7 +98,6 @@ class FaceLosses:
     def __init__(self, config: ml_collections.ConfigDict, model: FaceLatentModel, critic: Discriminator | None):
         self.config, self.model, self.critic = config, model, critic
         self.size, self.face_size = config.model.size, config.model.face_size
-        self.networks = open_networks(config.get("features", {}), config.model.get("dtype", "float32"))
         self.contrast = {"pairs": "cross", "scale": 5.0, "margin": 0.2} | dict(config.get("contrast", {}))
         self.template = jnp.asarray(landmarks.template())
         self.point_weight = jnp.asarray(geometry.point_weights())
@@ -106,9 +105,10 @@ class FaceLosses:
 
     def __call__(self, params: dict, made: Pass, step: Array) -> tuple[Array, Metrics]:
         """(weighted sum, every loss by name). A loss that has not started yet is reported as 0."""
-        parts = self.labels(params, made) | self.geometry(made) | self.pictures(made)
+        networks = params[NETWORKS]["losses"]
+        parts = self.labels(params, made) | self.geometry(made) | self.pictures(made, networks)
         if made.chosen.size:
-            parts |= self.transfer(params, made)
+            parts |= self.transfer(params, made, networks)
         if self.critic is not None:
             parts |= self.adversarial(params, *self.shown(made))
         parts = {name: self.started(name, value, step) for name, value in parts.items()}
@@ -155,9 +155,9 @@ class FaceLosses:
 
     # ---- self-reenactment ---------------------------------------------------------------------------
 
-    def pictures(self, made: Pass) -> Metrics:
+    def pictures(self, made: Pass, networks: LossNetworks) -> Metrics:
         """i driven by j must be j: pixels, features of the picture, of the aligned face and of the eyes."""
-        out, driver, networks = made.drawn, made.driver, self.networks
+        out, driver = made.drawn, made.driver
         focus = self.focus(driver)
         parts = {
             "pixel": pyramid_l1(out["image"], driver.image, focus).mean(),
@@ -213,15 +213,15 @@ class FaceLosses:
 
     # ---- transfer -----------------------------------------------------------------------------------
 
-    def transfer(self, params: dict, made: Pass) -> Metrics:
+    def transfer(self, params: dict, made: Pass, networks: LossNetworks) -> Metrics:
         """l_consist, l_cross_id, the contrasts and the canonical volumes', on pictures nobody has seen."""
         out, b = made.transferred, made.source.pose.shape[0]
         source, driver = made.pick(made.source), made.pick(made.driver)
         focus = self.focus(source)
         if driver.matte is not None:
             focus *= self.foreground(driver)  # what is the person in both frames
-        parts = {"consist": transfer.consistency(out.from_j, out.from_i, focus, self.networks.picture).mean()}
-        parts |= self.identities(params, made)
+        parts = {"consist": transfer.consistency(out.from_j, out.from_i, focus, networks.picture).mean()}
+        parts |= self.identities(params, made, networks)
         parts["contrast"] = self.motions(params, made).mean()
         if self.wants("canonical"):
             volumes = made.latents.appearance
@@ -232,7 +232,7 @@ class FaceLosses:
             parts["canonical"] = transfer.canonical_consistency(volumes[made.chosen], volumes[b:]).mean()
         return parts
 
-    def identities(self, params: dict, made: Pass) -> Metrics:
+    def identities(self, params: dict, made: Pass, networks: LossNetworks) -> Metrics:
         """The driven stranger stays himself; and, for our own encoder, what a person is at all."""
         source, other, crossed = made.pick(made.source), made.pick(made.other), made.transferred.crossed
         few, b = crossed.shape[0], made.source.pose.shape[0]
@@ -244,9 +244,9 @@ class FaceLosses:
         # The person is what two frames of a clip share and a stranger does not.
         same = contrast([(source_id, same_id)], [(same_id, stranger_id)]).mean()
         pair = source_id, crossed_id
-        if self.networks.identity is not None:
+        if networks.identity is not None:
             faces = recognition_crop(join(source.image, crossed), join(source.pose, other.pose))
-            pair = jnp.split(self.networks.identity(faces), 2)
+            pair = jnp.split(networks.identity(faces), 2)
         return {"cross_id": transfer.cross_identity(*pair).mean(), "identity": same}
 
     def motions(self, params: dict, made: Pass) -> Float[Array, " f"]:

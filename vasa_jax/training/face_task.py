@@ -15,6 +15,7 @@ from vasa_jax.losses.contrastive import cosine
 from vasa_jax.losses.reconstruction import masked_l1, region_boxes, region_mask
 from vasa_jax.models.discriminator import Discriminator
 from vasa_jax.models.face_latent import FaceLatentModel
+from vasa_jax.pretrained.networks import open_networks
 from vasa_jax.training import stills
 from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
 from vasa_jax.training.face_losses import POSITIVES, FaceLosses, Pass, Transferred, join
@@ -30,7 +31,8 @@ def make_face_task(config: ml_collections.ConfigDict) -> Task:
     losses = {"model": stage.model_loss}
     if config.discriminator.enabled:
         losses["discriminator"] = stage.discriminator_loss
-    return Task(name="face", init=stage.init, losses=losses, evaluate=stage.evaluate, pictures=stage.pictures)
+    networks = {"losses": open_networks(config.get("features", {}), config.model.get("dtype", "float32"))}
+    return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
 
 
 def _part(view: View, number: int, parts: int) -> View:

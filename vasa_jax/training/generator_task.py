@@ -21,7 +21,7 @@ from vasa_jax.ops.resize import aligned_resize, average_pool
 from vasa_jax.ops.warp import grid_sample
 from vasa_jax.pretrained.networks import open_networks
 from vasa_jax.training.face_task import FaceStage
-from vasa_jax.training.task import Metrics, Task
+from vasa_jax.training.task import NETWORKS, Metrics, Task
 
 _COARSE = 64
 """Side of the picture in which the flow outside of the square is judged."""
@@ -31,7 +31,9 @@ _INPUTS = ("volume", "dynamics", "flow", "picture", "pose", "colours")
 def make_generator_task(config: ml_collections.ConfigDict) -> Task:
     """The generator task of a run's config (fields of a face run)."""
     stage = GeneratorStage(config)
-    return Task("face", stage.init, {"model": stage.loss}, evaluate=stage.evaluate, pictures=stage.pictures)
+    networks = {"picture": open_networks(config.get("features", {}), "float32").picture}
+    losses = {"model": stage.loss}
+    return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
 
 
 def stored_inputs(config: ml_collections.ConfigDict) -> Any:
@@ -70,7 +72,6 @@ class GeneratorStage:
         self.config = config
         self.model = FaceLatentModel(ml_collections.FrozenConfigDict(config.model))
         self.size = config.model.size
-        self.network = open_networks(config.get("features", {}), "float32").picture
         self.point_weight = jnp.asarray(geometry.point_weights(oval=0.0))
 
     def init(self, rng: Array, batch: dict[str, Array]) -> dict[str, dict]:
@@ -121,7 +122,7 @@ class GeneratorStage:
         wanted = made["wanted"]
         parts = {
             "pixel": pyramid_l1(made["shown"], wanted, weight).mean(),
-            "feature": feature_loss(made["shown"], wanted, weight, self.network).mean(),
+            "feature": feature_loss(made["shown"], wanted, weight, params[NETWORKS]["picture"]).mean(),
             "painted": masked_l1(made["painted"], wanted, weight).mean(),
             "coarse": self._coarse(made).mean(),
             "flow": self._flow(made, batch).mean(),

@@ -25,7 +25,8 @@ from vasa_jax.models.motion_transformer import (
     MotionTransformer,
     init_params,
 )
-from vasa_jax.training.task import Batch, Metrics, Params, Task, example_keys
+from vasa_jax.pretrained.speech import SpeechModel
+from vasa_jax.training.task import NETWORKS, Batch, Metrics, Params, Task, example_keys
 
 PLAYER = "motion"
 # Frames this far below the speech level count as a pause; what is next to speech already moves the mouth.
@@ -134,18 +135,18 @@ class _MotionTask:
     def init(self, rng: PRNGKeyArray, batch: Batch) -> Params:
         return {PLAYER: init_params(self.model_config, rng)}
 
-    def plain(self, batch: Batch) -> tuple[MotionConditions, Float[Array, "b w m"]]:
+    def plain(self, batch: Batch, speech: SpeechModel | None) -> tuple[MotionConditions, Float[Array, "b w m"]]:
         """Conditions and clean window of a batch as it is."""
         c = self.model_config
         power = log_mel.mel_power(batch["audio"], c.bands)
         motion = (batch["motion"] - self.mean) / self.std
         audio = log_mel.features(power, log_mel.speech_level(power))
-        if self.speech is not None:
-            audio = hearing.window_features(self.speech, batch["audio"], batch["valid"])
+        if speech is not None:
+            audio = hearing.window_features(speech, batch["audio"], batch["valid"])
         return self._pack(batch, audio, batch["valid"], motion)
 
     def varied(
-        self, batch: Batch, keys: PRNGKeyArray
+        self, batch: Batch, keys: PRNGKeyArray, speech: SpeechModel | None
     ) -> tuple[MotionConditions, Float[Array, "b w m"], dict[str, Bool[Array, "b"]]]:
         """The same after augmentation, and which conditions are null."""
         c = self.model_config
@@ -154,11 +155,11 @@ class _MotionTask:
         motion = (batch["motion"] - self.mean) / self.std
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
         played, audio, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
-        if self.speech is not None:
+        if speech is not None:
             # The foreign voices are made of mel power; a pretrained model has heard thousands of real ones.
             sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
             sound = jnp.take_along_axis(sound, played[..., None], 1).reshape(batch["audio"].shape)
-            audio = hearing.window_features(self.speech, sound, heard & valid)
+            audio = hearing.window_features(speech, sound, heard & valid)
         batch = {**batch, "valid": valid}
         if c.per_frame:
             batch["tracks"] = jnp.take_along_axis(batch["tracks"], played[..., None], 1)
@@ -203,7 +204,9 @@ class _MotionTask:
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
     ) -> tuple[Array, tuple[Metrics, dict[str, Any]]]:
         vary_key, time_key, noise_key = jax.random.split(rng, 3)
-        conditions, clean, drop = self.varied(batch, example_keys(vary_key, batch["index"]))
+        conditions, clean, drop = self.varied(
+            batch, example_keys(vary_key, batch["index"]), params[NETWORKS]["speech"]
+        )
         time = jax.vmap(lambda k: schedule.draw_time(k, self.model_config.diffusion_steps))(
             example_keys(time_key, batch["index"])
         )
@@ -237,7 +240,7 @@ class _MotionTask:
     def evaluate(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> Metrics:
         """Held-out x0 error at fixed times (a fixed noise per example), and what ten steps make of the sound."""
         c = self.model_config
-        conditions, clean = self.plain(batch)
+        conditions, clean = self.plain(batch, params[NETWORKS]["speech"])
         keys = example_keys(rng, batch["index"])
         noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(keys)
         valid = conditions.valid[:, c.context :]
@@ -266,7 +269,7 @@ class _MotionTask:
         A row of pixels is a value of the motion, grey at its mean, black and white at 2.5 deviations.
         """
         batch = {name: value[:4] for name, value in batch.items()}
-        conditions, clean = self.plain(batch)
+        conditions, clean = self.plain(batch, params[NETWORKS]["speech"])
         noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(rng, batch["index"]))
         options = {"config": self.model_config, "steps": _EVALUATION_STEPS}
         made = sample_window(params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, **options)
@@ -288,5 +291,10 @@ def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]
     """
     task = _MotionTask(config, stats)
     return Task(
-        name="motion", init=task.init, losses={PLAYER: task.loss}, evaluate=task.evaluate, pictures=task.pictures
+        name="motion",
+        init=task.init,
+        losses={PLAYER: task.loss},
+        evaluate=task.evaluate,
+        pictures=task.pictures,
+        networks={"speech": task.speech},
     )
