@@ -107,8 +107,8 @@ def load_motion(path: str, speech_model: str | None = None) -> Any:
 
     `speech_model` is the folder of the pretrained model that it listens through, if it does.
     """
-    from vasa_jax.inference.hearing import open_for
     from vasa_jax.inference.motion import MotionGenerator
+    from vasa_jax.models.audio.front_end import open_for
     from vasa_jax.models.motion_transformer import MotionConfig
 
     part = read_part(path, "motion")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import quick
-from tests.pretrained.speech_folder import write_folder
+from tests.models.audio.speech_folder import write_folder
 from tests.training.test_motion_task import STATS, K, W, batch, config
 from vasa_jax.errors import UsageError
 from vasa_jax.training import motion_task

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.configs.face import small_128_twins
-from tests.pretrained.speech_folder import write_folder
+from tests.models.audio.speech_folder import write_folder
 from tests.training import test_motion_task
 from tests.training.test_face_task import _batch, _config
 from vasa_jax import weights

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-State = dict[str, np.ndarray]
+from vasa_jax.torch_file import State
+
 Convolution = tuple[Array, Array]  # weights [h, w, in, out] and bias [out]
 Affine = tuple[Array, Array]  # scale [c] and shift [c]
 

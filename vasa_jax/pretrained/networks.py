@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from vasa_jax import paths, weights
+from vasa_jax import paths, torch_file, weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.losses.perceptual import OWN, FeatureNetwork
-from vasa_jax.pretrained import iresnet, released, resnet, torch_file, vgg
-from vasa_jax.pretrained.layers import State
+from vasa_jax.pretrained import iresnet, released, resnet, vgg
+from vasa_jax.torch_file import State
 
 RANDOM = "random"
 FACE_SIDE = 224
