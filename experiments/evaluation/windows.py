@@ -23,7 +23,7 @@ class Windows:
     of steps and guidance scales cost little more than their evaluations.
 
     Args:
-      part: a motion model (`models.Part`).
+      part: a motion model (`training.trained.Trained`).
       batch: of kind "windows" (`data_pipelines.clips.ClipStream`).
       seed: of the noise.
 
