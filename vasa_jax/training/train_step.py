@@ -38,9 +38,8 @@ class TrainState(flax.struct.PyTreeNode):
 StepFn = Callable[[TrainState, Batch, PRNGKeyArray, Networks], tuple[TrainState, Metrics]]
 
 
-def path_name(path: tuple[Any, ...]) -> str:
-    """'a/b/kernel' from a key path of jax.tree_util."""
-    return "/".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
+path_name = functools.partial(jax.tree_util.keystr, simple=True, separator="/")
+"""'a/b/kernel' from a key path of jax.tree_util."""
 
 
 def trainable_mask(params: Params, frozen: str) -> Params:
