@@ -1,15 +1,17 @@
 """Frozen networks go into a step as an argument: nothing large is a constant of its program."""
 
+import dataclasses
 import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments.configs.face import small_128_twins
 from tests.models.audio.speech_folder import write_folder
-from tests.training import test_motion_task
+from tests.training import test_motion_task, toy
 from tests.training.test_face_task import _batch, _config
 from vasa_jax import weights
 from vasa_jax.training import start
@@ -88,6 +90,33 @@ def test_networks_lie_whole_on_every_device(partitioner):
     placed = partitioner().place(networks)["teacher"]["kernel"]
     assert len(placed.sharding.device_set) == len(jax.devices()) and placed.sharding.is_fully_replicated
     np.testing.assert_array_equal(placed, networks["teacher"]["kernel"])
+
+
+@pytest.mark.slow
+def test_every_layout_computes_the_same_with_them():
+    """One device, a mesh that splits all it can, and pmap: two steps and an evaluation, nothing moved unasked."""
+    base, kernel = toy.make(), np.random.default_rng(0).normal(size=(toy.WIDTH, toy.WIDTH)).astype(np.float32)
+
+    def loss(params, batch, rng, step, carry):
+        value, rest = base.losses["model"](params, batch, rng, step, carry)
+        seen = jnp.square(batch["x"] @ params["networks"]["teacher"]["kernel"]).mean()
+        return value + seen * params["model"]["first"]["bias"].sum(), rest
+
+    losses, networks = {**base.losses, "model": loss}, {"teacher": {"kernel": kernel}, "speech": None}
+    task = dataclasses.replace(base, losses=losses, networks=networks)
+    optimizers, found = make_optimizers(toy.config(), task), []
+    init = functools.partial(init_state, task, optimizers, jax.random.key(0))
+    split = MeshPartitioner({"data": 2, "fsdp": 2, "tensor": 2}, rules=[("kernel", ("tensor",))], min_size=1)
+    for partitioner in (MeshPartitioner({"data": 1}, devices=jax.devices()[:1]), split, PmapPartitioner()):
+        batch, key = partitioner.put(toy.batch(0)), partitioner.seed_key(5)
+        state, given = partitioner.init(init, batch), partitioner.place(networks)
+        step = partitioner.step(functools.partial(make_train_step, task, optimizers), jax.eval_shape(init, batch))
+        for number in range(2):
+            with jax.transfer_guard("disallow" if number else "allow"):
+                state, metrics = step(state, batch, key, given)
+        held_out = partitioner.run(task.evaluate)(state.ema, given, batch, key)
+        found.append([float(x) for x in (metrics["loss"], metrics["grad_norm_model"], held_out["l2"])])
+    np.testing.assert_allclose(found[1:], [found[0]] * 2, rtol=1e-5)
 
 
 def test_no_player_may_be_called_as_they_are():
