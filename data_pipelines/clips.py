@@ -9,7 +9,7 @@ i*b/n .. (i+1)*b/n, so a run may go on with another number of hosts.
 """
 
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -141,11 +141,11 @@ class ClipStream:
 
     def batch(self, step: int) -> Batch:
         """This host's rows of the batch of a step."""
-        return items.collate([self._item(step, row) for row in self._rows], self.decode)
+        return self._collated(self._items(step))
 
     def iterate(self, start_step: int = 0, stop_step: int | None = None) -> Iterator[Batch]:
         """The batches of start_step, start_step + 1, ... (up to stop_step, exclusive), prepared ahead."""
-        return engines.iterate(self._engine, self.batch, start_step, stop_step, self._threads)
+        return engines.iterate(self._engine, self._items, self._collated, start_step, stop_step, self._threads)
 
     def motion_stats(self) -> dict[str, list[float]]:
         """Mean and standard deviation of the motion [m] over the training split, data sets weighted alike."""
@@ -155,6 +155,12 @@ class ClipStream:
         )
         mean = means.mean(0)
         return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(squares.mean(0) - mean**2, 1e-12)).tolist()}
+
+    def _items(self, step: int) -> list[items.Item]:
+        return [self._item(step, row) for row in self._rows]
+
+    def _collated(self, made: Sequence[items.Item]) -> Batch:
+        return items.collate(made, self.decode)
 
     def _item(self, step: int, row: int) -> items.Item:
         position = step * self.batch_size + row

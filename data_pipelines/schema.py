@@ -21,8 +21,8 @@ SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 MARGIN = landmarks.MARGIN
 JPEG_QUALITY = 95
-_JPEG_END = (0xFF, 0xD9)
-_PNG_END = b"IEND\xaeB`\x82"
+JPEG_END = b"\xff\xd9"
+PNG_END = b"IEND\xaeB`\x82"
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256, "vasa_512": 512}
 """Builder configuration -> model resolution. The stored size is `stored_size` of it."""
@@ -128,7 +128,7 @@ def decode_jpeg(data: bytes | memoryview) -> np.ndarray:
       ValueError: it is no JPEG, or one that breaks off: OpenCV would fill it up with grey.
     """
     stored = np.frombuffer(data, np.uint8)
-    picture = cv2.imdecode(stored, _DECODE) if tuple(stored[-2:]) == _JPEG_END else None
+    picture = cv2.imdecode(stored, _DECODE) if bytes(data[-2:]) == JPEG_END else None
     if picture is None:
         raise ValueError("is no whole JPEG picture")
     return picture
@@ -145,7 +145,7 @@ def decode_matte(data: bytes | memoryview) -> np.ndarray:
     Raises:
       ValueError: it is no PNG, or one that breaks off.
     """
-    whole = bytes(data[-len(_PNG_END) :]) == _PNG_END
+    whole = bytes(data[-len(PNG_END) :]) == PNG_END
     matte = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
     if matte is None:
         raise ValueError("is no whole PNG picture")

@@ -117,8 +117,8 @@ def example_task(config: Any, batch: dict[str, Any]) -> Task:
 
 def pure_step(
     config: Any, batch_size: int, parts: int = 1
-) -> tuple[Callable[..., Callable], TrainState, dict[str, Any]]:
-    """`make_train_step` of a configuration for a partitioner to complete, and the shapes of its state and batch.
+) -> tuple[Callable[..., Callable], TrainState, dict[str, Any], Any]:
+    """`make_train_step` of a configuration for a partitioner to complete; shapes of its state, batch and networks.
 
     Args:
       parts: that the batch is split into over devices; only checked, against config.accumulate.
@@ -130,7 +130,8 @@ def pure_step(
     optimizers = make_optimizers(config, task)
     state = jax.eval_shape(functools.partial(init_state, task, optimizers), example_key(), batch)
     options = {"ema_decay": config.ema_decay, "accumulate": accumulation(config, parts)}
-    return functools.partial(make_train_step, task, optimizers, **options), state, batch
+    networks = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), task.networks)
+    return functools.partial(make_train_step, task, optimizers, **options), state, batch, networks
 
 
 def step_operations(config: Any, batch_size: int) -> int:
@@ -142,8 +143,8 @@ def step_operations(config: Any, batch_size: int) -> int:
         config.model.block = {**config.model.get("block", {}), "remat": ""}
     elif config.task == "motion":
         config.model.remat = ""
-    make, state, batch = pure_step(config, batch_size)
-    return flops.count(make(), state, batch, example_key())
+    make, state, batch, networks = pure_step(config, batch_size)
+    return flops.count(make(), state, batch, example_key(), networks)
 
 
 def _bytes(tree: Any) -> int:
@@ -156,13 +157,15 @@ def describe(config: Any, task: Task, batch: dict[str, np.ndarray], *, compile_s
     state = jax.eval_shape(functools.partial(init_state, task, optimizers, jax.random.key(config.seed)), batch)
     parameters = parameter_table(state.params)
     memory = {"state": _bytes(state), "gradients": _bytes(state.params), "batch": _bytes(batch)}
+    if networks := _bytes(task.networks):
+        memory["networks"] = networks
     if compile_step:
         partitioner = make_partitioner(config)
         make = functools.partial(
             make_train_step, task, optimizers, accumulate=accumulation(config, partitioner.batch_parts)
         )
         step = partitioner.step(make, state)
-        analysis = step.lower(state, batch, jax.random.key(config.seed)).compile().memory_analysis()
+        analysis = step.lower(state, batch, jax.random.key(config.seed), task.networks).compile().memory_analysis()
         memory["step_temporary"] = int(analysis.temp_size_in_bytes)
         memory["step_arguments"] = int(analysis.argument_size_in_bytes)
     counted = operations(config.model, state.params["model"]) if "appearance" in config.model else {}

@@ -17,7 +17,6 @@ from PIL import Image
 
 from data_pipelines import order, records, schema
 from vasa_jax import files
-from vasa_jax.errors import InputError
 
 Encode = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Pictures [b, h, w, 3] in 0..1 -> pose [b, 7] and dynamics [b, d]."""
@@ -55,30 +54,19 @@ def load_encoder(checkpoint_path: str) -> tuple[Encode, int]:
     import jax
     import ml_collections
 
-    from vasa_jax import weights
     from vasa_jax.models.face_latent import FaceLatentModel
-    from vasa_jax.training import checkpoint
+    from vasa_jax.training.trained import open_trained
 
-    if checkpoint_path == weights.BUNDLED or (pathlib.Path(checkpoint_path) / "config.json").is_file():
-        release = weights.load_release(checkpoint_path)
-        config, params = release.face_config, release.face_params
-    else:
-        manifest = checkpoint.read_manifest(pathlib.Path(checkpoint_path))
-        if manifest.get("task") != "face":
-            raise InputError(
-                f"{checkpoint_path}: a run of task {manifest.get('task')!r}; give --checkpoint a face model"
-            )
-        _, ema = checkpoint.read_ema(pathlib.Path(checkpoint_path))
-        config, params = manifest["config"]["model"], ema[manifest["players"][0]]
-    model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
+    face = open_trained(checkpoint_path, "face")
+    model = FaceLatentModel(ml_collections.FrozenConfigDict(face.config))
     apply = jax.jit(lambda p, images: model.apply({"params": p}, images, method="encode_motion"))
-    params = jax.device_put(params)
+    params = jax.device_put(face.params)
 
     def encode(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pose, dynamics = apply(params, images)
         return np.asarray(pose), np.asarray(dynamics)
 
-    return encode, int(config["size"])
+    return encode, int(face.config["size"])
 
 
 def make_latents(data_dir: str, name: str, config: str, checkpoint: str, path: str | pathlib.Path) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from jax.experimental.compilation_cache import compilation_cache
 from experiments import timing
 from experiments.benchmarks import decode
 from vasa_jax.errors import InputError
-from vasa_jax.inference.motion import DEFAULT_GUIDANCE, sample_window, starting_scale
+from vasa_jax.inference.motion import starting_scale
 from vasa_jax.models.audio import log_mel
+from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
 from vasa_jax.training import flops
 

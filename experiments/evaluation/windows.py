@@ -10,8 +10,9 @@ from jaxtyping import Float
 
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference.motion import DEFAULT_GUIDANCE, starting_scale
-from vasa_jax.models.audio import log_mel
+from vasa_jax.inference.motion import starting_scale
+from vasa_jax.models.audio.log_mel import LogMel
+from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE
 from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
 
 
@@ -22,7 +23,7 @@ class Windows:
     of steps and guidance scales cost little more than their evaluations.
 
     Args:
-      part: a motion model (`models.Part`).
+      part: a motion model (`training.trained.Trained`).
       batch: of kind "windows" (`data_pipelines.clips.ClipStream`).
       seed: of the noise.
 
@@ -46,9 +47,9 @@ class Windows:
         self._denoise = jax.jit(functools.partial(_denoise, config=self.config))
 
     def _told(self, batch: Mapping[str, np.ndarray], whole: Float[np.ndarray, "b t m"]) -> MotionConditions:
-        power = log_mel.mel_power(batch["audio"], self.config.bands)
+        hears = LogMel(self.config.bands)
         return MotionConditions(
-            audio=log_mel.features(power, log_mel.speech_level(power)),
+            audio=hears.features(batch["audio"], batch["valid"], np.float32(-np.inf))[0],
             audio_valid=batch["valid"],
             previous=whole[:, : self.config.context].astype(np.float32),
             gaze=batch["gaze"],

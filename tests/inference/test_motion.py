@@ -173,10 +173,9 @@ def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
         )
         heard = jax.lax.dynamic_slice(sound, (at * 640,), ((K + W) * 640,))
         drop, scales = {"previous": np.full(1, at == 0)}, {"audio": 0.5, "gaze": 1.0}
-        scale = motion.starting_scale(M)
-        return motion.speak_window(
-            generator.params, heard, floor, conditions, scale, jax.random.key(at), scales, drop, **how
-        )
+        chance = motion.starting_scale(M), jax.random.key(at)
+        hears = generator._speech
+        return motion.speak_window(generator.params, heard, floor, conditions, *chance, scales, drop, hears, **how)
 
     def sent(sound: jax.Array) -> jax.Array:
         sound = jnp.pad(sound, (K * 640, W * 640))

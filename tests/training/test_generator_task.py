@@ -25,8 +25,9 @@ def run():
 
     @quick.jit
     def parts(params, batch):
-        total, (parts, carry) = task.losses["model"](params, batch, RNG, jnp.int32(0), {})
-        return parts | {"total": total} | task.losses["discriminator"](params, batch, RNG, jnp.int32(0), carry)[1][0]
+        given = task.with_networks(params)
+        total, (parts, carry) = task.losses["model"](given, batch, RNG, jnp.int32(0), {})
+        return parts | {"total": total} | task.losses["discriminator"](given, batch, RNG, jnp.int32(0), carry)[1][0]
 
     return config, params, batch, parts
 

@@ -10,14 +10,13 @@ from jaxtyping import Array, Float
 
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import hearing
 from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.poise import Poise
-from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
-from vasa_jax.pretrained.speech import SpeechModel
+from vasa_jax.models.audio import front_end, log_mel
+from vasa_jax.models.audio.protocol import FrontEnd
+from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig
 
-DEFAULT_GUIDANCE = {"audio": 0.5, "gaze": 1.0}
 # Held-out GRID sentences of s1 after 500 steps of motion/small: correlation of the mouth's changes with the real ones
 # 0.54 at 1, 0.63 at 0.6, 0.71 at 0, where the face stops being alive (experiments/results/motion_sampling.json).
 DYNAMICS_TEMPERATURE = 0.6
@@ -30,30 +29,6 @@ _SAMPLES = log_mel.SAMPLES_PER_FRAME
 _CLAMP = 5.0
 
 
-def sample_window(
-    params: Any,
-    conditions: MotionConditions,
-    start: Float[Array, "b w m"],
-    key: jax.Array,
-    scales: Mapping[str, Float[Array, ""] | float],
-    drop: guidance.Drop,
-    *,
-    config: MotionConfig,
-    steps: int,
-    method: str = sampler.DEFAULT,
-    eta: float = 0.0,
-) -> Float[Array, "b w m"]:
-    """One window of standardised motion from noise; `conditions.audio` is speech features. Pure, to be jitted."""
-    model = MotionTransformer(config)
-
-    def network(*args: Any) -> Array:
-        return model.apply({"params": params}, *args, method="denoise")
-
-    audio = model.apply({"params": params}, conditions.audio, conditions.audio_valid, method="encode_audio")
-    denoise = guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS, drop)
-    return sampler.sample(denoise, start, key, method=method, count=steps, eta=eta, steps=config.diffusion_steps)
-
-
 def speak_window(
     params: Any,
     sound: Float[Array, "n"],
@@ -63,7 +38,7 @@ def speak_window(
     key: jax.Array,
     scales: Mapping[str, Float[Array, ""] | float],
     drop: guidance.Drop,
-    speech: SpeechModel | None = None,
+    speech: FrontEnd,
     *,
     config: MotionConfig,
     **how: Any,
@@ -75,11 +50,11 @@ def speak_window(
     Returns:
       Standardised motion, and the speech level, which the next window carries on.
     """
-    audio, level = hearing.hear(config, speech, sound, conditions.audio_valid[0], floor)
+    audio, level = speech.features(sound[None], conditions.audio_valid, floor[None])
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     start = temperature * jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level
+    return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level[0]
 
 
 def starting_scale(motion_dim: int) -> Float[np.ndarray, " m"]:
@@ -94,7 +69,7 @@ class MotionGenerator:
       config: model config (MotionConfig or its mapping).
       params: parameters of MotionTransformer.
       stats: "mean" and "std" of the motion [m]; "low" and "high" [m] bound the output if given.
-      speech: the pretrained model that a config with `speech` other than "mel" listens through.
+      speech: what the model listens through; a config with `speech` "mel" needs none.
     """
 
     def __init__(
@@ -102,11 +77,10 @@ class MotionGenerator:
         config: Mapping[str, Any] | MotionConfig,
         params: Any,
         stats: Mapping[str, Any],
-        speech: SpeechModel | None = None,
+        speech: FrontEnd | None = None,
     ) -> None:
         self.config = MotionConfig.create(config)
-        hearing.check(self.config, speech)
-        self.params, self._speech = params, speech
+        self.params, self._speech = params, front_end.fitting(self.config, speech)
         self.mean, self.std = (np.asarray(stats[name], np.float32) for name in ("mean", "std"))
         self._low = np.asarray(stats.get("low", self.mean - _CLAMP * self.std), np.float32)
         self._high = np.asarray(stats.get("high", self.mean + _CLAMP * self.std), np.float32)

@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from vasa_jax.models.aligned_generator import CENTRE, EXTENT, blend_window, portrait_colours
-from vasa_jax.models.face_latent import FaceLatents, moves_source
+from vasa_jax.models.face_latent import FaceLatents
+from vasa_jax.models.generators import moves_source
 from vasa_jax.ops.colour import from_frame, into_frame
 from vasa_jax.ops.warp import identity_grid
 

@@ -22,9 +22,9 @@ from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference import blinks, editing, given, tracks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.controls import Controls
-from vasa_jax.inference.hearing import open_for
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
+from vasa_jax.models.audio import front_end
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.models.motion_transformer import MotionConfig
 from vasa_jax.paths import PathLike, check_file, check_output
@@ -180,7 +180,7 @@ class TalkingFace:
         motion = lids = None
         if release.motion_params is not None:
             motion_config = MotionConfig.create(release.motion_config)
-            speech = open_for(motion_config, str(speech_model or ""), "--speech_model")
+            speech = front_end.open_for(motion_config, str(speech_model or ""), "--speech_model")
             stats = release.motion_stats
             motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
             if (head := release.face_params.get("label_head")) is not None:

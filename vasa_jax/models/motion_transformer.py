@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from vasa_jax.diffusion.guidance import Drop
-from vasa_jax.models.audio import encoders
+from vasa_jax.models.audio import encoders, front_end
 from vasa_jax.models.layers import REMAT
 from vasa_jax.models.transformer import EncoderBlock
 
@@ -40,8 +40,9 @@ class MotionConfig:
     Without it, it sees what is given.
     `per_frame`: gaze, distance and emotion are also told to each frame, which the paper does not do; without it a track
     counts by its mean over the window.
-    `speech`: the sound as "mel", four steps a frame of `bands`, or as "wav2vec2", two features a frame of a pretrained
-    model with `speech_layers` layers of `speech_width`: hidden state `speech_layer`, or a learned mix of all (-1).
+    `speech`: the front end (`audio.front_end`): "mel", four steps a frame of `bands`, or two features a frame of a
+    pretrained model, "hubert", "wavlm" or "wav2vec2" (which takes all three), with `speech_layers` layers of
+    `speech_width`: hidden state `speech_layer`, or a learned mix of all (-1).
     `audio_encoder` makes a vector per frame of it: "conv" or "transformer", of `audio_blocks` blocks.
     `remat`: what the backward pass computes again in every layer (`layers.REMAT`); "" keeps all.
     """
@@ -75,8 +76,7 @@ class MotionConfig:
             raise ValueError(f"layout is A or B, not {self.layout!r}")
         if self.positions not in ("learned", "rotary"):
             raise ValueError(f"positions are learned or rotary, not {self.positions!r}")
-        if self.speech not in ("mel", "wav2vec2"):
-            raise ValueError(f"speech is mel or wav2vec2, not {self.speech!r}")
+        front_end.form_of(self)
         if self.audio_encoder not in encoders.KINDS:
             raise ValueError(f"audio_encoder is {' or '.join(encoders.KINDS)}, not {self.audio_encoder!r}")
         if not -1 <= self.speech_layer <= self.speech_layers:
@@ -104,16 +104,13 @@ class MotionConfig:
     @property
     def speech_states(self) -> int:
         """Hidden states side by side in a speech feature; 0 where it is log-mel."""
-        if self.speech == "mel":
-            return 0
-        return self.speech_layers + 1 if self.speech_layer == -1 else 1
+        return front_end.form_of(self).states
 
     @property
     def speech_shape(self) -> tuple[int, int]:
         """Speech features of context and window: how many, and of what width."""
-        if self.speech == "mel":
-            return 4 * self.frames, self.bands
-        return 2 * self.frames, self.speech_states * self.speech_width
+        form = front_end.form_of(self)
+        return form.per_frame * self.frames, form.width
 
 
 @flax.struct.dataclass

@@ -24,7 +24,7 @@ from vasa_jax.ops.warp import grid_sample
 from vasa_jax.pretrained.networks import open_networks
 from vasa_jax.training import stills
 from vasa_jax.training.face_task import FaceStage
-from vasa_jax.training.task import Metrics, Task, example_keys
+from vasa_jax.training.task import NETWORKS, Metrics, Task, example_keys
 
 _COARSE = 64
 """Side of the picture in which the flow outside of the square is judged."""
@@ -34,10 +34,11 @@ _INPUTS = ("volume", "dynamics", "flow", "picture", "pose", "colours")
 def make_generator_task(config: ml_collections.ConfigDict) -> Task:
     """The generator task of a run's config (fields of a face run)."""
     stage = GeneratorStage(config)
+    networks = {"picture": open_networks(config.get("features", {}), "float32").picture}
     losses = {"model": stage.loss}
     if stage.critic is not None:
         losses["discriminator"] = stage.critic_loss
-    return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures)
+    return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
 
 
 def stored_inputs(config: ml_collections.ConfigDict) -> Any:
@@ -91,7 +92,6 @@ class GeneratorStage:
         self.config = config
         self.model = FaceLatentModel(ml_collections.FrozenConfigDict(config.model))
         self.size = config.model.size
-        self.network = open_networks(config.get("features", {}), "float32").picture
         self.point_weight = jnp.asarray(geometry.point_weights(oval=0.0))
         critic = dict(config.discriminator)
         self.critic = Discriminator(**critic) if critic.pop("enabled") else None
@@ -149,7 +149,7 @@ class GeneratorStage:
         wanted = made["wanted"]
         parts = {
             "pixel": known * pyramid_l1(made["shown"], wanted, weight),
-            "feature": known * feature_loss(made["shown"], wanted, weight, self.network),
+            "feature": known * feature_loss(made["shown"], wanted, weight, params[NETWORKS]["picture"]),
             "painted": known * masked_l1(made["painted"], wanted, weight),
             "coarse": known * self._coarse(made),
             "flow": known * self._flow(made, batch),
