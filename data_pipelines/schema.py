@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from vasa_jax import landmarks
+from vasa_jax import conditions, landmarks
 
 FRAME_RATE = 25
 SAMPLE_RATE = 16_000
@@ -26,7 +26,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256, "vasa_512": 512}
 """Builder configuration -> model resolution. The stored size is `stored_size` of it."""
-EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+EMOTIONS = conditions.EMOTIONS
 
 PER_FRAME: dict[str, tuple[tuple[int, ...], Any]] = {
     "landmarks": ((landmarks.COUNT, 3), np.float32),  # crop-normalised

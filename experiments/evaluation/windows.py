@@ -12,7 +12,7 @@ from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
 from vasa_jax.inference.motion import DEFAULT_GUIDANCE, starting_scale
 from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer
 
 
 class Windows:
@@ -51,9 +51,7 @@ class Windows:
             audio=log_mel.features(power, log_mel.speech_level(power)),
             audio_valid=batch["valid"],
             previous=whole[:, : self.config.context].astype(np.float32),
-            gaze=batch["gaze"],
-            distance=batch["distance"],
-            emotion=batch["emotion"],
+            told={name: batch[name] for name in self.config.conditions},
             valid=batch["valid"],
         )
 
@@ -85,4 +83,4 @@ def _denoise(
 
     heard = conditions.audio, conditions.audio_valid
     audio = model.apply({"params": params}, *heard, method="encode_audio")
-    return guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS)(x, time)
+    return guidance.guided(network, conditions.replace(audio=audio), scales, config.guided)(x, time)

@@ -166,9 +166,7 @@ def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
             audio=np.zeros((1, 0, 0), np.float32),
             audio_valid=((index >= 0) & (index < at + span))[None],
             previous=previous,
-            gaze=np.zeros((1, 2), np.float32),
-            distance=np.zeros(1, np.float32),
-            emotion=np.zeros((1, 8), np.float32),
+            told=motion.nothing_asked(CONFIG).told,
             valid=np.ones((1, K + W), bool),
         )
         heard = jax.lax.dynamic_slice(sound, (at * 640,), ((K + W) * 640,))
