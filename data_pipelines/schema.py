@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 
 from vasa_jax import conditions, landmarks
+from vasa_jax.ops.directions import gaze_angles as gaze_angles
+from vasa_jax.ops.directions import gaze_direction as gaze_direction
 
 FRAME_RATE = 25
 SAMPLE_RATE = 16_000
@@ -150,15 +152,3 @@ def decode_matte(data: bytes | memoryview) -> np.ndarray:
     if matte is None:
         raise ValueError("is no whole PNG picture")
     return matte
-
-
-def gaze_direction(angles: np.ndarray) -> np.ndarray:
-    """Gaze angles (theta, phi) [..., 2] as unit vectors [..., 3] in x right, y down, z away from the viewer."""
-    theta, phi = angles[..., 0], angles[..., 1]
-    return np.stack([np.sin(theta) * np.cos(phi), -np.sin(phi), -np.cos(theta) * np.cos(phi)], -1)
-
-
-def gaze_angles(direction: np.ndarray) -> np.ndarray:
-    """Inverse of `gaze_direction`: unit vectors [..., 3] to angles [..., 2]."""
-    x, y, z = np.moveaxis(direction, -1, 0)
-    return np.stack([np.arctan2(x, -z), np.arcsin(np.clip(-y, -1, 1))], -1)

@@ -35,6 +35,7 @@ class Condition:
       example: of what the flag takes.
       standardised: told in standard deviations about the mean of the data.
       gain: what the network multiplies values by, so that they are of about one.
+      turns: they are a direction in the camera's frame, so that a head turned afterwards takes them along.
       rest: the part that is what the others leave of 1, to models with `neutral_is_rest`.
       source: name of the label of the data (`data_pipelines.schema.PER_FRAME`), or what makes values [t] or [t, parts]
         of a clip's labels; by default the label of the same name.
@@ -52,6 +53,7 @@ class Condition:
     example: str = "0"
     standardised: bool = False
     gain: float = 1.0
+    turns: bool = False
     rest: str = ""
     source: str | Callable[[Mapping[str, Any]], Any] = ""
 
@@ -147,6 +149,7 @@ CONDITIONS: tuple[Condition, ...] = (
         unit="radians",
         example="0.2,-0.1",
         gain=5.0,  # the eyes move within some 0.4 rad
+        turns=True,
     ),
     Condition(
         "distance",

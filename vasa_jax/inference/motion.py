@@ -16,6 +16,7 @@ from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.poise import Poise
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer, nothing_asked
+from vasa_jax.ops import directions
 from vasa_jax.pretrained.speech import SpeechModel
 
 DEFAULT_GUIDANCE = table.default_guidance()
@@ -129,6 +130,7 @@ class MotionGenerator:
         start: Float[np.ndarray, " m"] | None = None,
         poised: bool = True,
         blinker: Blinker | None = None,
+        turned: Float[np.ndarray, " 3"] | None = None,
         **told: float | Sequence[float] | Float[np.ndarray, "..."],
     ) -> Iterator[Float[np.ndarray, "t m"]]:
         """Motion for `frames` frames, in pieces of `hop` (the last of up to hop + lookahead), in constant memory.
@@ -154,6 +156,8 @@ class MotionGenerator:
           poised: the head is drawn back to where it started (`inference.poise`), without a start to the mean pose;
             the next window is told what is shown. False leaves it to the model, which wanders off.
           blinker: lays blinks over what is made, a new one for every performance; the model never hears of them.
+          turned: rotation (radians) by which the head with its eyes is turned after it was made: directions in the
+            camera's frame, as the gaze, are told such that they are right then.
           **told: what the model is told (`MotionConfig.conditions`), in the units of `vasa_jax.conditions`: `gaze`
             (theta, phi), `distance`, `emotion` of 8, ...; zeros where nothing is said. Or one a frame, the last of
             which holds on.
@@ -167,7 +171,7 @@ class MotionGenerator:
         c, given = self.config, DEFAULT_GUIDANCE if guidance is None else guidance
         scales = {name: np.float32(value) for name, value in table.known_guidance(given, c.guided).items()}
         speak = self._speaker(steps, method or sampler.DEFAULT, eta)
-        asked = _Asked(c, told)
+        asked = _Asked(c, told, turned)
         hop, span = self._reach(hop, lookahead, asked.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
@@ -244,7 +248,7 @@ class _Asked:
     A model is not asked for what it does not know; zeros of it are nothing that is asked for.
     """
 
-    def __init__(self, config: MotionConfig, told: Mapping[str, Any]) -> None:
+    def __init__(self, config: MotionConfig, told: Mapping[str, Any], turned: np.ndarray | None) -> None:
         self._config = config
         for name in told.keys() - set(config.conditions):
             if np.any(np.asarray(told[name], np.float32)):
@@ -252,6 +256,10 @@ class _Asked:
         self._values = {
             one.name: np.asarray(told.get(one.name, np.zeros(one.shape)), np.float32) for one in config.told
         }
+        for one in config.told:
+            if one.turns and turned is not None and np.any(turned):
+                before = directions.gaze_before(turned, self._values[one.name])
+                self._values[one.name] = before.clip(-one.limit, one.limit).astype(np.float32)
         self._tracks = {one.name for one in config.told if self._values[one.name].ndim > len(one.shape)}
 
     @property
