@@ -3,16 +3,14 @@
     config.model.window = 60        # the stream cuts windows of 60 frames; nothing else is to be set
     config.data.window = 50         # refused: config.data.window is 50, and the model asks for 60
 
-Training, a dry run and vasa-plan ask here before anything is compiled or opened.
+Training, a dry run and vasa-plan ask here before anything is compiled or opened. What is slow to import is so inside of
+the functions: `--help` reads this module.
 """
 
 from typing import Any
 
-from data_pipelines import schema
 from vasa_jax import conditions
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import hearing
-from vasa_jax.training.partition import accumulation
 
 KINDS = {"face": "pairs", "pose": "pairs", "dynamics": "pairs", "generator": "generator", "motion": "windows"}
 """Task -> kind of batch that it trains on."""
@@ -20,6 +18,9 @@ KINDS = {"face": "pairs", "pose": "pairs", "dynamics": "pairs", "generator": "ge
 
 def check(config: Any) -> None:
     """Raises UsageError, naming both fields, where the configuration contradicts itself."""
+    from data_pipelines import schema
+    from vasa_jax.training.partition import accumulation
+
     if config.get("task") not in KINDS:
         *most, last = map(repr, KINDS)
         raise UsageError(f"config.task is {config.get('task')!r}; use {', '.join(most)} or {last}")
@@ -46,6 +47,8 @@ def data_options(config: Any) -> dict[str, Any]:
         options |= {"previous": model.context, "window": model.window}
         return options | {"tracks": model.per_frame, "told": model.conditions}
     if options["kind"] == "pairs":
+        from data_pipelines import schema
+
         options["size"] = schema.stored_size(config.model.size)
     return options
 
@@ -76,6 +79,8 @@ def check_motion_width(config: Any, stream: Any) -> None:
 
 
 def _check_motion(config: Any) -> None:
+    from vasa_jax.inference import hearing
+
     model, path = motion_config(config), config.get("speech_model", "")
     if not path or model.speech == "mel":  # else it is opened to be looked at, later
         hearing.open_for(model, path, "--config.speech_model")

@@ -7,6 +7,8 @@ from absl import flags
 
 from vasa_jax import conditions
 
+flags.disclaim_key_flags()  # they belong to the command that calls `define`
+
 
 @dataclasses.dataclass(frozen=True)
 class ConditionFlags:
