@@ -15,8 +15,7 @@ from tests import quick
 from tests.data_pipelines.conftest import write_dataset
 from vasa_jax import conditions, weights
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import tracks
-from vasa_jax.inference.controls import Controls
+from vasa_jax.inference import controls, tracks
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.models.motion_transformer import MotionConfig, init_params
 from vasa_jax.training.train_step import init_state, make_optimizers, make_train_step
@@ -39,6 +38,7 @@ WHOLE = (*conditions.PAPER, "squint")
 def _declared():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conditions, "CONDITIONS", (*conditions.CONDITIONS, SQUINT))
+        patch.setattr(controls, "Controls", controls.declare())  # a new process reads the table as it starts
         yield
 
 
@@ -116,7 +116,7 @@ def test_a_flag_and_a_track_set_it_and_its_guidance(trained, tmp_path) -> None:
     values = flags.FlagValues()
     defined = condition_flags.define(values)
     values(["vasa-generate", "--squint=0.9,-0.5", "--cfg_squint=1.5"])
-    wanted = Controls(**defined.controls())
+    wanted = controls.Controls(**defined.controls())
     assert wanted.squint == (0.9, -0.5) and wanted.guidance() == {"audio": 0.5, "gaze": 1.0, "squint": 1.5}
     assert wanted.described()["squint"] == (0.9, -0.5) and wanted.described()["cfg_squint"] == 1.5
     plain = _made(trained)
@@ -124,13 +124,13 @@ def test_a_flag_and_a_track_set_it_and_its_guidance(trained, tmp_path) -> None:
     guided = _made(trained, guidance=wanted.guidance(), **wanted.vectors())
     assert np.abs(told - plain).max() > 1e-5 and np.abs(guided - told).max() > 1e-5
     (tmp_path / "track.csv").write_text("frame,squint_left\n0,0\n11,1\n")
-    moving = Controls(**tracks.merge(defined.controls(), tmp_path / "track.csv"))
+    moving = controls.Controls(**tracks.merge(defined.controls(), tmp_path / "track.csv"))
     assert moving.squint.shape == (13, 2)
     np.testing.assert_allclose(moving.squint[:12, 0], np.linspace(0, 1, 12), atol=1e-6)
     np.testing.assert_allclose(moving.squint[:, 1], -0.5)
     assert np.abs(_made(trained, **moving.vectors()) - told).max() > 1e-5
     with pytest.raises(UsageError, match=r"give left,right in shares, each from -2 to 2"):
-        Controls(squint=(3.0, 0.0))
+        controls.Controls(squint=(3.0, 0.0))
     values(["vasa-generate", "--squint=1"])
     with pytest.raises(UsageError, match="give two numbers left,right in shares, for instance 0.5,0.5"):
         defined.controls()

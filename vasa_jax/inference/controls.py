@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,64 +14,29 @@ from vasa_jax.diffusion.sampler import DEFAULT, SAMPLERS
 from vasa_jax.errors import UsageError
 from vasa_jax.inference import blinks
 
-__all__ = ["EMOTIONS", "Controls", "Track"]
+__all__ = ["EMOTIONS", "Controls", "Track", "parse_emotion", "parse_gaze"]
 
 _STEPS, _STRENGTH = (1, 1000), (0, 20)
+parse_gaze, parse_emotion = (conditions.get(name).parse for name in ("gaze", "emotion"))
 
 Track = Sequence[float] | np.ndarray
 """One value a frame; the last one holds on."""
 
 
-@dataclasses.dataclass(frozen=True, init=False)
-class Controls:
-    """How to speak: `Controls(seed=1, gaze=(0.2, 0.0), emotion={"happiness": 0.6}, cfg_audio=1.0)`.
+class _Asked:
+    """The methods of `Controls`."""
 
-    Beside the fields that are written out, every condition of `vasa_jax.conditions` can be asked for by its name, and
-    its guidance strength (lambda of the paper's eq. 4) as cfg_NAME; both are attributes, too. What is told is a
-    constant, or a track with a value for every frame: a number or [t], as the distance; [n] or [t, n], as the gaze;
-    name -> strength or [t], as the emotion.
+    @property
+    def scales(self) -> dict[str, float]:
+        """Condition -> guidance strength."""
+        return {one.name: getattr(self, f"cfg_{one.name}") for one in conditions.CONDITIONS}
 
-    Attributes:
-      seed: same seed, same motion.
-      steps: denoising steps a window.
-      sampler: one of `diffusion.sampler.SAMPLERS`.
-      hop: frames that a window of motion is used for; fewer follow tracks closer and cost more. None: by the model.
-      scales: condition -> guidance strength.
-      told: condition -> what is asked of it.
-      blinks: one of `blinks.MODES`: "auto", "model" (as the motion model has them) or "off".
-    """
+    @property
+    def told(self) -> dict[str, Any]:
+        """Condition -> what is asked of it."""
+        return {one.name: getattr(self, one.name) for one in conditions.told()}
 
-    seed: int = 0
-    steps: int = 10
-    sampler: str = DEFAULT
-    hop: int | None = None
-    scales: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    told: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    blinks: str = blinks.AUTO
-
-    def __init__(self, **asked: Any) -> None:
-        plain = {name: getattr(type(self), name) for name in ("seed", "steps", "sampler", "hop", "blinks")}
-        scales = {one.name: one.guidance for one in conditions.CONDITIONS}
-        told = {one.name: one.nothing for one in conditions.told()}
-        known = {**plain, **{f"cfg_{name}": value for name, value in scales.items()}, **told}
-        if unknown := sorted(asked.keys() - known.keys()):
-            raise UsageError(f"{unknown[0]!r} is no control; there are {', '.join(sorted(known))}")
-        known |= asked
-        for name in plain:
-            object.__setattr__(self, name, known[name])
-        object.__setattr__(self, "scales", {name: known[f"cfg_{name}"] for name in scales})
-        object.__setattr__(self, "told", {name: known[name] for name in told})
-        self._check()
-
-    def __getattr__(self, name: str) -> Any:
-        """`gaze`, `cfg_gaze` and the other names of the table."""
-        kept, key = ("scales", name[4:]) if name.startswith("cfg_") else ("told", name)
-        try:
-            return self.__dict__[kept][key]
-        except KeyError:
-            raise AttributeError(f"Controls has no {name}") from None
-
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
             raise UsageError(f"seed {self.seed}: give a whole number from 0 to 2147483647")
         bounded = {"steps": (self.steps, _STEPS)}
@@ -118,11 +83,28 @@ class Controls:
         return {name: value for name, value in self.scales.items() if value}
 
     def described(self) -> dict[str, Any]:
-        """All controls for a report; of a track only its length."""
-        said = {name: getattr(self, name) for name in ("seed", "steps", "sampler", "hop")}
-        said |= {f"cfg_{name}": value for name, value in self.scales.items()}
-        said |= {name: _said(conditions.get(name), value) for name, value in self.told.items()}
-        return said | {"blinks": self.blinks}
+        """The fields for a report; of a track only its length."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return fields | {name: _said(conditions.get(name), value) for name, value in self.told.items()}
+
+
+def declare() -> type:
+    """The class `Controls` of the table as it is."""
+
+    def asked(one: Condition) -> tuple[str, Any, dataclasses.Field]:
+        return one.name, Any, dataclasses.field(default_factory=lambda: one.nothing)
+
+    fields = [
+        ("seed", int, 0),
+        ("steps", int, 10),
+        ("sampler", str, DEFAULT),
+        ("hop", int | None, None),
+        *((f"cfg_{one.name}", float, one.guidance) for one in conditions.CONDITIONS),
+        *map(asked, conditions.told()),
+        ("blinks", str, blinks.AUTO),
+    ]
+    names = {"__doc__": _DOC, "__module__": __name__}
+    return dataclasses.make_dataclass("Controls", fields, bases=(_Asked,), namespace=names, frozen=True)
 
 
 def _said(condition: Condition, value: Any) -> Any:
@@ -147,3 +129,19 @@ def _check(name: str, value: Any, condition: Condition, shape: tuple[int, ...]) 
     if not fits or not (np.abs(array) <= limit).all():  # NaN is not below anything
         said = f"{name} {value:g}" if array.ndim == 0 else f"{name} {value}" if array.size < 9 else name
         raise UsageError(f"{said}: give {unit}, each from {-limit:g} to {limit:g}")
+
+
+_DOC = """How to speak: `Controls(seed=1, gaze=(0.2, 0.0), emotion={"happiness": 0.6}, cfg_audio=1.0)`.
+
+Beside the fields below, there is one for every condition of `vasa_jax.conditions` that can be told, and for the
+guidance strength of each (lambda of the paper's eq. 4), cfg_NAME. What is told is a constant, or a track with a value
+for every frame: a number or [t], as the distance; [n] or [t, n], as the gaze; name -> strength or [t], as the emotion.
+
+Attributes:
+  seed: same seed, same motion.
+  steps: denoising steps a window.
+  sampler: one of `diffusion.sampler.SAMPLERS`.
+  hop: frames that a window of motion is used for; fewer follow tracks closer and cost more. None: by the model.
+  blinks: one of `blinks.MODES`: "auto", "model" (as the motion model has them) or "off".
+"""
+Controls = declare()

@@ -171,8 +171,8 @@ class MotionGenerator:
         c, given = self.config, DEFAULT_GUIDANCE if guidance is None else guidance
         scales = {name: np.float32(value) for name, value in table.known_guidance(given, c.guided).items()}
         speak = self._speaker(steps, method or sampler.DEFAULT, eta)
-        asked = _Asked(c, told, turned)
-        hop, span = self._reach(hop, lookahead, asked.moving)
+        wanted = _Asked(c, told, turned)
+        hop, span = self._reach(hop, lookahead, wanted.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
         key, floor = jax.random.key(seed), np.float32(-np.inf)
@@ -188,7 +188,7 @@ class MotionGenerator:
             index = np.arange(c.frames)
             heard = (index >= c.context - at) & (index < known)
             conditions = nothing_asked(c).replace(
-                audio_valid=heard[None], previous=previous, told=asked.window(at, made)
+                audio_valid=heard[None], previous=previous, told=wanted.window(at, made)
             )
             drop = {"previous": np.full(1, at == 0 and start is None)}
             chance = scale, jax.random.fold_in(key, at)
@@ -242,24 +242,30 @@ def _joined(ahead: Float[np.ndarray, "a m"], motion: Float[np.ndarray, "t m"]) -
     return np.concatenate([(1 - share) * ahead[:count] + share * motion[:count], motion[count:]])
 
 
-class _Asked:
-    """What is told of every window: as a whole, or frame by frame to models that understand it.
+def asked(
+    config: MotionConfig, told: Mapping[str, Any], turned: Float[np.ndarray, " 3"] | None = None
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """What a model is told, zeros where nothing is said, and directions as they are before the head is `turned`.
 
-    A model is not asked for what it does not know; zeros of it are nothing that is asked for.
+    Raises:
+      UsageError: it is asked for something that it does not know; zeros are nothing that is asked for.
     """
+    for name in sorted(told.keys() - set(config.conditions)):
+        if np.any(np.asarray(told[name], np.float32)):
+            raise UsageError(f"{name}: this motion model knows {', '.join(config.conditions)} only; leave it out")
+    values = {one.name: np.asarray(told.get(one.name, np.zeros(one.shape)), np.float32) for one in config.told}
+    for one in config.told:
+        if one.turns and turned is not None and np.any(turned):
+            before = directions.gaze_before(turned, values[one.name])
+            values[one.name] = before.clip(-one.limit, one.limit).astype(np.float32)
+    return values
+
+
+class _Asked:
+    """What is told of every window: as a whole, or frame by frame to models that understand it."""
 
     def __init__(self, config: MotionConfig, told: Mapping[str, Any], turned: np.ndarray | None) -> None:
-        self._config = config
-        for name in told.keys() - set(config.conditions):
-            if np.any(np.asarray(told[name], np.float32)):
-                raise UsageError(f"{name}: this motion model knows {', '.join(config.conditions)} only; leave it out")
-        self._values = {
-            one.name: np.asarray(told.get(one.name, np.zeros(one.shape)), np.float32) for one in config.told
-        }
-        for one in config.told:
-            if one.turns and turned is not None and np.any(turned):
-                before = directions.gaze_before(turned, self._values[one.name])
-                self._values[one.name] = before.clip(-one.limit, one.limit).astype(np.float32)
+        self._config, self._values = config, asked(config, told, turned)
         self._tracks = {one.name for one in config.told if self._values[one.name].ndim > len(one.shape)}
 
     @property

@@ -215,7 +215,7 @@ class TalkingFace:
         Raises:
           InputError, UsageError: what is wrong with an input, and what to do.
         """
-        wanted = Controls(**tracks.merge(controls, track))
+        wanted = _controls(tracks.merge(controls, track))
         if self.motion is None and (pose_from is None or dynamics_from is None):
             raise InputError(f"{self.source} has no motion model: give pose_from and dynamics_from, or another release")
         for video in filter(editing.is_video, (pose_from, dynamics_from)):
@@ -380,3 +380,10 @@ class TalkingFace:
             "controls": controls,
             "provenance": provenance,
         }
+
+
+def _controls(given: dict[str, Any]) -> Controls:
+    known = {field.name for field in dataclasses.fields(Controls)}
+    if unknown := sorted(given.keys() - known):
+        raise UsageError(f"{unknown[0]!r} is no control; there are {', '.join(sorted(known))}")
+    return Controls(**given)
