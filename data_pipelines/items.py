@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from data_pipelines import order, schema
 from data_pipelines.domain import Domain
 from data_pipelines.records import Clip
+from vasa_jax import conditions
 from vasa_jax.errors import InputError
 
 Item = dict[str, Any]
@@ -94,7 +95,7 @@ def clip(domain: Domain, index: int, draws: Draws, length: int, start: int | Non
 def window(domain: Domain, index: int, draws: Draws, previous: int, length: int, tracks: bool = False) -> Item:
     """`previous` + `length` frames of motion with sound, from a random start; conditions averaged over the last.
 
-    With `tracks`, the conditions of every frame too: gaze, distance and emotion side by side.
+    With `tracks`, the conditions of every frame too, side by side (`conditions.split`).
     """
     source = domain.source
     frames, total = source.frames(index), previous + length
@@ -107,14 +108,16 @@ def window(domain: Domain, index: int, draws: Draws, previous: int, length: int,
     item["valid"][: end - begin] = source.arrays["valid"][begin:end]
     item["audio"] = _sound(source.arrays["audio"], begin, end, total, np.float32(32767))
     every = _last_repeated(source.conditions[begin:end], total)
-    conditions = every[previous:]
     weights = item["valid"][previous:, None].astype(np.float32) + np.float32(1e-6)  # all alike where no frame is valid
-    mean = (conditions * weights).sum(0) / weights.sum()
-    item["gaze"], item["emotion"] = mean[:2], mean[3:]
-    item["distance"] = np.float32((mean[2] - source.arrays["distance_mean"]) / source.arrays["distance_std"])
+    mean = (every[previous:] * weights).sum(0) / weights.sum()
+    told = {}
+    for one, at in zip(conditions.told(source.told), conditions.split(source.told).values(), strict=True):
+        values = mean[at], every[:, at]
+        if one.standardised:
+            values = [(x - source.arrays[f"{one.name}_mean"]) / source.arrays[f"{one.name}_std"] for x in values]
+        item[one.name], told[one.name] = values[0].astype(np.float32).reshape(one.shape), values[1]
     if tracks:
-        distance = (every[:, 2:3] - source.arrays["distance_mean"]) / source.arrays["distance_std"]
-        item["tracks"] = np.concatenate([every[:, :2], distance, every[:, 3:]], 1).astype(np.float32)
+        item["tracks"] = np.concatenate(list(told.values()), 1).astype(np.float32)
     return item
 
 

@@ -28,6 +28,7 @@ from typing import Any
 from absl import flags
 
 from experiments import app
+from vasa_jax import conditions
 from vasa_jax.errors import UsageError
 
 _SUITE = flags.DEFINE_enum(
@@ -72,8 +73,8 @@ _AUDIO = flags.DEFINE_list(
     "audio", [], "Recordings or folders of them for talking_portraits; by default the project's own."
 )
 _REAL = flags.DEFINE_string("real", None, "Videos of real talking people, SPEAKER/CLIP.mp4, for talking_portraits.")
-_CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "Guidance by the audio.")
-_CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "Guidance by the gaze.")
+_CFG_AUDIO = flags.DEFINE_float("cfg_audio", conditions.get("audio").guidance, "Guidance by the audio.")
+_CFG_GAZE = flags.DEFINE_float("cfg_gaze", conditions.get("gaze").guidance, "Guidance by the gaze.")
 
 
 def _progress(name: str) -> Any:

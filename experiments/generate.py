@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments import app, condition_flags
 from vasa_jax import paths
 from vasa_jax.errors import InputError, UsageError
 
@@ -18,18 +18,11 @@ OUTPUT = flags.DEFINE_string("output", None, "The .mp4 to write.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, or 'bundled'.")
 SEED = flags.DEFINE_integer("seed", 0, "Same seed, same motion.")
 STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps for each window of motion.")
-CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "How strongly the speech guides the motion.")
-CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "How strongly --gaze is followed.")
-CFG_DISTANCE = flags.DEFINE_float("cfg_distance", 0.0, "How strongly --distance guides beyond being told.")
-CFG_EMOTION = flags.DEFINE_float("cfg_emotion", 0.0, "How strongly --emotion guides beyond being told.")
-CFG_PREVIOUS = flags.DEFINE_float("cfg_previous", 0.0, "How strongly a window keeps to the one before it.")
+CONDITIONS = condition_flags.define()  # --gaze, --cfg_gaze and the rest of the table in vasa_jax/conditions.py
 SAMPLER = flags.DEFINE_string("sampler", "dpm++", "ddpm, ddim or dpm++.")
 HOP = flags.DEFINE_integer("hop", None, "Frames used of each window of motion; fewer follow --track closer.")
 TRACK = flags.DEFINE_string("track", None, "CSV file of gaze, distance and emotions over time; see docs/generate.md.")
-GAZE = flags.DEFINE_string("gaze", "0,0", "Main gaze theta,phi in radians: + is the image's right, and up.")
-DISTANCE = flags.DEFINE_float("distance", 0.0, "Of the head, in standard deviations of the training set; + is nearer.")
 BLINKS = flags.DEFINE_string("blinks", "auto", "auto, model (only the motion model's own, as they are) or off.")
-EMOTION = flags.DEFINE_string("emotion", "", "name:strength[,name:strength], for instance happiness:0.6.")
 POSE_FROM = flags.DEFINE_string(
     "pose_from", None, "Head motion: a video's, or frontal, spin, or portrait (held still). Default: from the speech."
 )
@@ -71,25 +64,19 @@ def main() -> dict[str, Any]:
     """Makes the video; the report says what was made and how long each stage took."""
     _check_paths()
     from vasa_jax import media, pictures
-    from vasa_jax.inference import controls, tracks
+    from vasa_jax.inference import tracks
+    from vasa_jax.inference.controls import Controls
     from vasa_jax.provenance import credentials, keys
 
     wanted = {
         "seed": SEED.value,
         "steps": STEPS.value,
-        "cfg_audio": CFG_AUDIO.value,
-        "cfg_gaze": CFG_GAZE.value,
-        "cfg_distance": CFG_DISTANCE.value,
-        "cfg_emotion": CFG_EMOTION.value,
-        "cfg_previous": CFG_PREVIOUS.value,
         "sampler": SAMPLER.value,
         "hop": HOP.value,
-        "gaze": controls.parse_gaze(GAZE.value),
-        "distance": DISTANCE.value,
-        "emotion": controls.parse_emotion(EMOTION.value),
         "blinks": BLINKS.value,
+        **CONDITIONS.controls(),
     }
-    controls.Controls(**tracks.merge(wanted, TRACK.value))
+    Controls(**tracks.merge(wanted, TRACK.value))
     lines: list[str] = []  # said once all inputs are taken: what is refused is one line
     if CREDENTIALS.value:
         credentials.require()
@@ -150,8 +137,8 @@ HELP = app.Help(
     example="--portrait=vasa_jax/assets/portrait.jpg --audio=vasa_jax/assets/speech.flac --output=talking.mp4",
     groups={
         "what goes in and out": (PORTRAIT, AUDIO, OUTPUT, SIZE),
-        "performance": (SEED, GAZE, DISTANCE, EMOTION, BLINKS, TRACK, POSE_FROM, DYNAMICS_FROM),
-        "how strongly the motion obeys": (CFG_AUDIO, CFG_GAZE, CFG_DISTANCE, CFG_EMOTION, CFG_PREVIOUS),
+        "performance": (SEED, *CONDITIONS.told.values(), BLINKS, TRACK, POSE_FROM, DYNAMICS_FROM),
+        "how strongly the motion obeys": tuple(CONDITIONS.scales.values()),
         "sampling": (STEPS, SAMPLER, HOP),
         "weights and networks": (CHECKPOINT, FACE_MODEL, SPEECH_MODEL),
         "marks of origin": (BADGE, CREDENTIALS, CERTIFICATE, KEY),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vasa_jax import conditions
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "vasa_jax" / "bundled" / "MODEL_CARD.md"]
 SHARED = {"help", "report"}  # flags of every command; --config.a.b belongs to --config
@@ -27,7 +29,10 @@ def _source(module):
 
 
 def _flags(module):
-    return set(re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", _source(module))) | SHARED
+    named = set(re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", _source(module))) | SHARED
+    if "condition_flags.define" in _source(module):
+        named |= {name for one in conditions.CONDITIONS for name in (f"cfg_{one.name}", *[one.name] * one.told)}
+    return named
 
 
 def _commands(text):

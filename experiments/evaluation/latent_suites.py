@@ -46,10 +46,12 @@ def _held_out_windows(options: Options, mixture: dict[str, float]) -> tuple[Any,
     """
     from data_pipelines.clips import ClipStream
     from experiments.evaluation import models, windows
+    from vasa_jax.models.motion_transformer import MotionConfig
 
     part = models.open_trained(options.motion, "motion")
-    size = {"previous": part.config["context"], "window": part.config["window"]}
-    batch = ClipStream(options.data, mixture, "validation", "windows", options.windows, **size).batch(0)
+    model = MotionConfig.create(part.config)
+    form = {"previous": model.context, "window": model.window, "told": model.conditions}
+    batch = ClipStream(options.data, mixture, "validation", "windows", options.windows, **form).batch(0)
     return part, batch, windows.Windows(part, batch, options.seed)
 
 

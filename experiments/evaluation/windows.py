@@ -13,7 +13,7 @@ from vasa_jax.errors import UsageError
 from vasa_jax.inference.motion import starting_scale
 from vasa_jax.models.audio.log_mel import LogMel
 from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE
-from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer
 
 
 class Windows:
@@ -52,9 +52,7 @@ class Windows:
             audio=hears.features(batch["audio"], batch["valid"], np.float32(-np.inf))[0],
             audio_valid=batch["valid"],
             previous=whole[:, : self.config.context].astype(np.float32),
-            gaze=batch["gaze"],
-            distance=batch["distance"],
-            emotion=batch["emotion"],
+            told={name: batch[name] for name in self.config.conditions},
             valid=batch["valid"],
         )
 
@@ -86,4 +84,4 @@ def _denoise(
 
     heard = conditions.audio, conditions.audio_valid
     audio = model.apply({"params": params}, *heard, method="encode_audio")
-    return guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS)(x, time)
+    return guidance.guided(network, conditions.replace(audio=audio), scales, config.guided)(x, time)

@@ -41,6 +41,8 @@ def _decode(data):
 class Latents:
     """A latents cache of clips of the given lengths, one after another; each counts its own samples and frames."""
 
+    told = ("gaze", "distance", "emotion")
+
     def __init__(self, *lengths):
         self.offsets = np.cumsum([0, *lengths])
         count = np.concatenate([np.arange(n) for n in lengths]).astype(np.float32)

@@ -25,7 +25,7 @@ def run():
 
     @quick.jit
     def parts(params, batch):
-        given = task.with_networks(params)
+        given = task.given(params)
         total, (parts, carry) = task.losses["model"](given, batch, RNG, jnp.int32(0), {})
         return parts | {"total": total} | task.losses["discriminator"](given, batch, RNG, jnp.int32(0), carry)[1][0]
 

@@ -155,9 +155,9 @@ def test_tracks_go_with_the_frames_they_belong_to() -> None:
     # Each condition follows a value of the motion, so that where frames are lengthened it must go along.
     data["tracks"] = np.repeat(data["motion"][..., 8:9], 11, -1)
     conditions, clean, _ = quick.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]), task.speech)
-    assert conditions.gaze.shape == (8, K + W, 2) and conditions.emotion.shape == (8, K + W, 8)
+    assert conditions.told["gaze"].shape == (8, K + W, 2) and conditions.told["emotion"].shape == (8, K + W, 8)
     follows = clean[..., 8] * STATS["std"][8] + STATS["mean"][8]
-    np.testing.assert_allclose(conditions.distance[:, K:], follows, atol=1e-4)
+    np.testing.assert_allclose(conditions.told["distance"][:, K:], follows, atol=1e-4)
     given = lambda: task.init(jax.random.key(0), data) | {"networks": {"speech": task.speech}}  # noqa: E731
     loss, _ = jax.eval_shape(lambda: task.loss(given(), data, jax.random.key(1), 0, {}))
     assert loss.shape == ()

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from vasa_jax import conditions as table
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
 from vasa_jax.inference.blinks import Blinker
@@ -15,7 +16,8 @@ from vasa_jax.inference.poise import Poise
 from vasa_jax.models.audio import front_end, log_mel
 from vasa_jax.models.audio.protocol import FrontEnd
 from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
-from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, nothing_asked
+from vasa_jax.ops import directions
 
 # Held-out GRID sentences of s1 after 500 steps of motion/small: correlation of the mouth's changes with the real ones
 # 0.54 at 1, 0.63 at 0.6, 0.71 at 0, where the face stops being alive (experiments/results/motion_sampling.json).
@@ -94,9 +96,6 @@ class MotionGenerator:
         seed: int = 0,
         steps: int = 10,
         guidance: Mapping[str, float] | None = None,
-        gaze: Sequence[float] | Float[np.ndarray, "t 2"] = (0.0, 0.0),
-        distance: float | Float[np.ndarray, "t"] = 0.0,
-        emotion: Sequence[float] | Float[np.ndarray, "*t 8"] = (0.0,) * 8,
         temperature: float | Sequence[float] | None = None,
         method: str | None = None,
         eta: float = 0.0,
@@ -105,6 +104,8 @@ class MotionGenerator:
         start: Float[np.ndarray, " m"] | None = None,
         poised: bool = True,
         blinker: Blinker | None = None,
+        turned: Float[np.ndarray, " 3"] | None = None,
+        **told: float | Sequence[float] | Float[np.ndarray, "..."],
     ) -> Iterator[Float[np.ndarray, "t m"]]:
         """Motion for `frames` frames, in pieces of `hop` (the last of up to hop + lookahead), in constant memory.
 
@@ -116,10 +117,7 @@ class MotionGenerator:
           frames: how many frames to make; sound that is missing counts as silence.
           seed: same seed, same motion.
           steps: denoising steps a window.
-          guidance: condition name -> lambda; 0.5 for audio and 1 for gaze if not given.
-          gaze: main gaze direction (theta, phi), radians; or one a frame, the last of which holds on.
-          distance: in units of the data's standard deviation, + is nearer; or one a frame.
-          emotion: 8 offsets, HSEmotion order; or 8 a frame.
+          guidance: condition name -> lambda; those of `vasa_jax.conditions` if not given.
           temperature: scale of the starting noise, one for all or one per value of the motion; 1 for the pose and
             `DYNAMICS_TEMPERATURE` for the dynamics if not given. Below one the motion comes closer to the most likely
             one: better in time with the sound, less lively.
@@ -132,18 +130,23 @@ class MotionGenerator:
           poised: the head is drawn back to where it started (`inference.poise`), without a start to the mean pose;
             the next window is told what is shown. False leaves it to the model, which wanders off.
           blinker: lays blinks over what is made, a new one for every performance; the model never hears of them.
+          turned: rotation (radians) by which the head with its eyes is turned after it was made: directions in the
+            camera's frame, as the gaze, are told such that they are right then.
+          **told: what the model is told (`MotionConfig.conditions`), in the units of `vasa_jax.conditions`: `gaze`
+            (theta, phi), `distance`, `emotion` of 8, ...; zeros where nothing is said. Or one a frame, the last of
+            which holds on.
 
         Yields:
           De-standardised motion [n, m].
 
         Raises:
-          UsageError: hop and lookahead do not fit into a window.
+          UsageError: hop and lookahead do not fit into a window; or the model knows no condition of such a name.
         """
         c, given = self.config, DEFAULT_GUIDANCE if guidance is None else guidance
-        scales = {name: np.float32(value) for name, value in given.items() if value}
+        scales = {name: np.float32(value) for name, value in table.known_guidance(given, c.guided).items()}
         speak = self._speaker(steps, method or sampler.DEFAULT, eta)
-        asked = _Asked(c, gaze, distance, emotion)
-        hop, span = self._reach(hop, lookahead, asked.moving)
+        wanted = _Asked(c, told, turned)
+        hop, span = self._reach(hop, lookahead, wanted.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
         key, floor = jax.random.key(seed), np.float32(-np.inf)
@@ -158,12 +161,8 @@ class MotionGenerator:
             sound[known * _SAMPLES :] = 0.0
             index = np.arange(c.frames)
             heard = (index >= c.context - at) & (index < known)
-            conditions = MotionConditions(
-                audio=np.zeros((1, 0, 0), np.float32),
-                audio_valid=heard[None],
-                previous=previous,
-                valid=np.ones((1, c.frames), bool),
-                **asked.window(at, made),
+            conditions = nothing_asked(c).replace(
+                audio_valid=heard[None], previous=previous, told=wanted.window(at, made)
             )
             drop = {"previous": np.full(1, at == 0 and start is None)}
             chance = scale, jax.random.fold_in(key, at)
@@ -217,16 +216,31 @@ def _joined(ahead: Float[np.ndarray, "a m"], motion: Float[np.ndarray, "t m"]) -
     return np.concatenate([(1 - share) * ahead[:count] + share * motion[:count], motion[count:]])
 
 
-class _Asked:
-    """Gaze, distance and emotion of every window: as a whole, or frame by frame to models that understand it."""
+def asked(
+    config: MotionConfig, told: Mapping[str, Any], turned: Float[np.ndarray, " 3"] | None = None
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """What a model is told, zeros where nothing is said, and directions as they are before the head is `turned`.
 
-    def __init__(self, config: MotionConfig, gaze: Any, distance: Any, emotion: Any) -> None:
-        self._config = config
-        self._values = {
-            name: np.asarray(value, np.float32)
-            for name, value in (("gaze", gaze), ("distance", distance), ("emotion", emotion))
-        }
-        self._tracks = {name for name, value in self._values.items() if value.ndim > (name != "distance")}
+    Raises:
+      UsageError: it is asked for something that it does not know; zeros are nothing that is asked for.
+    """
+    for name in sorted(told.keys() - set(config.conditions)):
+        if np.any(np.asarray(told[name], np.float32)):
+            raise UsageError(f"{name}: this motion model knows {', '.join(config.conditions)} only; leave it out")
+    values = {one.name: np.asarray(told.get(one.name, np.zeros(one.shape)), np.float32) for one in config.told}
+    for one in config.told:
+        if one.turns and turned is not None and np.any(turned):
+            before = directions.gaze_before(turned, values[one.name])
+            values[one.name] = before.clip(-one.limit, one.limit).astype(np.float32)
+    return values
+
+
+class _Asked:
+    """What is told of every window: as a whole, or frame by frame to models that understand it."""
+
+    def __init__(self, config: MotionConfig, told: Mapping[str, Any], turned: np.ndarray | None) -> None:
+        self._config, self._values = config, asked(config, told, turned)
+        self._tracks = {one.name for one in config.told if self._values[one.name].ndim > len(one.shape)}
 
     @property
     def moving(self) -> bool:
@@ -234,7 +248,7 @@ class _Asked:
         return bool(self._tracks)
 
     def window(self, at: int, made: int) -> dict[str, np.ndarray]:
-        """Fields of MotionConditions for the window that starts at frame `at`, of which `made` frames are used."""
+        """What is told of the window that starts at frame `at`, of which `made` frames are used."""
         c = self._config
         index = at + (np.arange(-c.context, c.window) if c.per_frame else np.arange(made))
         fields = {}

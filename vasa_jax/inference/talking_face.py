@@ -236,7 +236,7 @@ class TalkingFace:
             home, code = np.asarray(latents.pose)[0], np.asarray(latents.dynamics)[0]
             start = np.concatenate([editing.made_pose(editing.PORTRAIT, 1)[0], code])
             blinker = self.lids and blinks.Blinker(self.lids, wanted.seed, wanted.blinks, code)
-            moves = self._motion(sound, wanted, pose, dynamics, start, blinker)
+            moves = self._motion(sound, wanted, pose, dynamics, start, blinker, home[:3] if turned else None)
             placed = (editing.from_home(vector, home, turned) for vector in moves)
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
@@ -315,11 +315,12 @@ class TalkingFace:
         dynamics: np.ndarray | None,
         start: Float[np.ndarray, " m"],
         blinker: blinks.Blinker | None,
+        turned: Float[np.ndarray, " 3"] | None,
     ) -> Motion:
         """One motion vector a frame: generated, with what the driving videos give put in its place."""
         generated = None
         if pose is None or dynamics is None:
-            generated = self._generated(sound, wanted, start, blinker)
+            generated = self._generated(sound, wanted, start, blinker, turned)
         for at in range(sound.frames):
             made = next(generated) if generated is not None else None
             first = made[:7] if pose is None else pose[editing.forth_and_back(at, len(pose))]
@@ -332,6 +333,7 @@ class TalkingFace:
         wanted: Controls,
         start: Float[np.ndarray, " m"],
         blinker: blinks.Blinker | None,
+        turned: Float[np.ndarray, " 3"] | None,
     ) -> Motion:
         windows = self.motion.windows(
             sound.mono(),
@@ -341,11 +343,10 @@ class TalkingFace:
             method=wanted.sampler,
             hop=wanted.hop,
             guidance=wanted.guidance(),
-            gaze=wanted.gaze,
-            distance=wanted.distance,
-            emotion=wanted.emotion_vector(),
             start=start,
             blinker=blinker,
+            turned=turned,
+            **wanted.vectors(),
         )
         for window in windows:
             yield from window

@@ -6,10 +6,11 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
+from vasa_jax import conditions as table
 from vasa_jax.diffusion import guidance, sampler
-from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer
 
-DEFAULT_GUIDANCE = {"audio": 0.5, "gaze": 1.0}
+DEFAULT_GUIDANCE = table.default_guidance()
 
 
 def sample_window(
@@ -32,5 +33,5 @@ def sample_window(
         return model.apply({"params": params}, *args, method="denoise")
 
     audio = model.apply({"params": params}, conditions.audio, conditions.audio_valid, method="encode_audio")
-    denoise = guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS, drop)
+    denoise = guidance.guided(network, conditions.replace(audio=audio), scales, config.guided, drop)
     return sampler.sample(denoise, start, key, method=method, count=steps, eta=eta, steps=config.diffusion_steps)

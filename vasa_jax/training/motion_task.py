@@ -14,18 +14,13 @@ import ml_collections
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from vasa_jax import conditions as table
 from vasa_jax.diffusion import schedule
 from vasa_jax.models.audio import augment, front_end, log_mel
 from vasa_jax.models.audio.log_mel import LogMel
 from vasa_jax.models.audio.protocol import FrontEnd
-from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
-from vasa_jax.models.motion_transformer import (
-    CONDITIONS,
-    MotionConditions,
-    MotionConfig,
-    MotionTransformer,
-    init_params,
-)
+from vasa_jax.models.motion_sampling import sample_window
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer, init_params
 from vasa_jax.training.task import NETWORKS, Batch, Metrics, Params, Task, example_keys
 
 PLAYER = "motion"
@@ -48,7 +43,7 @@ def default_loss() -> ml_collections.ConfigDict:
     """
     return ml_collections.ConfigDict(
         {
-            "drop": {"audio": 0.1, "gaze": 0.1, "distance": 0.1, "emotion": 0.1, "previous": 0.5},
+            "drop": {condition.name: condition.drop for condition in table.CONDITIONS},
             "tail_probability": 0.3,
             "tail_frames": 10,
             "previous_noise": 0.1,
@@ -170,27 +165,31 @@ class _MotionTask:
         self, batch: Batch, audio: Array, heard: Array, motion: Float[Array, "b t m"]
     ) -> tuple[MotionConditions, Float[Array, "b w m"]]:
         k = self.model_config.context
-        told = {"gaze": batch["gaze"], "distance": batch["distance"].reshape(-1), "emotion": batch["emotion"]}
-        if self.model_config.per_frame:
-            told = dict(zip(told, jnp.split(batch["tracks"], (2, 3), -1), strict=True))
-            told["distance"] = told["distance"][..., 0]
         conditions = MotionConditions(
-            audio=audio, audio_valid=heard, previous=motion[:, :k], valid=batch["valid"], **told
+            audio=audio, audio_valid=heard, previous=motion[:, :k], valid=batch["valid"], told=self._told(batch)
         )
         return conditions, motion[:, k:]
+
+    def _told(self, batch: Batch) -> dict[str, Float[Array, "b *t"]]:
+        """What the model is told: of the window, or of every frame where it is told that."""
+        c = self.model_config
+        if not c.per_frame:
+            return {one.name: batch[one.name].reshape(-1, *one.shape) for one in c.told}
+        tracks = {name: batch["tracks"][..., at] for name, at in table.split(c.conditions).items()}
+        return {one.name: tracks[one.name] if one.shape else tracks[one.name][..., 0] for one in c.told}
 
     def _vary(self, loss: Any, key: PRNGKeyArray, power: Array, motion: Array, valid: Array) -> tuple:
         """One example: pause, foreign voice, unheard tail, null conditions, noise on the context."""
         c = self.model_config
         draw_key, pause_key, voice_key, noise_key = jax.random.split(key, 4)
-        draws = jax.random.uniform(draw_key, (4 + len(CONDITIONS),))
+        draws = jax.random.uniform(draw_key, (4 + len(c.guided),))
         level = log_mel.heard_level(power, valid, -jnp.inf)
         played = augment.lengthen_pause(pause_key, silent_frames(power, level) & valid)
         played = jnp.where(draws[0] < self.augment.pause_probability, played, jnp.arange(c.frames))
         power = power.reshape(c.frames, log_mel.STEPS_PER_FRAME, c.bands)[played].reshape(power.shape)
         tail = 1 + jnp.floor(draws[1] * loss.tail_frames).astype(jnp.int32)
         tail = jnp.where(draws[2] < loss.tail_probability, tail, 0)
-        drop = {name: draw < loss.drop[name] for name, draw in zip(CONDITIONS, draws[4:], strict=True)}
+        drop = {name: draw < loss.drop[name] for name, draw in zip(c.guided, draws[4:], strict=True)}
         index = np.arange(c.frames)
         # Sound before a first window does not exist: the encoder must not hear it around the corner.
         heard = (index < c.frames - tail) & ~(drop["previous"] & (index < c.context))
@@ -254,9 +253,8 @@ class _MotionTask:
             guess = self.model.apply({"params": params[PLAYER]}, noisy, time, conditions, {})
             metrics[f"x0_t{share}"] = self._errors(guess - clean, valid)["x0"]
         metrics["x0"] = sum(metrics.values()) / len(metrics)
-        made = sample_window(
-            params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, config=c, steps=_EVALUATION_STEPS
-        )
+        guided = table.default_guidance(c.guided)
+        made = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
         spread = [jnp.sqrt(self._errors(x - x.mean(1, keepdims=True), valid)["x0"]) for x in (made, clean)]
         metrics["spread_ratio"] = spread[0] / spread[1]
         if self.readout is not None:
@@ -274,8 +272,9 @@ class _MotionTask:
         batch = {name: value[:4] for name, value in batch.items()}
         conditions, clean = self.plain(batch, params[NETWORKS]["speech"])
         noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(rng, batch["index"]))
-        options = {"config": self.model_config, "steps": _EVALUATION_STEPS}
-        made = sample_window(params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, **options)
+        c = self.model_config
+        guided = table.default_guidance(c.guided)
+        made = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
         rows = jnp.stack([made, clean], 1).swapaxes(2, 3)  # [b, 2, m, w]
         rows = jnp.pad(rows, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=2.5)
         grey = jnp.repeat(0.5 + rows.reshape(-1, rows.shape[-1]) / 5.0, _PIXELS, axis=1)
