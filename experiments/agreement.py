@@ -79,11 +79,11 @@ def check_motion_width(config: Any, stream: Any) -> None:
 
 
 def _check_motion(config: Any) -> None:
-    from vasa_jax.inference import hearing
+    from vasa_jax.models.audio import front_end
 
     model, path = motion_config(config), config.get("speech_model", "")
     if not path or model.speech == "mel":  # else it is opened to be looked at, later
-        hearing.open_for(model, path, "--config.speech_model")
+        front_end.open_for(model, path, "--config.speech_model")
     known = [condition.name for condition in conditions.CONDITIONS]
     drop = (config.get("loss") or {}).get("drop") or {}
     for name in drop:

@@ -36,7 +36,7 @@ def example_batch(config: Any) -> dict[str, np.ndarray]:
 
 
 def _pairs(config: Any, size: int) -> dict[str, np.ndarray]:
-    stored = agreement.data_options(config)["size"]
+    stored = schema.stored_size(config.model.size)
     batch: dict[str, np.ndarray] = {"index": np.arange(size, dtype=np.int32), "domain": np.zeros(size, np.int32)}
     labels = {label: schema.PER_FRAME[label][0] for label in items.PAIR_LABELS}
     for name in ("source", "driver", "other"):

@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 
 from data_pipelines import schema
 from data_pipelines.prepare.networks import frame_network
-from vasa_jax import landmarks, paths
+from vasa_jax import landmarks, paths, torch_file
 from vasa_jax.errors import InputError
 from vasa_jax.pretrained import resnet
 
