@@ -94,7 +94,7 @@ def main() -> dict[str, Any]:
         if not keys.signing_key(CERTIFICATE.value, KEY.value).kept:
             print("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one", file=sys.stderr)
     else:
-        print("WARNING: no content credentials: nothing will tell that this video is generated", file=sys.stderr)
+        print("WARNING: no content credentials: badge and watermark alone tell that this is generated", file=sys.stderr)
     said: list[str] = []
     pictures.read_image(PORTRAIT.value, lambda line: _say(f"{PORTRAIT.value}: {line}", said))
     for line in media.AudioReader(AUDIO.value).notes:
