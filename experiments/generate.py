@@ -44,6 +44,9 @@ SPEECH_MODEL = flags.DEFINE_string(
 SIZE = flags.DEFINE_integer("size", None, "Side of the video in pixels; by default what suits the model.")
 BADGE = flags.DEFINE_bool("badge", True, "Draw the visible AI badge; hiding it is recorded in the credentials.")
 CREDENTIALS = flags.DEFINE_bool("credentials", True, "Sign the video with C2PA content credentials.")
+CONSENT = flags.DEFINE_bool(
+    "consent", False, "The person shown agreed, or does not exist; recorded in the credentials (docs/use_policy.md)."
+)
 CERTIFICATE = flags.DEFINE_string("c2pa_cert", None, "PEM certificate chain to sign with, leaf first.")
 KEY = flags.DEFINE_string("c2pa_key", None, "PEM private key of that chain.")
 
@@ -127,6 +130,9 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
         track=TRACK.value,
         **wanted,
     )
+    video.info["provenance"]["consent"] = CONSENT.value
+    if not CONSENT.value:
+        print("animate only people who agreed to it: say so with --consent (docs/use_policy.md)", file=sys.stderr)
     for line in video.info["notes"] + _remarks(PORTRAIT.value, video.info["face_box"]):
         _say(line, said)
     slow = not sys.stderr.isatty()
@@ -164,7 +170,7 @@ HELP = app.Help(
         "how strongly the motion obeys": (CFG_AUDIO, CFG_GAZE, CFG_DISTANCE, CFG_EMOTION, CFG_PREVIOUS),
         "sampling": (STEPS, SAMPLER, HOP),
         "weights and networks": (CHECKPOINT, FACE_MODEL, SPEECH_MODEL),
-        "marks of origin": (BADGE, CREDENTIALS, CERTIFICATE, KEY),
+        "marks of origin": (BADGE, CREDENTIALS, CONSENT, CERTIFICATE, KEY),
     },
 )
 

@@ -47,8 +47,10 @@ def release(tmp_path_factory):
     dim = 7 + config.dynamics.features
     motion = init_params(MotionConfig.create(SHAPE | {"motion_dim": dim}), jax.random.key(1))
     # So that outputs are not the zeros of a fresh last layer.
-    face, motion = (jax.tree.map(lambda x: np.asarray(x) + 0.02 * np.cos(np.arange(x.size).reshape(x.shape)), p) for p in (face, motion))
-    face, motion = (jax.tree.map(np.float32, p) for p in (face, motion))
+    def stirred(tree):
+        return jax.tree.map(lambda x: np.float32(x + 0.02 * np.cos(np.arange(x.size)).reshape(x.shape)), tree)
+
+    face, motion = stirred(face), stirred(motion)
     stats = {"mean": np.linspace(0, 0.2, dim), "std": np.linspace(0.1, 0.3, dim)}
     folder = tmp_path_factory.mktemp("release")
     weights.save_release(

@@ -258,7 +258,7 @@ def _bands() -> tuple[tuple[Float[np.ndarray, "g r"], float], ...]:
 
 
 def _evened(picture: Complex[np.ndarray, "g g"]) -> Complex[np.ndarray, "g g"]:
-    """Each band over its own strength near by: places of much motion, or much of anything, count no more than others."""
+    """Each band over its own strength near by: places of much motion count no more than others."""
     spectra = [scipy.fft.rfft2(part.astype(np.float32)) for part in (picture.real, picture.imag)]
     out = np.zeros((2, _GRID, _GRID), np.float32)
     for band, width in _bands():
