@@ -103,7 +103,7 @@ ATTACKS: dict[str, Attack] = {
     "crop 5% a side, h264 crf 18": lambda frames: encoded(cropped(frames, 0.05, 0.05, 0.05, 0.05), "libx264", 18),
     "crop 5% a side, h264 crf 23": lambda frames: encoded(cropped(frames, 0.05, 0.05, 0.05, 0.05), "libx264", 23),
     "crop 5% of the left": lambda frames: encoded(cropped(frames, 0, 0, 0.05, 0), "libx264", 23),
-    "half size and crop 5%": lambda frames: encoded(cropped(scaled(frames, 0.5), 0.02, 0.03, 0.03, 0.02), "libx264", 18),
+    "half size and crop": lambda frames: encoded(cropped(scaled(frames, 0.5), 0.02, 0.03, 0.03, 0.02), "libx264", 18),
     "first 0.4 s cut off": lambda frames: encoded(frames[10:], "libx264", 23),
 }
 

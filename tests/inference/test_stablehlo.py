@@ -46,6 +46,7 @@ def release(tmp_path_factory):
     face = jax.jit(model.init)(jax.random.key(0), picture, picture)["params"]
     dim = 7 + config.dynamics.features
     motion = init_params(MotionConfig.create(SHAPE | {"motion_dim": dim}), jax.random.key(1))
+
     # So that outputs are not the zeros of a fresh last layer.
     def stirred(tree):
         return jax.tree.map(lambda x: np.float32(x + 0.02 * np.cos(np.arange(x.size)).reshape(x.shape)), tree)

@@ -78,8 +78,8 @@ class Video:
     """A talking face, computed as it is read: iterate for frames uint8 [h, w, 3], or `save`.
 
     What comes out either way carries the invisible watermark (`provenance.watermark`), iterated frames that of this
-    installation's key; `make` gives the frames before it, for measurements. Iterating again computes the same frames again;
-    memory does not grow with length.
+    installation's key; `make` gives the frames before it, for measurements. Iterating again computes the same frames
+    again; memory does not grow with length.
     """
 
     make: Callable[[], Iterator[UInt8[np.ndarray, "h w 3"]]] = dataclasses.field(repr=False)
