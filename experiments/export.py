@@ -1,4 +1,4 @@
-"""Writes a release, which the other commands read, from training workdirs."""
+"""Writes a release, which the other commands read, from training workdirs; or a release as StableHLO."""
 
 import dataclasses
 from pathlib import Path
@@ -28,6 +28,9 @@ BLINK = flags.DEFINE_string(
 OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
 CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
 FLOAT32 = flags.DEFINE_bool("float32", False, "Store float32; otherwise float16, which halves the size.")
+STABLEHLO = flags.DEFINE_bool("stablehlo", False, "Write --checkpoint as StableHLO with a loader that needs jax alone.")
+CHECKPOINT = flags.DEFINE_string("checkpoint", None, "With --stablehlo: the release, a folder or 'bundled'.")
+STEPS = flags.DEFINE_integer("steps", 10, "With --stablehlo: denoising steps of a window of motion.", lower_bound=1)
 INT8 = flags.DEFINE_bool("int8", False, "Store the face model's matrices as int8: a quarter of float32's size.")
 
 
@@ -54,7 +57,31 @@ def mean_of(parts: "list[Trained]") -> "tuple[Trained, Any]":
     return dataclasses.replace(parts[-1], params=mean), runs[0] if len(parts) == 1 else {"mean_of": runs}
 
 
+def write_stablehlo() -> dict[str, Any]:
+    """The report of `--stablehlo`."""
+    if not CHECKPOINT.value or not OUTPUT.value or FACE.value or MOTION.value:
+        raise UsageError("--stablehlo takes --checkpoint=RELEASE and --output=FOLDER, and no workdirs")
+    from vasa_jax import weights
+    from vasa_jax.inference import stablehlo
+
+    release = weights.load_release(CHECKPOINT.value)
+    if Path(OUTPUT.value).resolve() == release.directory.resolve():
+        raise UsageError(f"--output={OUTPUT.value} is the release itself: give another folder")
+    return told(Path(OUTPUT.value), stablehlo.write(release, OUTPUT.value, steps=STEPS.value))
+
+
+def told(directory: Path, sizes: dict[str, int]) -> dict[str, Any]:
+    """The report of what was written, and printed."""
+    for name, size in sizes.items():
+        print(f"{directory / name}  {size / 2**20:.2f} MiB")
+    return {"directory": str(directory), "bytes": sizes, "total": sum(sizes.values())}
+
+
 def main() -> dict[str, Any]:
+    if STABLEHLO.value:
+        return write_stablehlo()
+    if CHECKPOINT.value:
+        raise UsageError("--checkpoint goes with --stablehlo; a release is taken by --face and --motion")
     if not FACE.value or not OUTPUT.value:
         raise UsageError("--face and --output are needed; --motion adds the motion model")
     if FLOAT32.value and INT8.value:
@@ -99,9 +126,7 @@ def main() -> dict[str, Any]:
         stored="float32" if FLOAT32.value else "int8" if INT8.value else "float16",
     )
     sizes = {path.name: path.stat().st_size for path in sorted(directory.iterdir()) if path.is_file()}
-    for name, size in sizes.items():
-        print(f"{directory / name}  {size / 2**20:.2f} MiB")
-    return {"directory": str(directory), "bytes": sizes, "total": sum(sizes.values())}
+    return told(directory, sizes)
 
 
 HELP = app.Help(
@@ -109,6 +134,7 @@ HELP = app.Help(
     groups={
         "what goes in": (FACE, MOTION, POSE, POSE_SHARE, BLINK),
         "the release": (OUTPUT, CARD, FLOAT32, INT8),
+        "for other programs": (STABLEHLO, CHECKPOINT, STEPS),
     },
 )
 

@@ -38,6 +38,9 @@ SPEECH_MODEL = flags.DEFINE_string(
 SIZE = flags.DEFINE_integer("size", None, "Side of the video in pixels; by default what suits the model.")
 BADGE = flags.DEFINE_bool("badge", True, "Draw the visible AI badge; hiding it is recorded in the credentials.")
 CREDENTIALS = flags.DEFINE_bool("credentials", True, "Sign the video with C2PA content credentials.")
+CONSENT = flags.DEFINE_bool(
+    "consent", False, "The person shown agreed, or does not exist; recorded in the credentials (docs/use_policy.md)."
+)
 CERTIFICATE = flags.DEFINE_string("c2pa_cert", None, "PEM certificate chain to sign with, leaf first.")
 KEY = flags.DEFINE_string("c2pa_key", None, "PEM private key of that chain.")
 
@@ -83,7 +86,7 @@ def main() -> dict[str, Any]:
         if not keys.signing_key(CERTIFICATE.value, KEY.value).kept:
             lines.append("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one")
     else:
-        lines.append("WARNING: no content credentials: nothing will tell that this video is generated")
+        lines.append("WARNING: no content credentials: badge and watermark alone tell that this is generated")
     noted: list[str] = []
     try:
         pictures.read_image(PORTRAIT.value, noted.append)
@@ -115,6 +118,9 @@ def _generate(wanted: dict[str, Any], lines: list[str]) -> dict[str, Any]:
         track=TRACK.value,
         **wanted,
     )
+    video.info["provenance"]["consent"] = CONSENT.value
+    if not CONSENT.value:
+        lines.append("animate only people who agreed to it: say so with --consent (docs/use_policy.md)")
     for line in dict.fromkeys(lines + video.info["notes"] + remarks(PORTRAIT.value, video.info["face_box"])):
         print(line, file=sys.stderr)
     slow = not sys.stderr.isatty()
@@ -141,7 +147,7 @@ HELP = app.Help(
         "how strongly the motion obeys": tuple(CONDITIONS.scales.values()),
         "sampling": (STEPS, SAMPLER, HOP),
         "weights and networks": (CHECKPOINT, FACE_MODEL, SPEECH_MODEL),
-        "marks of origin": (BADGE, CREDENTIALS, CERTIFICATE, KEY),
+        "marks of origin": (BADGE, CREDENTIALS, CONSENT, CERTIFICATE, KEY),
     },
 )
 

@@ -138,6 +138,8 @@ def test_good_input(inputs, tmp_path):
     verdict = verify(folder / "o.mp4")
     assert verdict.intact and verdict.generation["seed"] == 4
     assert second["code"] == 0 and "100 samples are not numbers" in second["stderr"]
-    assert plain["code"] == 0 and "WARNING" in plain["stderr"] and not verify(folder / "plain.mp4").marked
+    assert plain["code"] == 0 and "WARNING" in plain["stderr"] and "--consent" in plain["stderr"]
+    unsigned = verify(folder / "plain.mp4")
+    assert not unsigned.intact and unsigned.watermark.found and unsigned.watermark.key_id == verdict.watermark.key_id
     assert cut["code"] == 130 and cut["left"] == ["nan.mp4", "o.mp4", "plain.mp4"]
     assert same["code"] == 2 and "is also --portrait" in same["stderr"]
