@@ -8,7 +8,7 @@ import pytest
 from tests import quick
 from vasa_jax.diffusion import sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import motion
+from vasa_jax.inference import course, motion
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
 
@@ -211,10 +211,10 @@ def test_a_start_is_held_before_the_first_frame_and_moves_what_follows(generator
 
 def test_a_window_takes_over_step_by_step() -> None:
     ahead, made = np.zeros((3, M), np.float32), np.ones((8, M), np.float32)
-    np.testing.assert_allclose(motion._joined(ahead, made)[:, 0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
-    np.testing.assert_allclose(motion._joined(np.zeros((20, M)), made)[:, 0], [*np.arange(1, 7) / 7, 1, 1])
-    np.testing.assert_array_equal(motion._joined(ahead[:0], made), made)
-    np.testing.assert_allclose(motion._joined(ahead, made[:1])[:, 0], [0.5])
+    np.testing.assert_allclose(course.joined(ahead, made)[:, 0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+    np.testing.assert_allclose(course.joined(np.zeros((20, M)), made)[:, 0], [*np.arange(1, 7) / 7, 1, 1])
+    np.testing.assert_array_equal(course.joined(ahead[:0], made), made)
+    np.testing.assert_allclose(course.joined(ahead, made[:1])[:, 0], [0.5])
 
 
 def test_the_head_comes_back_and_the_next_window_is_told_so(generator, monkeypatch) -> None:

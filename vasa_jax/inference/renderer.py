@@ -61,6 +61,8 @@ class FaceRenderer:
             return _in_own_colours({name: out[name] for name in self._composer.parts}, latents)
 
         self._render = jax.jit(parts)
+        one = parts if self.moves_source else functools.partial(pictures, "decode")
+        self._rows = jax.jit(jax.vmap(one, in_axes=(None, 0, 0)))
 
     def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
         """Latents of one portrait crop of the model's size, batch of one."""
@@ -100,17 +102,40 @@ class FaceRenderer:
           size: side of the pictures; the portrait's if one is given, else the model's.
         """
         size = size or (self.size if portrait is None else portrait.shape[0])
+        moved = self.moves_source and portrait is not None
         for group, count in _groups(motion, self.batch):
-            if self.moves_source and portrait is not None:
-                parts = jax.device_get(self._render(self._params, latents, group))
-                for i in range(count):
-                    one = {name: part[i] for name, part in parts.items()}
-                    yield compose(portrait, self._composer(one, group[i, :7], self.size, size))
-                continue
-            for image in np.asarray(self.decode(latents, group))[:count]:
-                yield _bytes(
-                    image if size == self.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
-                )
+            parts = jax.device_get((self._render if moved else self._decode)(self._params, latents, group))
+            for i in range(count):
+                yield self.finish(_pick(parts, i), group[i, :7], portrait, size)
+
+    def decode_rows(self, latents: FaceLatents, motion: Float[np.ndarray, "r b m"]) -> list[Any]:
+        """What `finish` makes pictures of, for several portraits at once, a row each: [r] of lists [b].
+
+        Args:
+          latents: of `encode`, stacked [r, 1, ...].
+          motion: as many frames of each.
+        """
+        single = len(motion) == 1  # one portrait's frames share its volume; rows cannot
+        run = (self._render if self.moves_source else self._decode) if single else self._rows
+        arguments = (jax.tree.map(lambda x: x[0], latents), motion[0]) if single else (latents, motion)
+        parts = jax.device_get(run(self._params, *arguments))
+        rows = [parts] if single else [_pick(parts, r) for r in range(len(motion))]
+        return [[_pick(row, i) for i in range(motion.shape[1])] for row in rows]
+
+    def finish(
+        self, parts: Any, pose: Float[np.ndarray, " 7"], portrait: UInt8[np.ndarray, "p p 3"] | None, size: int
+    ) -> UInt8[np.ndarray, "s s 3"]:
+        """One picture from what the model returned for it; see `frames`."""
+        if isinstance(parts, dict):
+            return compose(portrait, self._composer(parts, pose, self.size, size))
+        if size != self.size:
+            parts = cv2.resize(parts, (size, size), interpolation=cv2.INTER_CUBIC)
+        return _bytes(parts)
+
+
+def _pick(parts: Any, i: int) -> Any:
+    """The part of one frame, or of one row."""
+    return {name: part[i] for name, part in parts.items()} if isinstance(parts, dict) else parts[i]
 
 
 def _in_own_colours(parts: dict[str, jax.Array], latents: FaceLatents) -> dict[str, jax.Array]:
