@@ -141,19 +141,28 @@ class Engine:
       face: with a motion model.
       sessions: seats.
       rows: sessions of one call; None: all of them on an accelerator, one on a processor, which gains nothing by more.
-      warm: a portrait that is encoded and moved before anybody is let in.
+      warm: gives a portrait that is moved before anybody is let in, and to see whether the engine is alive.
+      most_seconds: that sessions last, to tell when a seat will be free.
     """
 
-    def __init__(self, face: Any, *, sessions: int = 4, rows: int | None = None, warm: Look | None = None):
+    def __init__(
+        self,
+        face: Any,
+        *,
+        sessions: int = 4,
+        rows: int | None = None,
+        warm: Callable[[], Look] | None = None,
+        most_seconds: float = 3600.0,
+    ):
         import jax
 
         rows = rows or (1 if jax.default_backend() == "cpu" else sessions)
-        self.face, self.sessions = face, sessions
+        self.face, self.sessions, self._most_seconds = face, sessions, most_seconds
         self.machine: Machine = face.machine(rows)
-        self.turn = threading.Condition()
+        self.turn = threading.Condition()  # its lock may be taken twice by one thread
         self.ready = False
         self.steps = 0
-        self._warm, self._seats, self._stopped, self._failed = warm, [], False, 0
+        self._give, self._warm, self._seats, self._stopped, self._failed = warm, None, [], False, 0
         self._began: float | None = None  # of the step under way
         self._probes: list[threading.Event] = []
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
@@ -180,38 +189,36 @@ class Engine:
         """Whether a session waits for a window: work that can wait should."""
         return any(self._due(seat) for seat in list(self._seats))
 
-    def open(
-        self,
-        look: Look,
-        controls: Controls,
-        lookahead_ms: int,
-        deliver: Callable[[Made], None],
-        most_seconds: float = 600.0,
-    ) -> Seat:
+    def open(self, look: Look, controls: Controls, lookahead_ms: int, deliver: Callable[[Made], None]) -> Seat:
         """A seat.
 
         Args:
           deliver: called on the engine's thread with every `Made`; must not wait.
-          most_seconds: that sessions may last, to tell when one ends.
 
         Raises:
           Busy: none is free, or it is not ready yet.
           UsageError: the look-ahead is not one of `LOOKAHEADS`.
         """
+        self.check(lookahead_ms)
+        seat = Seat(self, live.LiveSession(self.machine, look, controls, lookahead_ms), deliver)
+        with self.turn:
+            self.check(lookahead_ms)
+            self._seats.append(seat)
+        return seat
+
+    def check(self, lookahead_ms: int) -> None:
+        """Whether a seat of that look-ahead can be had, before anything is done for it; raises as `open` does."""
         if lookahead_ms not in LOOKAHEADS:
             raise UsageError(f"lookahead_ms {lookahead_ms}: one of {', '.join(map(str, LOOKAHEADS))}")
-        session = live.LiveSession(self.machine, look, controls, lookahead_ms)
         with self.turn:
             if not self.ready:
                 raise Busy(5)
             if len(self._seats) >= self.sessions:
                 oldest = min(seat.opened for seat in self._seats)
-                raise Busy(int(np.clip(oldest + most_seconds - time.monotonic(), 1, 30)))
-            seat = Seat(self, session, deliver)
-            self._seats.append(seat)
-        return seat
+                raise Busy(int(np.clip(oldest + self._most_seconds - time.monotonic(), 1, 30)))
 
     def leave(self, seat: Seat) -> None:
+        """Takes a seat back."""
         with self.turn:
             seat.deliver, seat.asked = _nobody, collections.deque()
             if seat in self._seats:
@@ -232,7 +239,8 @@ class Engine:
 
     def _serve(self) -> None:
         try:
-            if self._warm is not None:
+            if self._give is not None:
+                self._warm = self._give()
                 for lookahead in LOOKAHEADS:
                     self._rehearse(lookahead)
             self.ready = True
