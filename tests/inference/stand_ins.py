@@ -64,7 +64,7 @@ def small_motion():
     )
     params = quick.jit(lambda key: init_params(config, key))(jax.random.key(0))
     params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
-    stats = {"mean": [0.0] * 6 + [1.0] + [0.2] * CODE, "std": [0.02] * 7 + [0.1] * CODE}
+    stats = {"mean": [0.0] * 6 + [1.0] + [0.3] * CODE, "std": [0.02] * 7 + [0.5] * CODE}
     return MotionGenerator(config, params, stats)
 
 

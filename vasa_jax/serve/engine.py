@@ -160,7 +160,7 @@ class Engine:
         self.face, self.sessions, self._most_seconds = face, sessions, most_seconds
         self.machine: Machine = face.machine(rows)
         self.turn = threading.Condition()  # its lock may be taken twice by one thread
-        self.ready = False
+        self.ready, self._warmed = False, threading.Event()
         self.steps = 0
         self._give, self._warm, self._seats, self._stopped, self._failed = warm, None, [], False, 0
         self._began: float | None = None  # of the step under way
@@ -178,6 +178,10 @@ class Engine:
             self.turn.notify_all()
         if self._thread.is_alive():
             self._thread.join(timeout=STUCK)
+
+    def until_ready(self, patience: float) -> bool:
+        """Waits until it is warm; False if that takes longer."""
+        return self._warmed.wait(patience) and self.ready
 
     @property
     def taken(self) -> int:
@@ -243,10 +247,12 @@ class Engine:
                 self._warm = self._give()
                 for lookahead in LOOKAHEADS:
                     self._rehearse(lookahead)
-            self.ready = True
+            self.ready = not self._stopped
         except Exception:
             logging.exception("the engine could not make a frame")
             return
+        finally:
+            self._warmed.set()
         while True:
             with self.turn:
                 while not (self._stopped or self._probes or any(map(self._wanted, self._seats))):

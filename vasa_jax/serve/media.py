@@ -10,11 +10,11 @@ from typing import Any
 
 import av
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from vasa_jax.inference.live import FPS
 from vasa_jax.inference.running import RATE
-from vasa_jax.provenance import badge
+from vasa_jax.serve.marking import marked
 
 MIME = 'video/mp4; codecs="avc1.42C01E, mp4a.40.2"'
 _KEY = 25
@@ -28,11 +28,6 @@ class _Sink(list):
     def write(self, data: bytes) -> int:
         self.append(bytes(data))
         return len(data)
-
-
-def marked(frame: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """The frame as it may leave this machine: with the badge. Every live output goes through here."""
-    return badge.draw(frame)
 
 
 class Encoder:

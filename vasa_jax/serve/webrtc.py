@@ -18,7 +18,7 @@ from vasa_jax.inference.live import FPS
 from vasa_jax.inference.running import FRAME, RATE
 from vasa_jax.serve.engine import Engine
 from vasa_jax.serve.listening import Listening, changes, open_seat
-from vasa_jax.serve.media import marked
+from vasa_jax.serve.marking import marked
 from vasa_jax.serve.portraits import Portraits
 from vasa_jax.serve.settings import Settings
 from vasa_jax.serve.uploads import Refused
