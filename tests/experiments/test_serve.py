@@ -72,16 +72,6 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-_CHILD = """
-from tests.inference.stand_ins import live_face
-from vasa_jax.inference import portrait, talking_face
-portrait.find_face = lambda picture, **_: portrait.FaceBox(45.0, 45.0, 40.0)
-talking_face.TalkingFace.load = classmethod(lambda cls, *_: live_face())
-from experiments import serve
-serve.run()
-"""
-
-
 def _get(url: str) -> int:
     try:
         return urllib.request.urlopen(url, timeout=30).status
@@ -115,7 +105,7 @@ def _until(true, seconds=120.0):
 def test_killed_under_load_it_leaves_no_orphan_and_the_next_one_sweeps(tmp_path) -> None:
     pytest.importorskip("fastapi", reason="needs the extra `serve`")
     folder = tmp_path / "serve"
-    words = [sys.executable, "-c", _CHILD, f"--folder={folder}"]
+    words = [sys.executable, "-m", "tests.serve.child", f"--folder={folder}"]
     options = {"cwd": ROOT, "stdout": subprocess.PIPE, "text": True, "env": os.environ | {"JAX_PLATFORMS": "cpu"}}
     server = subprocess.Popen([*words, "--port=0"], **options)
     try:
