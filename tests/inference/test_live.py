@@ -169,6 +169,14 @@ def test_controls_act_at_once_and_only_on_what_follows(look) -> None:
     assert led.controls.distance == 2.0, "what is refused changes nothing"
 
 
+def test_memory_does_not_grow(look) -> None:
+    session = _stream(look, lookahead_ms=320)
+    for at in range(60):
+        session.push(_sound(5.3, at))
+        assert len(session._kept) < session._before + (session.span + 1) * 640 and len(session._partial) < 640
+    assert session.made == 60 * 53 // 10 - 6  # what waits for its look-ahead
+
+
 def test_silence_is_alive(look) -> None:
     """Blinks come in silence, by the seed."""
     face = live_face()

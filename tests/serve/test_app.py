@@ -220,6 +220,9 @@ def test_uploads_that_are_refused(serve) -> None:
         assert _post(client, **fields).status_code == 422, fields
     big = client.post("/v1/videos", content=b"", headers={"content-length": "10000000", "content-type": "text/plain"})
     assert big.status_code == 413
+    without_length = (b"--b\r\n" + b"x" * 100_000 for _ in range(20))
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    assert client.post("/v1/videos", content=without_length, headers=kind).status_code == 413
 
 
 def test_what_an_earlier_server_left_is_swept(serve, tmp_path) -> None:

@@ -105,9 +105,15 @@ class Course:
         return self._shown(piece, ahead)
 
     def lead(self, motion: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
-        """Motion in raw units that comes from elsewhere is shown next; the windows after it go on from it."""
+        """Motion in raw units that comes from elsewhere is shown next.
+
+        The windows after it are told that its last frame had been held, as at a start: told of speech that breaks off
+        the bundled model goes on speaking for a while.
+        """
         standard = ((motion - self._scale.mean) / self._scale.std).astype(np.float32)
-        return self._shown(standard, np.repeat(standard[-1:], BLEND, 0))
+        shown = self._shown(standard, np.repeat(standard[-1:], BLEND, 0))
+        self._previous = np.repeat(self._previous[-1:], self._config.context, 0)
+        return shown
 
     @property
     def last(self) -> Float[np.ndarray, " m"]:

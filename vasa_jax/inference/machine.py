@@ -58,8 +58,7 @@ class Machine:
         filled = [np.concatenate([m, np.repeat(m[-1:], batch - len(m), 0)]).astype(np.float32) for m in motions]
         missing = self.rows - len(looks)
         latents = [look.latents for look in looks]
-        stacked = jax.tree.map(lambda *x: jax.numpy.stack(x), *(latents + latents[:1] * missing))
-        made = self.renderer.decode_rows(stacked, np.stack(filled + filled[:1] * missing))
+        made = self.renderer.decode_rows(latents + latents[:1] * missing, np.stack(filled + filled[:1] * missing))
         return [row[: len(motion)] for row, motion in zip(made, motions)]
 
     def finish(self, look: Look, motion: Float[np.ndarray, "n m"], parts: Sequence[Any]) -> list[Frame]:

@@ -62,7 +62,8 @@ class FaceRenderer:
 
         self._render = jax.jit(parts)
         one = parts if self.moves_source else functools.partial(pictures, "decode")
-        self._rows = jax.jit(jax.vmap(one, in_axes=(None, 0, 0)))
+        every = jax.vmap(one, in_axes=(None, 0, 0))
+        self._rows = jax.jit(lambda p, rows, motion: every(p, jax.tree.map(lambda *x: jnp.stack(x), *rows), motion))
 
     def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
         """Latents of one portrait crop of the model's size, batch of one."""
@@ -108,18 +109,19 @@ class FaceRenderer:
             for i in range(count):
                 yield self.finish(_pick(parts, i), group[i, :7], portrait, size)
 
-    def decode_rows(self, latents: FaceLatents, motion: Float[np.ndarray, "r b m"]) -> list[Any]:
-        """What `finish` makes pictures of, for several portraits at once, a row each: [r] of lists [b].
+    def decode_rows(self, latents: Sequence[FaceLatents], motion: Float[np.ndarray, "r b m"]) -> list[list[Any]]:
+        """What `finish` makes pictures of, for several portraits at once, a row each with as many frames.
 
         Args:
-          latents: of `encode`, stacked [r, 1, ...].
-          motion: as many frames of each.
+          latents: of `encode`, one a row.
+          motion: of its frames.
         """
-        single = len(motion) == 1  # one portrait's frames share its volume; rows cannot
-        run = (self._render if self.moves_source else self._decode) if single else self._rows
-        arguments = (jax.tree.map(lambda x: x[0], latents), motion[0]) if single else (latents, motion)
-        parts = jax.device_get(run(self._params, *arguments))
-        rows = [parts] if single else [_pick(parts, r) for r in range(len(motion))]
+        if len(latents) == 1:  # one portrait's frames share its volume; rows cannot
+            run = self._render if self.moves_source else self._decode
+            rows = [jax.device_get(run(self._params, latents[0], motion[0]))]
+        else:
+            parts = jax.device_get(self._rows(self._params, tuple(latents), motion))
+            rows = [_pick(parts, r) for r in range(len(motion))]
         return [[_pick(row, i) for i in range(motion.shape[1])] for row in rows]
 
     def finish(

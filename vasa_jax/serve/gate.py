@@ -30,7 +30,7 @@ class Gate:
         if problem := self._problem(scope, headers):
             return await _answer(scope, send, *problem)
         if scope["type"] == "http" and scope["method"] in ("POST", "PUT", "PATCH"):
-            return await self._app(scope, self._counted(scope, receive), send)
+            return await self._app(scope, *self._counted(scope, receive, send))
         return await self._app(scope, receive, send)
 
     def _problem(self, scope: Any, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -63,19 +63,22 @@ class Gate:
         both = self._settings.portrait_bytes + self._settings.audio_bytes + MIB
         return both if path == "/v1/videos" else int(1.4 * self._settings.portrait_bytes) + _JSON_BYTES
 
-    def _counted(self, scope: Any, receive: Any) -> Any:
-        """`receive`, which ends a body without a length, or with a false one, where it grows too large."""
+    def _counted(self, scope: Any, receive: Any, send: Any) -> tuple[Any, Any]:
+        """`receive` and `send`: a body that grows too large, whatever length it claims, ends there, with 413."""
         size, limit = 0, self._limit(scope["path"])
 
         async def counted() -> Any:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > limit:
-                return {"type": "http.disconnect"}
-            return message
+            return message if size <= limit else {"type": "http.disconnect"}
 
-        return counted
+        async def sending(message: Any) -> None:
+            if size > limit and message["type"] == "http.response.start":
+                message = {**message, "status": 413}
+            await send(message)
+
+        return counted, sending
 
 
 async def _answer(scope: Any, send: Any, status: int, said: str) -> None:

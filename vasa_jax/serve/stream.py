@@ -28,8 +28,7 @@ from vasa_jax.serve.portraits import Portraits
 from vasa_jax.serve.settings import Settings
 from vasa_jax.serve.uploads import Refused
 
-_FIRST = 10.0  # seconds for the first message
-_SLOW = 20.0  # seconds for a client to take a piece
+_SLOW = 30.0  # seconds for a client to take a piece
 _TELL = 0.25  # seconds from one latency event to the next
 _WEIGHT = 0.2  # of the newest in the encoder's running mean
 
@@ -61,7 +60,7 @@ class Stream:
                 self._listening.seat.close()
 
     async def _serve(self) -> None:
-        start = await asyncio.wait_for(self._message(), _FIRST)
+        start = await asyncio.wait_for(self._message(), self._settings.idle_seconds)
         if not isinstance(start, dict) or start.get("type") != "start":
             raise Refused(422, 'the first message must be {"type": "start", ...}')
         listening = self._listening
