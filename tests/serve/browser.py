@@ -1,6 +1,7 @@
 """Chromium without a window, by its own debugging protocol: what the page's test needs of it, and no more."""
 
 import base64
+import contextlib
 import itertools
 import json
 import shutil
@@ -28,7 +29,7 @@ class Browser:
     """
 
     def __init__(self, folder: Path, microphone: Path) -> None:
-        self._folder, self._numbers = folder, itertools.count(1)
+        self._folder, self._numbers, self._stack = folder, itertools.count(1), contextlib.ExitStack()
         self._process = subprocess.Popen(
             [
                 found(), "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio",
@@ -46,7 +47,8 @@ class Browser:
             assert time.monotonic() < end and self._process.poll() is None, "the browser does not start"
             time.sleep(0.05)
         port, path = port_file.read_text().split("\n")[:2]
-        self._socket = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, open_timeout=60)
+        address = f"ws://127.0.0.1:{port}{path}"
+        self._socket = self._stack.enter_context(connect(address, max_size=None, open_timeout=60))
         self._session = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -54,6 +56,7 @@ class Browser:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._stack.close()
         self._process.terminate()
         self._process.wait()
 

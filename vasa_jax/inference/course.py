@@ -65,7 +65,7 @@ class Course:
         poised: bool = True,
         blinker: Blinker | None = None,
     ) -> None:
-        self.at = 0
+        self.at = self._born = 0
         self._config, self._scale, self._seed, self._blinker = config, scale, seed, blinker
         self._unknown, self._floor = start is None, np.float32(-np.inf)
         before = np.zeros(config.motion_dim) if start is None else (start - scale.mean) / scale.std
@@ -88,7 +88,7 @@ class Course:
         index = np.arange(c.frames)
         conditions = MotionConditions(
             audio=np.zeros((1, 0, 0), np.float32),
-            audio_valid=((index >= c.context - self.at) & (index < known))[None],
+            audio_valid=((index >= c.context - (self.at - self._born)) & (index < known))[None],
             previous=self._previous[None],
             valid=np.ones((1, c.frames), bool),
             **fields,
@@ -107,12 +107,12 @@ class Course:
     def lead(self, motion: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
         """Motion in raw units that comes from elsewhere is shown next.
 
-        The windows after it are told that its last frame had been held, as at a start: told of speech that breaks off
-        the bundled model goes on speaking for a while.
+        The windows after it are told that its last frame had been held, and of no sound before, as at a start: told of
+        speech that breaks off the bundled model goes on speaking for a while.
         """
         standard = ((motion - self._scale.mean) / self._scale.std).astype(np.float32)
         shown = self._shown(standard, np.repeat(standard[-1:], BLEND, 0))
-        self._previous = np.repeat(self._previous[-1:], self._config.context, 0)
+        self._previous, self._born = np.repeat(self._previous[-1:], self._config.context, 0), self.at
         return shown
 
     @property
