@@ -1,6 +1,7 @@
 """Streams: the same frames for any chunking, nothing from beyond the look-ahead, interruption, controls under way."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import vasa_jax
+from tests import quick
 from tests.inference.stand_ins import CODE, SIZE, live_face
+from vasa_jax import TalkingFace, media
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference import blinks, closing, live, machine, motion
 from vasa_jax.inference import portrait as portraits
@@ -105,7 +109,7 @@ def test_no_gradient_from_beyond_the_look_ahead() -> None:
         return (made[:2] * weights).sum()
 
     sound = jnp.asarray(_sound(c.frames))
-    pulls = np.abs(jax.jit(jax.grad(shown))(sound).reshape(c.frames, 640)).max(-1)
+    pulls = np.abs(quick.jit(jax.grad(shown))(sound).reshape(c.frames, 640)).max(-1)
     assert (pulls[c.context + span :] == 0).all() and (pulls[: c.context + span] > 0).all()
 
 
@@ -251,6 +255,38 @@ def test_rows_do_not_know_of_each_other(look, rows) -> None:
         assert len(together[k]) == 10
         np.testing.assert_array_equal(together[k], turned[k])
     np.testing.assert_array_equal(together[1], alone[1])
+
+
+# ---- the bundled weights ----------------------------------------------------------------------------
+
+
+def _openings(session) -> np.ndarray:
+    """The mouth's opening, as the label head reads it, in the frames that can be known now."""
+    read = []
+    while (told := session.ask()) is not None:
+        (answer,) = session.machine.speak([told], [session.scales()], live.STEPS, "dpm++")
+        read.append(session.machine.mouth.read(session.take(*answer)[:, 7:]))
+    return np.concatenate(read) if read else np.zeros(0)
+
+
+@pytest.mark.slow
+def test_the_bundled_weights_speak_fall_silent_and_idle() -> None:
+    assets = Path(vasa_jax.__file__).parent / "assets"
+    face = TalkingFace.load()
+    look = face.look(assets / "photo.jpg")
+    sound = np.concatenate(list(media.AudioReader(assets / "speech.flac").mono()))[: 3 * 16_000]
+    whole, cut = (face.stream(look, seed=3) for _ in range(2))
+    frames = np.stack(whole.push(sound))
+    pieces = [frame for piece in np.split(sound, range(1111, len(sound), 1111)) for frame in cut.push(piece)]
+    np.testing.assert_array_equal(frames, np.stack(pieces))
+
+    session = face.stream(look, seed=3)
+    session.hear(sound)
+    assert np.ptp(_openings(session)) > 0.4
+    closed = face.mouth.read(session.close()[:, 7:])
+    assert closed[-2:].max() < 0.1
+    session.hear(np.zeros(3 * 16_000, np.float32))
+    assert _openings(session).max() < 0.2, "it stays closed"
 
 
 # ---- what a microphone gives ------------------------------------------------------------------------
