@@ -172,7 +172,7 @@ def test_pipecat(session, monkeypatch) -> None:
         await service.process_frame(kinds["StartFrame"](), None)
         await service.process_frame(Audio(SPEECH.tobytes(), 24_000, 1), None)
         await service.process_frame(kinds["TTSStoppedFrame"](), None)
-        while not isinstance(service.pushed[-1], kinds["TTSStoppedFrame"]):
+        while not any(isinstance(frame, kinds["TTSStoppedFrame"]) for frame in service.pushed):
             await asyncio.sleep(0.01)
         await service.process_frame(kinds["InterruptionFrame"](), None)
         await service.process_frame(kinds["EndFrame"](), None)
