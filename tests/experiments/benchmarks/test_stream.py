@@ -25,6 +25,9 @@ class Clock:
         self.now += 0.005
         return self.now
 
+    def process_time(self) -> float:
+        return self.now
+
 
 def test_latency_is_the_models_time_and_the_first_frame_waits_for_its_look_ahead(look, monkeypatch) -> None:
     monkeypatch.setattr(stream, "time", Clock())
