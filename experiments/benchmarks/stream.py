@@ -8,8 +8,7 @@ clock on. So nothing sleeps, and a machine too slow for real time shows as laten
 
 * `latency`: from the moment when the last sample was there that a frame needs, to the picture in memory.
 * `first_frame_ms`: from the first sample to the first picture.
-* `load`: seconds of the models for a second of sound; `cpu_load` in processor time, which says more where the machine has
-  other things to do.
+* `load`: seconds of the models for a second of sound; `cpu_load` in processor time, which says more on a busy machine.
 * `sessions`: most sessions of which no frame comes later after its sound than the first one did, and 100 ms.
 * `lips`: correlation of the changes of the mouth's opening, as the label head reads it off the codes, with those of the
   same recording offline (whole windows, 10 steps); `offline, another seed` is what two performances have in common.
