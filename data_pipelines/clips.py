@@ -9,7 +9,7 @@ i*b/n .. (i+1)*b/n, so a run may go on with another number of hosts.
 """
 
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from data_pipelines import engines, items, latent_cache, order, records, schema
 from data_pipelines.domain import Domain
 from data_pipelines.engines import Batch
 from data_pipelines.latent_cache import LatentSplit
+from vasa_jax import conditions
 from vasa_jax.errors import UsageError
 
 __all__ = ["Batch", "ClipStream", "LatentSplit"]
@@ -37,8 +38,9 @@ class ClipStream:
         the person, 255 everywhere in a clip that has none.
       "windows": `previous` + `window` frames of a latents cache (`data_pipelines.prepare.latents`, NAME.npz):
         audio [b, t * 640], motion [b, t, m] as encoded (not standardised), mouth [b, t, 2], valid [b, t]; and per
-        item, averaged over the window's valid frames: gaze [b, 2], distance [b] standardised, emotion [b, 8]. With
-        `tracks`, those of every frame side by side too: tracks [b, t, 2 + 1 + 8].
+        item, averaged over the window's valid frames, what `told` names (`vasa_jax.conditions`): gaze [b, 2],
+        distance [b] standardised, emotion [b, 8]. With `tracks`, those of every frame side by side too: tracks
+        [b, t, 2 + 1 + 8].
     In all: index int32 [b], the row in the global batch; domain int32 [b], the place in the mixture; clip int32 [b].
     Clips too short are filled up with their last frame and silence, and valid is False there.
 
@@ -56,7 +58,7 @@ class ClipStream:
         the clips, and appearance needs the others), else 1.
       length, start: of kind "clips".
       mattes: of kinds "pairs" and "clips".
-      previous, window, tracks: of kind "windows".
+      previous, window, tracks, told: of kind "windows".
       cache_bytes: per data set, of undecoded examples kept in memory.
       threads: that prepare batches ahead.
       engine: "tf.data", "grain", "threads", or "auto", the first that is installed. The batches are the same.
@@ -89,6 +91,7 @@ class ClipStream:
         previous: int = 10,
         window: int = 50,
         tracks: bool = False,
+        told: Sequence[str] = conditions.PAPER,
         cache_bytes: int = 2 << 30,
         threads: int = 2,
         engine: str = "auto",
@@ -118,7 +121,7 @@ class ClipStream:
         self._draws = order.Draws(seed, 2, items.DRAWS)
         self.decode: items.Decode = schema.decode_jpeg
         if kind == "windows":
-            self.sources = [LatentSplit(latent_cache.find(data_dir, name), split) for name in mixture]
+            self.sources = [LatentSplit(latent_cache.find(data_dir, name), split, told) for name in mixture]
         else:
             config = config or _config_of_size(size)
             folders = [records.find_dataset(pathlib.Path(data_dir), name, config) for name in mixture]
@@ -141,11 +144,11 @@ class ClipStream:
 
     def batch(self, step: int) -> Batch:
         """This host's rows of the batch of a step."""
-        return items.collate([self._item(step, row) for row in self._rows], self.decode)
+        return self._collated(self._items(step))
 
     def iterate(self, start_step: int = 0, stop_step: int | None = None) -> Iterator[Batch]:
         """The batches of start_step, start_step + 1, ... (up to stop_step, exclusive), prepared ahead."""
-        return engines.iterate(self._engine, self.batch, start_step, stop_step, self._threads)
+        return engines.iterate(self._engine, self._items, self._collated, start_step, stop_step, self._threads)
 
     def motion_stats(self) -> dict[str, list[float]]:
         """Mean and standard deviation of the motion [m] over the training split, data sets weighted alike."""
@@ -155,6 +158,12 @@ class ClipStream:
         )
         mean = means.mean(0)
         return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(squares.mean(0) - mean**2, 1e-12)).tolist()}
+
+    def _items(self, step: int) -> list[items.Item]:
+        return [self._item(step, row) for row in self._rows]
+
+    def _collated(self, made: Sequence[items.Item]) -> Batch:
+        return items.collate(made, self.decode)
 
     def _item(self, step: int, row: int) -> items.Item:
         position = step * self.batch_size + row

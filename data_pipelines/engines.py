@@ -3,31 +3,31 @@
 A batch is a pure function of its step, so an engine only decides who calls that function, and when. All engines give
 the same batches in the same order, and all that has to be kept of an iterator is one integer, the next step.
 
-  tf.data  a map over a range of steps, run in TensorFlow's own threads;
+  tf.data  a range of steps, whose bytes are looked up, and then decoded and batched by TensorFlow (`tf_engine`);
   grain    the same for machines without TensorFlow (package grain, which needs neither TensorFlow nor JAX);
   threads  a thread pool of the standard library, where neither package is installed.
 
-Decoding and reading hold no lock of Python's, so threads serve.
+A step's rows are looked up (`rows`), and made a batch (`collate`). Decoding and reading hold no lock of Python's, so
+threads serve.
 """
 
 import collections
 import concurrent.futures
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-
-from data_pipelines import requirements
+from data_pipelines import requirements, tf_engine
+from data_pipelines.items import Batch, Item
+from data_pipelines.tf_engine import AHEAD
 from vasa_jax.errors import InputError, UsageError
 
-Batch = dict[str, np.ndarray]
-Load = Callable[[int], Batch]
-"""Step -> batch; called from several threads at once."""
+Rows = Callable[[int], Sequence[Item]]
+"""Step -> its items, pictures still stored; called from several threads at once."""
+Collate = Callable[[Sequence[Item]], Batch]
+_Load = Callable[[int], Batch]
 
 _PACKAGES = {"tf.data": "tensorflow", "grain": "grain", "threads": None}
 _HINTS = {"tf.data": "tensorflow-cpu", "grain": "grain"}
 ENDLESS = 1 << 62
-AHEAD = 2
-"""Batches prepared ahead, per thread."""
 
 
 def available() -> list[str]:
@@ -54,16 +54,20 @@ def choose(name: str) -> str:
     return name
 
 
-def iterate(name: str, load: Load, start: int = 0, stop: int | None = None, threads: int = 2) -> Iterator[Batch]:
+def iterate(
+    name: str, rows: Rows, collate: Collate, start: int = 0, stop: int | None = None, threads: int = 2
+) -> Iterator[Batch]:
     """The batches of start, start + 1, ... (to stop, exclusive; endless if None), prepared ahead by the named engine.
 
-    What `load` raises for a step is raised here when that step's turn has come.
+    What `rows` or `collate` raises for a step is raised here when that step's turn has come.
     """
-    run = {"tf.data": _tf_data, "grain": _grain, "threads": _threads}[choose(name)]
-    return run(load, start, ENDLESS if stop is None else stop, threads)
+    stop = ENDLESS if stop is None else stop
+    if choose(name) == "tf.data":
+        return tf_engine.iterate(rows, collate, start, stop, threads)
+    return {"grain": _grain, "threads": _threads}[name](lambda step: collate(rows(step)), start, stop, threads)
 
 
-def _attempt(load: Load, step: int) -> Batch | Exception:
+def _attempt(load: _Load, step: int) -> Batch | Exception:
     """The batch of a step, or what its making raised: engines change or lengthen the errors that pass through them."""
     try:
         return load(step)
@@ -77,30 +81,7 @@ def _batch(outcome: Batch | Exception) -> Batch:
     return outcome
 
 
-def _tf_data(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
-    import tensorflow as tf
-
-    tf.config.set_visible_devices([], "GPU")  # the accelerators are JAX's
-    # TensorFlow decides when a step is prepared and hands on its number only: batches would be copied twice on the
-    # way through its tensors, and errors would arrive as their text.
-    done: dict[int, Batch | Exception] = {}
-
-    def prepare(step: np.ndarray) -> np.ndarray:
-        done[int(step)] = _attempt(load, int(step))
-        return step
-
-    dataset = tf.data.Dataset.range(start, stop).map(
-        lambda step: tf.numpy_function(prepare, [step], tf.int64, stateful=False),
-        num_parallel_calls=threads,
-        deterministic=True,
-    )
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = threads
-    for step in dataset.with_options(options).prefetch(AHEAD * threads).as_numpy_iterator():
-        yield _batch(done.pop(int(step)))
-
-
-def _grain(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
+def _grain(load: _Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
     import grain
 
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=AHEAD * threads)
@@ -109,7 +90,7 @@ def _grain(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
         yield _batch(outcome)
 
 
-def _threads(load: Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
+def _threads(load: _Load, start: int, stop: int, threads: int) -> Iterator[Batch]:
     pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="clips")
     waiting: collections.deque[concurrent.futures.Future] = collections.deque()
     try:

@@ -76,7 +76,7 @@ def check_sums(folder: pathlib.Path, paths: Sequence[pathlib.Path]) -> None:
     for path in paths:
         if path.name not in shards:
             raise InputError(f"{folder / shard_manifest.NAME}: no checksum of {path.name}; read without checksums")
-        if files.sha256(path) != shards[path.name]["sha256"]:
+        if files.damage(path, shards[path.name]):
             raise InputError(f"{path}: damaged (its SHA-256 is not that of the manifest); {_REMEDY}")
 
 

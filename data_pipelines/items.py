@@ -16,9 +16,11 @@ from jaxtyping import Float, UInt8
 from data_pipelines import order, schema
 from data_pipelines.domain import Domain
 from data_pipelines.records import Clip
+from vasa_jax import conditions
 from vasa_jax.errors import InputError
 
 Item = dict[str, Any]
+Batch = dict[str, np.ndarray]
 Draws = Sequence[float]
 Decode = Callable[[memoryview], np.ndarray]
 """JPEG -> uint8 [s, s, 3]."""
@@ -37,6 +39,14 @@ class Mattes:
     """Mattes of the pictures that the item has under the name `of`: [s, s, 1] each, all 255 where a clip has none."""
 
     of: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Sound:
+    """Samples of a clip, float32, with silence after them up to `length`."""
+
+    samples: Float[np.ndarray, " n"]
+    length: int
 
 
 PAIR_LABELS = ("landmarks", "pose", "eyes", "gaze", "lids", "mouth", "emotion")
@@ -85,7 +95,7 @@ def clip(domain: Domain, index: int, draws: Draws, length: int, start: int | Non
 def window(domain: Domain, index: int, draws: Draws, previous: int, length: int, tracks: bool = False) -> Item:
     """`previous` + `length` frames of motion with sound, from a random start; conditions averaged over the last.
 
-    With `tracks`, the conditions of every frame too: gaze, distance and emotion side by side.
+    With `tracks`, the conditions of every frame too, side by side (`conditions.split`).
     """
     source = domain.source
     frames, total = source.frames(index), previous + length
@@ -96,17 +106,18 @@ def window(domain: Domain, index: int, draws: Draws, previous: int, length: int,
         item[name] = _last_repeated(source.arrays[name][begin:end], total)
     item["valid"] = np.zeros(total, np.bool_)
     item["valid"][: end - begin] = source.arrays["valid"][begin:end]
-    item["audio"] = _sound(source.arrays["audio"], begin, end, total)
-    item["audio"] /= np.float32(32767)
+    item["audio"] = _sound(source.arrays["audio"], begin, end, total, np.float32(32767))
     every = _last_repeated(source.conditions[begin:end], total)
-    conditions = every[previous:]
     weights = item["valid"][previous:, None].astype(np.float32) + np.float32(1e-6)  # all alike where no frame is valid
-    mean = (conditions * weights).sum(0) / weights.sum()
-    item["gaze"], item["emotion"] = mean[:2], mean[3:]
-    item["distance"] = np.float32((mean[2] - source.arrays["distance_mean"]) / source.arrays["distance_std"])
+    mean = (every[previous:] * weights).sum(0) / weights.sum()
+    told = {}
+    for one, at in zip(conditions.told(source.told), conditions.split(source.told).values(), strict=True):
+        values = mean[at], every[:, at]
+        if one.standardised:
+            values = [(x - source.arrays[f"{one.name}_mean"]) / source.arrays[f"{one.name}_std"] for x in values]
+        item[one.name], told[one.name] = values[0].astype(np.float32).reshape(one.shape), values[1]
     if tracks:
-        distance = (every[:, 2:3] - source.arrays["distance_mean"]) / source.arrays["distance_std"]
-        item["tracks"] = np.concatenate([every[:, :2], distance, every[:, 3:]], 1).astype(np.float32)
+        item["tracks"] = np.concatenate(list(told.values()), 1).astype(np.float32)
     return item
 
 
@@ -115,14 +126,18 @@ def difference(traits: Float[np.ndarray, "t n"], a: int, b: Sequence[int]) -> Fl
     return np.abs(traits[b] - traits[a]).sum(-1)
 
 
-def collate(items: Sequence[Item], decode: Decode = schema.decode_jpeg) -> dict[str, np.ndarray]:
-    """The batch of items: their values stacked, their pictures and mattes decoded."""
-    batch: dict[str, np.ndarray] = {}
+def collate(items: Sequence[Item], decode: Decode = schema.decode_jpeg) -> Batch:
+    """The batch of items: their values stacked, their pictures and mattes decoded, their sound filled up."""
+    batch: Batch = {}
     for name, first in items[0].items():
         if isinstance(first, Pictures):
             batch[name] = _decoded([item[name] for item in items], decode)
         elif isinstance(first, Mattes):  # the pictures that it is of stand before it
             batch[name] = _mattes([item[first.of] for item in items], batch[first.of].shape[:-1])
+        elif isinstance(first, Sound):
+            batch[name] = np.zeros((len(items), first.length), np.float32)
+            for row, item in zip(batch[name], items, strict=True):
+                row[: len(item[name].samples)] = item[name].samples
         else:
             batch[name] = np.array([item[name] for item in items])  # alike arrays: three times as fast as np.stack
     return batch
@@ -134,7 +149,7 @@ def _mattes(pictures: Sequence[Pictures], shape: tuple[int, ...]) -> UInt8[np.nd
     for row, wanted in zip(batch, pictures, strict=True):
         if not wanted.clip.mattes:
             continue
-        for place, k in zip(row[None] if isinstance(wanted.frames, int) else row, _frames(wanted), strict=True):
+        for place, k in zip(row[None] if isinstance(wanted.frames, int) else row, numbers_of(wanted), strict=True):
             try:
                 place[..., 0] = schema.decode_matte(wanted.clip.mattes[k])
             except ValueError as error:  # or a matte of another size than its picture
@@ -142,14 +157,21 @@ def _mattes(pictures: Sequence[Pictures], shape: tuple[int, ...]) -> UInt8[np.nd
     return batch
 
 
-def _frames(pictures: Pictures) -> Sequence[int]:
+def numbers_of(pictures: Pictures) -> Sequence[int]:
+    """The frames of the clip that are wanted, also where it is one."""
     return [pictures.frames] if isinstance(pictures.frames, int) else pictures.frames
+
+
+def matte_bytes(pictures: Pictures) -> list[bytes]:
+    """The PNGs of the pictures' mattes; b"" where the clip has none."""
+    mattes = pictures.clip.mattes
+    return [bytes(mattes[k]) if mattes else b"" for k in numbers_of(pictures)]
 
 
 def _decoded(pictures: Sequence[Pictures], decode: Decode) -> UInt8[np.ndarray, "b *t s s 3"]:
     batch = None
     for row, wanted in enumerate(pictures):
-        frames = _frames(wanted)
+        frames = numbers_of(wanted)
         for place, k in enumerate(frames):
             if place and k == frames[place - 1]:  # a short clip, filled up
                 batch[row, place] = batch[row, place - 1]
@@ -186,12 +208,12 @@ def _with_face(clip: Clip, number: float) -> int:
     return int(usable[order.pick(number, len(usable))])
 
 
-def _sound(samples: np.ndarray, begin: int, end: int, length: int) -> np.ndarray:
-    """The sound of frames begin..end, float32 [length * 640]: sample 640 * k belongs to frame k; then silence."""
+def _sound(samples: np.ndarray, begin: int, end: int, length: int, full: np.float32 | None = None) -> Sound:
+    """The sound of frames begin..end, [length * 640]: sample 640 * k belongs to frame k. `full` is what 1.0 is stored
+    as."""
     size = schema.SAMPLES_PER_FRAME
-    sound = np.zeros(length * size, np.float32)
-    sound[: (end - begin) * size] = samples[begin * size : end * size]
-    return sound
+    piece = samples[begin * size : end * size].astype(np.float32, copy=False)
+    return Sound(piece if full is None else piece / full, length * size)
 
 
 def _last_repeated(rows: np.ndarray, length: int) -> np.ndarray:

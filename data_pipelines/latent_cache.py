@@ -4,18 +4,18 @@ import functools
 import pathlib
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from data_pipelines import schema
 from data_pipelines.integrity import NoSplit
+from vasa_jax import conditions
 from vasa_jax.errors import InputError
 
-_WIDTHS = {"motion": None, "gaze": 2, "emotion": 8, "mouth": 2, "distance": 0, "valid": 0}
-"""Arrays with one row a frame -> their second axis; 0: none, None: any."""
-_STATISTICS = ("motion_mean", "motion_std", "distance_mean", "distance_std")
-_KEYS = (*_WIDTHS, "audio", "offsets", "clip_id", "speaker", "split", *_STATISTICS)
+_SHAPES = {"motion": None, "mouth": (2,), "valid": ()}
+"""Arrays with one row a frame -> shape of a row; None: any."""
+_KEYS = (*_SHAPES, "audio", "offsets", "clip_id", "speaker", "split", "motion_mean", "motion_std")
 
 
 def find(data_dir: str | pathlib.Path, name: str) -> pathlib.Path:
@@ -29,7 +29,8 @@ class LatentSplit:
 
     Attributes:
       arrays: those of the file, frames of all clips one after another.
-      conditions: gaze, distance and emotion side by side, [n, 2 + 1 + 8].
+      told: names of the conditions that it is read for, in the order of `vasa_jax.conditions`.
+      conditions: their values side by side as they are stored, [n, conditions.width(told)].
       speakers, clip_ids: one entry a clip of the split.
 
     Raises:
@@ -37,7 +38,7 @@ class LatentSplit:
       InputError: there is no such file, or it is damaged, or its parts do not fit together.
     """
 
-    def __init__(self, path: pathlib.Path, split: str):
+    def __init__(self, path: pathlib.Path, split: str, told: Sequence[str] = conditions.PAPER):
         path = pathlib.Path(path)
         command = "python -m experiments.prepare --stage=latents --input=DATA --checkpoint=DIR"
         command += f" --name={path.stem} --output={path.parent}"
@@ -45,7 +46,8 @@ class LatentSplit:
             raise InputError(f"{path}: no latents there; make them with: {command}")
         try:
             status = path.stat()
-            self.arrays, self.conditions = _load(str(path), status.st_mtime_ns, status.st_size)
+            self.told = tuple(one.name for one in conditions.told(told))
+            self.arrays, self.conditions = _load(str(path), status.st_mtime_ns, status.st_size, self.told)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{path}: not a whole latents cache ({error}); make it again with: {command}") from error
         chosen = np.flatnonzero(self.arrays["split"] == split)
@@ -65,20 +67,26 @@ class LatentSplit:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(path: str, modified: int, size: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _load(path: str, modified: int, size: int, told: tuple[str, ...]) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Reads all arrays (zip keeps a CRC-32 of each: a flipped bit is a BadZipFile) and checks that they agree."""
     del modified, size  # of the key: a file that was made again is read again
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
-    _check(arrays)
+    _check(arrays, conditions.told(told))
     for array in arrays.values():
         array.flags.writeable = False  # shared by all splits
-    parts = (arrays["gaze"], arrays["distance"][:, None], arrays["emotion"])
-    return arrays, np.concatenate([part.astype(np.float32) for part in parts], 1)
+    rows = len(arrays["motion"])
+    return arrays, np.concatenate([arrays[name].astype(np.float32).reshape(rows, -1) for name in told], 1)
 
 
-def _check(arrays: Mapping[str, np.ndarray]) -> None:
-    if missing := [name for name in _KEYS if name not in arrays]:
+def statistics_of(told: Iterable[conditions.Condition]) -> list[str]:
+    """Names of the numbers that conditions are standardised with."""
+    return [f"{one.name}_{kind}" for one in told if one.standardised for kind in ("mean", "std")]
+
+
+def _check(arrays: Mapping[str, np.ndarray], told: Sequence[conditions.Condition]) -> None:
+    shapes = _SHAPES | {one.name: one.shape for one in told}
+    if missing := [name for name in (*_KEYS, *shapes, *statistics_of(told)) if name not in arrays]:
         raise ValueError(f"no {', '.join(missing)} in it")
     offsets, frames = arrays["offsets"], len(arrays["motion"])
     if offsets[0] != 0 or offsets[-1] != frames or (np.diff(offsets) <= 0).any():
@@ -86,10 +94,9 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
     clips = {name: len(arrays[name]) for name in ("clip_id", "speaker", "split")}
     if set(clips.values()) != {len(offsets) - 1}:
         raise ValueError(f"{len(offsets) - 1} clips, but {clips}")
-    for name, width in _WIDTHS.items():
+    for name, row in shapes.items():
         shape = arrays[name].shape
-        fits = shape == (frames, *([width] if width else [])) if width is not None else shape[:1] == (frames,)
-        if not fits:
+        if shape[:1] != (frames,) or row is not None and shape[1:] != row:
             raise ValueError(f"{name} has shape {shape} for {frames} frames")
     if arrays["audio"].shape != (frames * schema.SAMPLES_PER_FRAME,):
         raise ValueError(f"{len(arrays['audio'])} samples for {frames} frames")

@@ -14,19 +14,21 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from vasa_jax import landmarks
+from vasa_jax import conditions, landmarks
+from vasa_jax.ops.directions import gaze_angles as gaze_angles
+from vasa_jax.ops.directions import gaze_direction as gaze_direction
 
 FRAME_RATE = 25
 SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 MARGIN = landmarks.MARGIN
 JPEG_QUALITY = 95
-_JPEG_END = (0xFF, 0xD9)
-_PNG_END = b"IEND\xaeB`\x82"
+JPEG_END = b"\xff\xd9"
+PNG_END = b"IEND\xaeB`\x82"
 _DECODE = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 RESOLUTIONS = {"tiny_64": 64, "small_128": 128, "lite_256": 256, "vasa_512": 512}
 """Builder configuration -> model resolution. The stored size is `stored_size` of it."""
-EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+EMOTIONS = conditions.EMOTIONS
 
 PER_FRAME: dict[str, tuple[tuple[int, ...], Any]] = {
     "landmarks": ((landmarks.COUNT, 3), np.float32),  # crop-normalised
@@ -128,7 +130,7 @@ def decode_jpeg(data: bytes | memoryview) -> np.ndarray:
       ValueError: it is no JPEG, or one that breaks off: OpenCV would fill it up with grey.
     """
     stored = np.frombuffer(data, np.uint8)
-    picture = cv2.imdecode(stored, _DECODE) if tuple(stored[-2:]) == _JPEG_END else None
+    picture = cv2.imdecode(stored, _DECODE) if bytes(data[-2:]) == JPEG_END else None
     if picture is None:
         raise ValueError("is no whole JPEG picture")
     return picture
@@ -145,20 +147,8 @@ def decode_matte(data: bytes | memoryview) -> np.ndarray:
     Raises:
       ValueError: it is no PNG, or one that breaks off.
     """
-    whole = bytes(data[-len(_PNG_END) :]) == _PNG_END
+    whole = bytes(data[-len(PNG_END) :]) == PNG_END
     matte = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
     if matte is None:
         raise ValueError("is no whole PNG picture")
     return matte
-
-
-def gaze_direction(angles: np.ndarray) -> np.ndarray:
-    """Gaze angles (theta, phi) [..., 2] as unit vectors [..., 3] in x right, y down, z away from the viewer."""
-    theta, phi = angles[..., 0], angles[..., 1]
-    return np.stack([np.sin(theta) * np.cos(phi), -np.sin(phi), -np.cos(theta) * np.cos(phi)], -1)
-
-
-def gaze_angles(direction: np.ndarray) -> np.ndarray:
-    """Inverse of `gaze_direction`: unit vectors [..., 3] to angles [..., 2]."""
-    x, y, z = np.moveaxis(direction, -1, 0)
-    return np.stack([np.arctan2(x, -z), np.arcsin(np.clip(-y, -1, 1))], -1)

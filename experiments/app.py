@@ -216,9 +216,7 @@ def _work(main: Main) -> int:
         return error.exit_code
 
 
-def run(
-    main: Main, *, info: Help | None = None, takes_arguments: bool = False, preempted: int | None = None
-) -> None:
+def run(main: Main, *, info: Help | None = None, takes_arguments: bool = False, preempted: int | None = None) -> None:
     """Console script body: never returns. `takes_arguments`: positional words are left in app.arguments."""
     code = call(main, sys.argv, info=info, takes_arguments=takes_arguments, preempted=preempted)
     for number in stopping.SIGNALS:  # all is done or undone: a signal must not give the interpreter's end another code

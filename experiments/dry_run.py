@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import tasks
+from data_pipelines import items, schema
+from experiments import agreement, tasks
+from vasa_jax import conditions
 from vasa_jax.training.partition import accumulation, make_partitioner
 from vasa_jax.training.task import Task
 from vasa_jax.training.train_step import (
@@ -21,9 +23,6 @@ from vasa_jax.training.train_step import (
     make_train_step,
     parameter_table,
 )
-
-MARGIN = 1.25  # stored pictures span -1.25..1.25 of the model's square
-SAMPLES = 640  # of audio a frame
 
 
 def example_batch(config: Any) -> dict[str, np.ndarray]:
@@ -37,17 +36,9 @@ def example_batch(config: Any) -> dict[str, np.ndarray]:
 
 
 def _pairs(config: Any, size: int) -> dict[str, np.ndarray]:
-    stored = round(MARGIN * config.model.size)
+    stored = schema.stored_size(config.model.size)
     batch: dict[str, np.ndarray] = {"index": np.arange(size, dtype=np.int32), "domain": np.zeros(size, np.int32)}
-    labels = {
-        "landmarks": (140, 3),
-        "pose": (7,),
-        "eyes": (2,),
-        "gaze": (2,),
-        "lids": (2,),
-        "mouth": (2,),
-        "emotion": (8,),
-    }
+    labels = {label: schema.PER_FRAME[label][0] for label in items.PAIR_LABELS}
     for name in ("source", "driver", "other"):
         batch[name] = np.zeros((size, stored, stored, 3), np.uint8)
         batch |= {f"{name}_{label}": np.zeros((size, *shape), np.float32) for label, shape in labels.items()}
@@ -66,17 +57,12 @@ def _generator_inputs(config: Any, size: int) -> dict[str, np.ndarray]:
 
 
 def _windows(config: Any, size: int) -> dict[str, np.ndarray]:
-    frames = config.model.get("context", 10) + config.model.get("window", 50)
-    shapes = {
-        "audio": (frames * SAMPLES,),
-        "motion": (frames, config.model.get("motion_dim", 39)),
-        "gaze": (2,),
-        "distance": (),
-        "emotion": (8,),
-        "mouth": (frames, 2),
-    }
-    if config.model.get("per_frame", False):
-        shapes["tracks"] = (frames, 11)
+    model = agreement.motion_config(config)
+    frames = model.frames
+    shapes = {"audio": (frames * schema.SAMPLES_PER_FRAME,), "motion": (frames, model.motion_dim)}
+    shapes |= {condition.name: condition.shape for condition in model.told} | {"mouth": (frames, 2)}
+    if model.per_frame:
+        shapes["tracks"] = (frames, conditions.width(model.conditions))
     batch: dict[str, np.ndarray] = {name: np.zeros((size, *shape), np.float32) for name, shape in shapes.items()}
     return batch | {
         "valid": np.ones((size, frames), bool),
@@ -117,8 +103,8 @@ def example_task(config: Any, batch: dict[str, Any]) -> Task:
 
 def pure_step(
     config: Any, batch_size: int, parts: int = 1
-) -> tuple[Callable[..., Callable], TrainState, dict[str, Any]]:
-    """`make_train_step` of a configuration for a partitioner to complete, and the shapes of its state and batch.
+) -> tuple[Callable[..., Callable], TrainState, dict[str, Any], Any]:
+    """`make_train_step` of a configuration for a partitioner to complete; shapes of its state, batch and networks.
 
     Args:
       parts: that the batch is split into over devices; only checked, against config.accumulate.
@@ -130,7 +116,8 @@ def pure_step(
     optimizers = make_optimizers(config, task)
     state = jax.eval_shape(functools.partial(init_state, task, optimizers), example_key(), batch)
     options = {"ema_decay": config.ema_decay, "accumulate": accumulation(config, parts)}
-    return functools.partial(make_train_step, task, optimizers, **options), state, batch
+    networks = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), task.networks)
+    return functools.partial(make_train_step, task, optimizers, **options), state, batch, networks
 
 
 def step_operations(config: Any, batch_size: int) -> int:
@@ -142,8 +129,8 @@ def step_operations(config: Any, batch_size: int) -> int:
         config.model.block = {**config.model.get("block", {}), "remat": ""}
     elif config.task == "motion":
         config.model.remat = ""
-    make, state, batch = pure_step(config, batch_size)
-    return flops.count(make(), state, batch, example_key())
+    make, state, batch, networks = pure_step(config, batch_size)
+    return flops.count(make(), state, batch, example_key(), networks)
 
 
 def _bytes(tree: Any) -> int:
@@ -156,13 +143,15 @@ def describe(config: Any, task: Task, batch: dict[str, np.ndarray], *, compile_s
     state = jax.eval_shape(functools.partial(init_state, task, optimizers, jax.random.key(config.seed)), batch)
     parameters = parameter_table(state.params)
     memory = {"state": _bytes(state), "gradients": _bytes(state.params), "batch": _bytes(batch)}
+    if networks := _bytes(task.networks):
+        memory["networks"] = networks
     if compile_step:
         partitioner = make_partitioner(config)
         make = functools.partial(
             make_train_step, task, optimizers, accumulate=accumulation(config, partitioner.batch_parts)
         )
         step = partitioner.step(make, state)
-        analysis = step.lower(state, batch, jax.random.key(config.seed)).compile().memory_analysis()
+        analysis = step.lower(state, batch, jax.random.key(config.seed), task.networks).compile().memory_analysis()
         memory["step_temporary"] = int(analysis.temp_size_in_bytes)
         memory["step_arguments"] = int(analysis.argument_size_in_bytes)
     counted = operations(config.model, state.params["model"]) if "appearance" in config.model else {}

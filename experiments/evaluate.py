@@ -28,6 +28,7 @@ from typing import Any
 from absl import flags
 
 from experiments import app
+from vasa_jax import conditions
 from vasa_jax.errors import UsageError
 
 _SUITE = flags.DEFINE_enum(
@@ -72,8 +73,8 @@ _AUDIO = flags.DEFINE_list(
     "audio", [], "Recordings or folders of them for talking_portraits; by default the project's own."
 )
 _REAL = flags.DEFINE_string("real", None, "Videos of real talking people, SPEAKER/CLIP.mp4, for talking_portraits.")
-_CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "Guidance by the audio.")
-_CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "Guidance by the gaze.")
+_CFG_AUDIO = flags.DEFINE_float("cfg_audio", conditions.get("audio").guidance, "Guidance by the audio.")
+_CFG_GAZE = flags.DEFINE_float("cfg_gaze", conditions.get("gaze").guidance, "Guidance by the gaze.")
 
 
 def _progress(name: str) -> Any:
@@ -125,7 +126,7 @@ def face_suite() -> dict[str, Any]:
     from experiments.evaluation import models, verdicts
 
     (recogniser, identity), (lpips, distance) = _identity(), _lpips()
-    model = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
+    model = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face"))
     report: dict[str, Any] = {"model": model.source, "identity": identity, "lpips": distance}
     measures = recogniser, lpips
     if _HEADS.value:
@@ -179,7 +180,7 @@ def motion_suite() -> dict[str, Any]:
     """Report of the motion model on held-out GRID sentences and on procedural heads."""
     from experiments.evaluation import models
 
-    face = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
+    face = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face"))
     generator = models.load_motion(_MOTION.value or _CHECKPOINT.value, _SPEECH_MODEL.value)
     scales = {"audio": _CFG_AUDIO.value, "gaze": _CFG_GAZE.value}
     how = {"steps": _STEPS.value, "method": _SAMPLER.value, "guidance": scales}
@@ -226,7 +227,7 @@ def synthetic_suite() -> dict[str, Any]:
     from experiments.evaluation import data, models, synthetic
     from vasa_jax.errors import InputError
 
-    face = models.FaceModel(models.read_part(_CHECKPOINT.value, "face"))
+    face = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face"))
     name = "procedural_heads"
     test = data.HeldOut(_DATA.value, name, "test", face.size)
     motion = distance = None

@@ -1,13 +1,14 @@
 """Makes a talking-face video of a portrait and a recording."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments import app, condition_flags
 from vasa_jax import paths
-from vasa_jax.errors import UsageError
+from vasa_jax.errors import InputError, UsageError
 
 PORTRAIT = flags.DEFINE_string("portrait", None, "Picture of one face: photo, painting, drawing; any format and size.")
 AUDIO = flags.DEFINE_string(
@@ -17,18 +18,11 @@ OUTPUT = flags.DEFINE_string("output", None, "The .mp4 to write.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, or 'bundled'.")
 SEED = flags.DEFINE_integer("seed", 0, "Same seed, same motion.")
 STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps for each window of motion.")
-CFG_AUDIO = flags.DEFINE_float("cfg_audio", 0.5, "How strongly the speech guides the motion.")
-CFG_GAZE = flags.DEFINE_float("cfg_gaze", 1.0, "How strongly --gaze is followed.")
-CFG_DISTANCE = flags.DEFINE_float("cfg_distance", 0.0, "How strongly --distance guides beyond being told.")
-CFG_EMOTION = flags.DEFINE_float("cfg_emotion", 0.0, "How strongly --emotion guides beyond being told.")
-CFG_PREVIOUS = flags.DEFINE_float("cfg_previous", 0.0, "How strongly a window keeps to the one before it.")
+CONDITIONS = condition_flags.define()  # --gaze, --cfg_gaze and the rest of the table in vasa_jax/conditions.py
 SAMPLER = flags.DEFINE_string("sampler", "dpm++", "ddpm, ddim or dpm++.")
 HOP = flags.DEFINE_integer("hop", None, "Frames used of each window of motion; fewer follow --track closer.")
 TRACK = flags.DEFINE_string("track", None, "CSV file of gaze, distance and emotions over time; see docs/generate.md.")
-GAZE = flags.DEFINE_string("gaze", "0,0", "Main gaze theta,phi in radians: + is the image's right, and up.")
-DISTANCE = flags.DEFINE_float("distance", 0.0, "Of the head, in standard deviations of the training set; + is nearer.")
 BLINKS = flags.DEFINE_string("blinks", "auto", "auto, model (only the motion model's own, as they are) or off.")
-EMOTION = flags.DEFINE_string("emotion", "", "name:strength[,name:strength], for instance happiness:0.6.")
 POSE_FROM = flags.DEFINE_string(
     "pose_from", None, "Head motion: a video's, or frontal, spin, or portrait (held still). Default: from the speech."
 )
@@ -44,6 +38,9 @@ SPEECH_MODEL = flags.DEFINE_string(
 SIZE = flags.DEFINE_integer("size", None, "Side of the video in pixels; by default what suits the model.")
 BADGE = flags.DEFINE_bool("badge", True, "Draw the visible AI badge; hiding it is recorded in the credentials.")
 CREDENTIALS = flags.DEFINE_bool("credentials", True, "Sign the video with C2PA content credentials.")
+CONSENT = flags.DEFINE_bool(
+    "consent", False, "The person shown agreed, or does not exist; recorded in the credentials (docs/use_policy.md)."
+)
 CERTIFICATE = flags.DEFINE_string("c2pa_cert", None, "PEM certificate chain to sign with, leaf first.")
 KEY = flags.DEFINE_string("c2pa_key", None, "PEM private key of that chain.")
 
@@ -70,48 +67,42 @@ def main() -> dict[str, Any]:
     """Makes the video; the report says what was made and how long each stage took."""
     _check_paths()
     from vasa_jax import media, pictures
-    from vasa_jax.inference import controls, tracks
+    from vasa_jax.inference import tracks
+    from vasa_jax.inference.controls import Controls
     from vasa_jax.provenance import credentials, keys
 
     wanted = {
         "seed": SEED.value,
         "steps": STEPS.value,
-        "cfg_audio": CFG_AUDIO.value,
-        "cfg_gaze": CFG_GAZE.value,
-        "cfg_distance": CFG_DISTANCE.value,
-        "cfg_emotion": CFG_EMOTION.value,
-        "cfg_previous": CFG_PREVIOUS.value,
         "sampler": SAMPLER.value,
         "hop": HOP.value,
-        "gaze": controls.parse_gaze(GAZE.value),
-        "distance": DISTANCE.value,
-        "emotion": controls.parse_emotion(EMOTION.value),
         "blinks": BLINKS.value,
+        **CONDITIONS.controls(),
     }
-    controls.Controls(**tracks.merge(wanted, TRACK.value))
+    Controls(**tracks.merge(wanted, TRACK.value))
+    lines: list[str] = []  # said once all inputs are taken: what is refused is one line
     if CREDENTIALS.value:
         credentials.require()
         if not keys.signing_key(CERTIFICATE.value, KEY.value).kept:
-            print("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one", file=sys.stderr)
+            lines.append("no home folder for a key: signed with one of this run; set VASA_KEYS to keep one")
     else:
-        print("WARNING: no content credentials: nothing will tell that this video is generated", file=sys.stderr)
-    said: list[str] = []
-    pictures.read_image(PORTRAIT.value, lambda line: _say(f"{PORTRAIT.value}: {line}", said))
-    for line in media.AudioReader(AUDIO.value).notes:
-        _say(f"{AUDIO.value}: {line}", said)
-    return _generate(wanted, said)
+        lines.append("WARNING: no content credentials: badge and watermark alone tell that this is generated")
+    noted: list[str] = []
+    try:
+        pictures.read_image(PORTRAIT.value, noted.append)
+        lines += [f"{PORTRAIT.value}: {line}" for line in noted]
+        lines += [f"{AUDIO.value}: {line}" for line in media.AudioReader(AUDIO.value).notes]
+        return _generate(wanted, lines)
+    except InputError as error:
+        if noted and Path(PORTRAIT.value).name in str(error):  # it may be why
+            raise InputError(f"{error} ({'; '.join(noted)})") from error
+        raise
 
 
-def _say(line: str, said: list[str]) -> None:
-    """On standard error, once."""
-    if line not in said:
-        said.append(line)
-        print(line, file=sys.stderr)
-
-
-def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
+def _generate(wanted: dict[str, Any], lines: list[str]) -> dict[str, Any]:
     import tqdm
 
+    from vasa_jax.inference.portrait import remarks
     from vasa_jax.inference.talking_face import Stopwatch, TalkingFace
 
     app.compile_cache()
@@ -127,8 +118,11 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
         track=TRACK.value,
         **wanted,
     )
-    for line in video.info["notes"] + _remarks(PORTRAIT.value, video.info["face_box"]):
-        _say(line, said)
+    video.info["provenance"]["consent"] = CONSENT.value
+    if not CONSENT.value:
+        lines.append("animate only people who agreed to it: say so with --consent (docs/use_policy.md)")
+    for line in dict.fromkeys(lines + video.info["notes"] + remarks(PORTRAIT.value, video.info["face_box"])):
+        print(line, file=sys.stderr)
     slow = not sys.stderr.isatty()
     with tqdm.tqdm(total=len(video), unit="frame", desc="generating", mininterval=10 if slow else 0.2) as bar:
         report = video.save(
@@ -145,26 +139,15 @@ def _generate(wanted: dict[str, Any], said: list[str]) -> dict[str, Any]:
     return report
 
 
-def _remarks(portrait: str, box: dict[str, Any]) -> list[str]:
-    """What was decided about the portrait and a user may want to know."""
-    lines = []
-    if box["faces"] > 1:
-        lines.append(f"{portrait} shows {box['faces']} faces; the largest speaks")
-    if box["tilt"]:
-        way = "" if box["tilt"] == 180 else " counter-clockwise" if box["tilt"] > 0 else " clockwise"
-        lines.append(f"{portrait}: the face does not stand upright; turned by {abs(box['tilt']):.0f} degrees{way}")
-    return lines
-
-
 HELP = app.Help(
     example="--portrait=vasa_jax/assets/portrait.jpg --audio=vasa_jax/assets/speech.flac --output=talking.mp4",
     groups={
         "what goes in and out": (PORTRAIT, AUDIO, OUTPUT, SIZE),
-        "performance": (SEED, GAZE, DISTANCE, EMOTION, BLINKS, TRACK, POSE_FROM, DYNAMICS_FROM),
-        "how strongly the motion obeys": (CFG_AUDIO, CFG_GAZE, CFG_DISTANCE, CFG_EMOTION, CFG_PREVIOUS),
+        "performance": (SEED, *CONDITIONS.told.values(), BLINKS, TRACK, POSE_FROM, DYNAMICS_FROM),
+        "how strongly the motion obeys": tuple(CONDITIONS.scales.values()),
         "sampling": (STEPS, SAMPLER, HOP),
         "weights and networks": (CHECKPOINT, FACE_MODEL, SPEECH_MODEL),
-        "marks of origin": (BADGE, CREDENTIALS, CERTIFICATE, KEY),
+        "marks of origin": (BADGE, CREDENTIALS, CONSENT, CERTIFICATE, KEY),
     },
 )
 

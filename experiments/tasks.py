@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from experiments import agreement
 from vasa_jax.errors import UsageError
 
 
@@ -23,11 +24,9 @@ def make_task(config: Any, stats: dict[str, list[float]] | None) -> Any:
         from vasa_jax.training.dynamics_task import make_dynamics_task
 
         return make_dynamics_task(config)
-    if config.task == "generator":
-        from vasa_jax.training.generator_task import make_generator_task
+    from vasa_jax.training.generator_task import make_generator_task
 
-        return make_generator_task(config)
-    raise UsageError(f"config.task is {config.task!r}; use 'face', 'motion', 'pose', 'dynamics' or 'generator'")
+    return make_generator_task(config)
 
 
 def changeable(config: Any) -> Any:
@@ -38,7 +37,7 @@ def changeable(config: Any) -> Any:
 
 
 def checked(config: Any) -> Any:
-    """The configuration, if it was loaded and can be trained."""
+    """The configuration, if it was loaded and can be trained: training and a dry run refuse the same ones."""
     if config is None:
         raise UsageError("--config is missing; for example --config=experiments/configs/face/tiny_64.py")
     for name in ("steps", "batch_size"):
@@ -50,4 +49,5 @@ def checked(config: Any) -> Any:
             raise UsageError(f"the configuration has no field {name}; see experiments/configs/") from None
         if value < 1:
             raise UsageError(f"config.{name} is {value}; it must be at least 1")
+    agreement.check(config)
     return config

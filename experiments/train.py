@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import app, tasks
+from experiments import agreement, app, tasks
 from vasa_jax import files
 from vasa_jax.errors import EXIT_OK, EXIT_PREEMPTED, InputError, UsageError
 
@@ -47,12 +47,15 @@ def make_stream(config: Any, split: str, process: int | None = None) -> Any:
 
     data = config.data.to_dict()
     options = {key: value for key, value in data.items() if key not in OF_EVALUATION | {"dir"}}
+    options |= agreement.data_options(config)
+    if "config" in options:
+        options.pop("size", None)  # two names of one thing
     if split != "train" and data.get("eval_mixture"):
         options["mixture"] = data["eval_mixture"]
     own = jax.process_index() if process is None else process
     hosts = {"process_index": own, "process_count": jax.process_count()}
     seed = config.seed if split == "train" else 0
-    if data.get("kind") == "generator":
+    if config.task == "generator":
         from data_pipelines.generator_inputs import GeneratorInputs
 
         return GeneratorInputs(Path(data["dir"]) / split, config.batch_size, seed, **hosts)
@@ -139,6 +142,9 @@ def main() -> tuple[int, dict[str, Any]]:
     from vasa_jax.training import loop
 
     train_stream, held_out = make_stream(config, "train"), held_out_stream(config)
+    if config.task == "motion":
+        for stream in filter(None, (train_stream, held_out)):
+            agreement.check_motion_width(config, stream)
     stats = _statistics(config, train_stream, workdir) if config.task == "motion" else None
     task = tasks.make_task(config, stats)
     result = loop.train(

@@ -1,4 +1,5 @@
-"""Tells whether a video carries this project's marks, unbroken: exit code 0 yes, 1 no (or broken), 3 unreadable."""
+"""Tells whether a video carries this project's marks: exit code 0 credentials intact or watermark found, 1 neither,
+3 unreadable."""
 
 from typing import Any
 
@@ -9,7 +10,7 @@ EXIT_NO_MARK = 1
 
 
 def main() -> tuple[int, dict[str, Any]]:
-    """Prints the verdict and what the mark says."""
+    """Prints the verdict and what the credentials say."""
     if len(app.arguments) != 1:
         raise UsageError("give one file: vasa-verify FILE")
     from vasa_jax.provenance.verify import verify
@@ -18,7 +19,7 @@ def main() -> tuple[int, dict[str, Any]]:
     print(verdict.text)
     for name, value in (verdict.generation or {}).items():
         print(f"  {name}: {value}")
-    return (0 if verdict.intact else EXIT_NO_MARK), verdict.report()
+    return (0 if verdict.ours else EXIT_NO_MARK), verdict.report()
 
 
 HELP = app.Help(example="talking.mp4")

@@ -1,9 +1,10 @@
 """Damaged pictures by the hundred through the reader, in one child process a format, with little memory.
 
-python -m tests.fuzz_pictures --count=500 --result=experiments/results/fuzz_pictures.json
+python -m tests.fuzz_pictures --count=500 --commands=20 --result=experiments/results/fuzz_pictures.json
 
 Each file must be used or refused with one line. The children do not share our fate: one that dies or hangs is counted,
-and another goes on after the file that did it.
+and another goes on after the file that did it. `commands` sends damaged pictures of a face through vasa-generate, whose
+models are stand-ins; the face is looked for as ever.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from PIL import Image
 from tests import colour_files as made
 
 FORMATS = ("png", "jpg", "webp", "gif", "tif")
+COMMANDS = FORMATS[:3]
 MEMORY = 3 << 30  # bytes of address space of a child: its libraries take half of that
 HANG = 10.0  # seconds of a processor that a file may take
 _PATIENCE = 900.0  # seconds by the wall, on a machine that has other things to do
@@ -50,10 +52,11 @@ class Tally:
 # ---------------------------------------------------------------- files and what happens to them
 
 
-def seeds(kind: str) -> list[bytes]:
-    """Sound files of a format, of as many sorts as it has."""
-    y, x = np.mgrid[:72, :96]
-    rgb = Image.fromarray(np.stack([x * 255 // 96, y * 255 // 72, (x * y) % 256], -1).astype(np.uint8))
+def seeds(kind: str, rgb: Image.Image | None = None) -> list[bytes]:
+    """Sound files of a format, of as many sorts as it has; of a picture, by default of small gradients."""
+    if rgb is None:
+        y, x = np.mgrid[:72, :96]
+        rgb = Image.fromarray(np.stack([x * 255 // 96, y * 255 // 72, (x * y) % 256], -1).astype(np.uint8))
     rgba, grey = rgb.copy(), rgb.convert("L")
     rgba.putalpha(grey)
     deep = np.asarray(rgb).astype(np.uint16) * 257
@@ -218,10 +221,40 @@ def _follow(process: subprocess.Popen, kind: str, first: int, count: int, tally:
                 tally.faults.append(f"{kind} {line['number']}: {line['fault'] or 'too slow'}")
 
 
+# ---------------------------------------------------------------- the command
+
+
+def commands(kind: str, count: int, folder: str) -> dict[str, int]:
+    """Exit codes of vasa-generate for damaged portraits, counted; AssertionError where a refusal is not one line."""
+    import soundfile
+
+    from data_pipelines.synthetic.clip import make_clip
+    from tests.experiments.test_generate import run
+
+    made = os.path.join(folder, f"made_{kind}")
+    os.mkdir(made)
+    soundfile.write(os.path.join(folder, "speech.wav"), np.random.default_rng(0).uniform(-0.3, 0.3, 8000), 16_000)
+    sound, cases = seeds(kind, Image.fromarray(make_clip(4, 4, 1, 160)["frames"][0])), []
+    for number in range(1000, 1000 + count):
+        path = os.path.join(folder, f"{number}.{kind}")
+        with open(path, "wb") as file:
+            file.write(mutant(kind, number, sound))
+        words = {"portrait": path, "audio": os.path.join(folder, "speech.wav"), "output": f"{made}/{number}.mp4"}
+        cases.append({"flags": [f"--{name}={value}" for name, value in words.items()], "folder": made})
+    results = run(cases, os.path.join(folder, "keys"))
+    for case, result in zip(cases, results, strict=True):
+        assert result["code"] in (0, 3) and "Traceback" not in result["stderr"], (case, result)
+        assert result["code"] == 0 or len(result["stderr"].strip().splitlines()) == 1, (case, result)
+    counted = {f"exit {code}": sum(result["code"] == code for result in results) for code in (0, 3)}
+    assert len(results[-1]["left"]) == counted["exit 0"]
+    return {"files": count, **counted}
+
+
 def main() -> None:
     """Writes the tallies of all formats."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--commands", type=int, default=20, help="files of each of png, jpg and webp")
     parser.add_argument("--result", default="")
     parser.add_argument("--child", nargs=4)
     flags = parser.parse_args()
@@ -233,13 +266,14 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         tallies = {kind: dataclasses.asdict(fuzz(kind, flags.count, folder)) for kind in FORMATS}
+        ends = {kind: commands(kind, flags.commands, folder) for kind in COMMANDS} if flags.commands else {}
     known = {
-        "command": f"python -m tests.fuzz_pictures --count={flags.count}",
+        "command": f"python -m tests.fuzz_pictures --count={flags.count} --commands={flags.commands}",
         "date": datetime.date.today().isoformat(),
         "device": f"{platform.machine()}, {os.cpu_count()} cores",
         "limits": {"address_space_mib": MEMORY >> 20, "seconds": HANG},
     }
-    text = json.dumps(known | {"formats": tallies}, indent=1)
+    text = json.dumps(known | {"formats": tallies, "vasa-generate": ends}, indent=1)
     print(text)
     if flags.result:
         with open(flags.result, "w") as file:

@@ -1,6 +1,7 @@
 """Mutated recordings and videos through the readers and the command.
 
     python -m tests.fuzz_sound --count=500 --commands=20 --result=experiments/results/fuzz_sound.json
+    python -m tests.fuzz_sound --formats=mp4 --result=experiments/results/fuzz_sound.json   # this one again
 
 Every format has one child process (`fuzz_child`) for all its files, with a limit on processor time a file and on
 memory; the command runs with stand-in models, so that what is tried is reading and refusing.
@@ -111,8 +112,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--commands", type=int, default=20)
+    parser.add_argument("--formats", default="", help="some of them, whose rows in the result are put in place")
     parser.add_argument("--result", type=Path, required=True)
     asked = parser.parse_args()
+    formats = asked.formats.split(",") if asked.formats else FORMATS
     report = {
         "command": "python -m tests.fuzz_sound " + " ".join(sys.argv[1:]),
         "date": time.strftime("%Y-%m-%d"),
@@ -122,12 +125,16 @@ def main() -> None:
         "readers": {},
         "vasa-generate": {},
     }
-    for form in FORMATS:
+    if asked.formats:
+        known = json.loads(asked.result.read_text(encoding="utf-8"))
+        again = {"command": report["command"], "date": report["date"], "versions": report["versions"]}
+        report = known | {"again": known.get("again", []) + [again]}
+    for form in formats:
         with tempfile.TemporaryDirectory() as folder:
             report["readers"][form] = readers(Path(folder), form, 1000, asked.count)
         print(form, report["readers"][form], flush=True)
         write_json(asked.result, report)
-    for form in FORMATS:
+    for form in formats:
         with tempfile.TemporaryDirectory() as folder:
             report["vasa-generate"][form] = commands(Path(folder), form, 2000, asked.commands)
         print(form, report["vasa-generate"][form], flush=True)

@@ -181,6 +181,26 @@ def test_channels_that_cancel_are_heard(tmp_path, right):
     assert np.allclose(as_given[:, 1], right * voice(), atol=1e-4)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("late", [4, 11, 32])
+def test_a_channel_that_comes_late_takes_no_band_away(tmp_path, late, sign):
+    path = write(tmp_path / "a.wav", np.stack([voice(), sign * np.roll(voice(), late)], 1))
+    assert bands_lost(model_sound(path)) < 2  # dB
+    assert bands_lost((voice() + sign * np.roll(voice(), late)) / 2) > 5
+
+
+def bands_lost(sound):
+    """Decibels that the weakest of 24 bands lacks of the voice's, levels apart."""
+    edges = np.geomspace(100, 7000, 25) * len(voice()) / RATE
+
+    def power(samples):
+        bins = np.square(np.abs(np.fft.rfft(samples, len(voice()))))
+        return 10 * np.log10(np.add.reduceat(bins, edges.astype(int))[:-1])
+
+    lost = power(voice()) - power(sound)
+    return (lost - np.median(lost)).max()
+
+
 def test_a_voice_among_six_channels_is_as_loud_as_alone(tmp_path):
     """Of every place; ITU-R BS.775's plain downmix takes 3 dB from the centre. The low one plays no speech."""
     for channel in (0, 1, 2, 4, 5):

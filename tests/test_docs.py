@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vasa_jax import conditions
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "vasa_jax" / "bundled" / "MODEL_CARD.md"]
 SHARED = {"help", "report"}  # flags of every command; --config.a.b belongs to --config
@@ -27,7 +29,10 @@ def _source(module):
 
 
 def _flags(module):
-    return set(re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", _source(module))) | SHARED
+    named = set(re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", _source(module))) | SHARED
+    if "condition_flags.define" in _source(module):
+        named |= {name for one in conditions.CONDITIONS for name in (f"cfg_{one.name}", *[one.name] * one.told)}
+    return named
 
 
 def _commands(text):
@@ -60,6 +65,12 @@ def test_links_and_named_files_exist(path):
     folders = "vasa_jax|data_pipelines|experiments|docs|tests"
     for name in re.findall(rf"(?<![\w/])(?:{folders})/[\w/]+\.(?:py|md|json|jpg|flac)\b", text):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_named_tests_exist(path):
+    for file, name in re.findall(r"(tests/[\w/]+\.py)::(\w+)", path.read_text(encoding="utf-8")):
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
 
 
 def test_every_flag_of_vasa_generate_is_documented():

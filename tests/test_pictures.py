@@ -125,6 +125,16 @@ def test_damaged_exif_is_left_out_and_said(tmp_path):
     np.testing.assert_array_equal(picture, gradient())
 
 
+@pytest.mark.parametrize("ending", ["png", "webp", "tif"])
+def test_a_picture_that_was_cut_off_is_refused(tmp_path, ending):
+    noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+    path = tmp_path / f"p.{ending}"
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(InputError, match="not a readable picture"):
+        read(path)
+
+
 def test_damage_that_a_lenient_decoder_passes_over_is_said(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
     for name, options in (("plain", {}), ("steps", {"progressive": True})):

@@ -38,3 +38,24 @@ def test_the_library_stands_alone():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert not {name.split(".")[0] for name in names} & forbidden, f"{path} imports {names}"
+
+
+def test_commands_that_tests_import_define_no_flag_twice():
+    """One process collects every test file, and absl refuses a flag that two modules define; others run as children."""
+    commands = {path.stem: _flags_of(path) for path in (ROOT / "experiments").glob("*.py")}
+    imported = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module == "experiments":
+                imported |= {alias.name for alias in node.names} & set(commands)
+    names = [name for command in sorted(imported) for name in commands[command]]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
+def _flags_of(path):
+    """Flags that importing a module defines."""
+    body = [
+        node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign | ast.Expr)
+    ]
+    calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    return [call.args[0].value for call in calls if getattr(call.func, "attr", "").startswith("DEFINE_")]

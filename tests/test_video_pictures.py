@@ -1,5 +1,7 @@
 """Videos mean what their files say, in both readers: pixel aspect, rotation, fields, matrix and range, HDR."""
 
+import gc
+import pathlib
 from fractions import Fraction
 
 import av
@@ -231,3 +233,22 @@ def test_transparent_parts_are_grey(tmp_path):
     frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
     picture, _ = readings(write(tmp_path / "v.mkv", [frame.reformat(format="bgra")] * 3, "ffv1", options={}))
     assert (picture[:32] == 128).all() and np.abs(picture[32:].astype(int) - made.patches()[32:]).max() <= 1
+
+
+def test_threads_do_not_grow_with_the_frames(tmp_path):
+    """Each converter of pixels has threads of its own, which stay until garbage is collected."""
+    tasks = pathlib.Path("/proc/self/task")
+    if not tasks.is_dir():
+        pytest.skip("threads cannot be counted here")
+    gc.collect()
+    before = len(list(tasks.iterdir()))
+    gc.disable()
+    try:
+        with media.VideoWriter(tmp_path / "v.mp4") as writer:
+            for k in range(60):
+                writer.write(np.full((64, 64, 3), 4 * k, np.uint8))
+        assert len(list(media.VideoReader(tmp_path / "v.mp4"))) == 60
+        after = len(list(tasks.iterdir()))
+    finally:
+        gc.enable()
+    assert after < before + 40

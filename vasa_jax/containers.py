@@ -16,7 +16,10 @@ import av
 from vasa_jax.errors import InputError
 from vasa_jax.paths import PathLike
 
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,asf,wav,flac,mp3,aac,caf,aiff,amr"
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,gif,"  # pictures
+    "ogg,flv,asf,wav,flac,mp3,aac,caf,aiff,amr"
+)
 """Containers that hold media themselves; play lists and other pointers to further files are left out."""
 MOST_DAMAGED = 0.1
 """Share of a recording or of a video's pictures that may be damaged; above it the file is refused."""

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,24 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def fingerprint(path: str | os.PathLike) -> dict[str, Any]:
+    """What a manifest says of a file: its size and SHA-256."""
+    return {"bytes": os.stat(path).st_size, "sha256": sha256(path)}
+
+
+def damage(path: str | os.PathLike, entry: Mapping[str, Any], checksum: bool = True) -> str | None:
+    """How a file differs from its `fingerprint`, to be said behind its name; None where it is as it was.
+
+    Args:
+      checksum: whether every byte is read; otherwise the size has to do.
+    """
+    if not os.path.isfile(path):
+        return "is missing"
+    if (size := os.stat(path).st_size) != entry["bytes"]:
+        return f"has {size} bytes instead of {entry['bytes']}"
+    return "is not as it was written (SHA-256)" if checksum and sha256(path) != entry["sha256"] else None
 
 
 def sha256(path: str | os.PathLike) -> str:

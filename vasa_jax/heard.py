@@ -33,6 +33,10 @@ _USUAL = {
 
 _CANCELLED, _MOST_CANCELLED = 0.1, 0.25
 """Share of a spectral bin's power that must be left in the mean, and share of all power in bins where it is not."""
+_DULLED, _BANDS, _AUDIBLE = 0.4, 24, 1e-4
+"""Share of a band's power that must be left in the mean, if the band has this much of the strongest one's: a channel
+that comes late takes single bands out of the mean, and with them what tells vowels apart. Of channels that have
+nothing to do with each other, or one of which is silent, half is left in every band."""
 _BELOW = 30.0  # Hz: lower is no speech
 _MOST_BELOW = 1.3
 """Power with what lies below over power without it. What the model learned from, GRID, has 1.00 to 1.20."""
@@ -94,6 +98,8 @@ class Hearing:
         self._steps: list[np.ndarray] = []
         self._power = np.zeros(2)  # as it is, and without what lies below
         self._bins = np.zeros(2)  # power of all bins, and of those in which the mean cancels
+        self._bands = np.zeros((2, _BANDS))  # power that is heard and that of the mean, of the blocks that differ
+        self._edges = _band_edges(rate, self._size)
 
     def look(self, block: Float[np.ndarray, "n c"]) -> None:
         """Takes in the next block; finite."""
@@ -114,6 +120,8 @@ class Hearing:
             heard = np.square(np.abs(spectrum)).mean(-1)
             mean = np.square(np.abs(spectrum.mean(-1)))
             self._bins += heard.sum(), heard[mean < _CANCELLED * heard].sum()
+            for row, power in enumerate((heard, mean)):
+                self._bands[row] += np.add.reduceat(power.sum(0), self._edges)[:_BANDS]
         elif self._stereo:
             self._bins[0] += power.sum() * self._size / 2  # of the same scale, by Parseval
 
@@ -133,10 +141,16 @@ class Hearing:
           step: between two numbers of the file, before scaling; 0 where it has no steps.
         """
         every, above = self._power
-        apart = bool(self._bins[1] > _MOST_CANCELLED * self._bins[0])
+        apart = bool(self._bins[1] > _MOST_CANCELLED * self._bins[0]) or self._dulled()
         gain = self._gain(scale)
         noise = (step * scale) ** 2 / 12 if gain > _TURNED_UP else 0.0
         return Needs(gain, noise, apart, bool(every > _MOST_BELOW * above > 0))
+
+    def _dulled(self) -> bool:
+        """Whether the mean lacks single bands, in a recording most of which has channels that differ."""
+        heard, mean = self._bands
+        audible = heard > _AUDIBLE * heard.max()
+        return bool(2 * heard.sum() > self._bins[0] and (mean[audible] < _DULLED * heard[audible]).any())
 
     def _gain(self, scale: float) -> float:
         if not self._steps:
@@ -149,6 +163,13 @@ class Hearing:
         if not _LOWEST < level < _QUIET or level - np.percentile(energy, 10) < _CONTRAST:
             return 1.0
         return float(10 ** ((_USUAL_LEVEL - level) / 20))
+
+
+def _band_edges(rate: int, size: int) -> np.ndarray:
+    """First bins of bands that are even in mel from 100 Hz to 7 kHz, or to where the rate ends; and where they end."""
+    mel = np.linspace(*(2595 * np.log10(1 + hertz / 700) for hertz in (100, min(7000, 0.45 * rate))), _BANDS + 1)
+    edges = np.round(700 * (10 ** (mel / 2595) - 1) * size / rate).astype(int)
+    return np.maximum(edges, edges[0] + np.arange(_BANDS + 1))  # a bin at least
 
 
 def mono(blocks: Iterator[Float[np.ndarray, "n c"]], rate: int, needs: Needs) -> Iterator[Float[np.ndarray, " n"]]:

@@ -11,6 +11,7 @@ from typing import Self
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
 from vasa_jax import containers
@@ -32,7 +33,6 @@ from vasa_jax.video_pictures import Shown
 MAX_VIDEO_SIDE = 4096
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _INDEXED = {"mov", "matroska", "webm"}  # the others find no key frame and decode from the start
-
 
 
 def _open(path: Path) -> av.container.InputContainer:
@@ -126,6 +126,7 @@ class VideoWriter:
         self.count = 0
         self._stack = contextlib.ExitStack()
         self._container = None
+        self._reformatter = VideoReformatter()  # one for all frames: each has threads of its own
 
     def __enter__(self) -> Self:
         self._temporary = self._stack.enter_context(replacing(self.path))
@@ -154,7 +155,8 @@ class VideoWriter:
             if self._container is None:
                 self._begin(*frame.shape[:2])
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            layout = {"format": "yuv420p", "dst_colorspace": "ITU709", "dst_color_range": "MPEG"}
+            picture = self._reformatter.reformat(picture, **layout)
             picture.pts, picture.time_base = self.count, Fraction(1, self.fps)
             self._container.mux(self._video.encode(picture))
             self.count += 1

@@ -137,10 +137,12 @@ def _pixels(image: Image.Image, name: str, say: Say, head: bytes = b"") -> UInt8
     image.draft("RGB", (4096, 4096))  # lets JPEG decode large photos at a fraction of their size
     _choose_frame(image, say)
     deep = depth.colour_samples(image)
-    turn = _orientation(image, say)
+    # EXIF comes after the pixels: asking a PNG for it loads them, and hides that they are damaged. But the TIFF reader
+    # turns what it loads, and not the samples that were read apart.
+    apart = deep is not None and image.format == "TIFF"
+    turn = _orientation(image, say) if apart else 1
     image.load()
-    if deep is None:  # the TIFF reader has turned what it loaded
-        turn = _orientation(image, say) if image.format == "TIFF" else turn
+    turn = turn if apart else _orientation(image, say)
     transparent = deep is None and image.has_transparency_data
     alpha = np.asarray(image.convert("RGBA").getchannel("A")) if transparent else None
     if deep is None and image.mode[0] in "IF":

@@ -12,7 +12,7 @@ import av
 import av.filter
 import numpy as np
 from av.sidedata.sidedata import Type as SideData
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 from jaxtyping import UInt8
 
 from vasa_jax import colour
@@ -43,6 +43,7 @@ class Shown:
 
     def __init__(self, path: Path | str, stream: av.VideoStream, most: int = 4096):
         self.path, self.most, self.notes = path, most, []
+        self._reformatter = VideoReformatter()  # one for all: each has threads of its own, until garbage is collected
         self._aspect = _aspect(stream)
         if self._aspect == 1 and stream.sample_aspect_ratio not in (None, 0, 1):
             self._say(f"pixels of {stream.sample_aspect_ratio} are a mistake and taken as square")
@@ -98,13 +99,16 @@ class Shown:
             options["src_colorspace"] = _BT709
         space = self._space(int(frame.color_primaries or 0), trc)
         if space is not None:
-            picture = colour.to_srgb(_array(frame, "rgb48le", options), space)
+            picture = colour.to_srgb(self._array(frame, "rgb48le", options), space)
         elif any(part.is_alpha for part in frame.format.components):
-            samples = _array(frame, "rgba", options)
+            samples = self._array(frame, "rgba", options)
             picture = over_neutral(samples[..., :3], samples[..., 3])
         else:
-            picture = _array(frame, "rgb24", options)
+            picture = self._array(frame, "rgb24", options)
         return _turned(picture, frame)
+
+    def _array(self, frame: av.VideoFrame, layout: str, options: dict) -> np.ndarray:
+        return self._reformatter.reformat(frame, format=layout, **options).to_ndarray()
 
     def _size(self, frame: av.VideoFrame) -> dict:
         """Options that make pixels square: the short side is stretched, so that nothing is lost."""
@@ -201,12 +205,6 @@ class _Deinterlacer:
 
 def _kind(frame: av.VideoFrame) -> tuple[int, int, str]:
     return frame.width, frame.height, frame.format.name
-
-
-def _array(frame: av.VideoFrame, layout: str, options: dict) -> np.ndarray:
-    if not options:
-        return frame.to_ndarray(format=layout)
-    return frame.reformat(format=layout, **options).to_ndarray()
 
 
 def _turned(picture: np.ndarray, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:

@@ -10,9 +10,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vasa_jax import files
 from vasa_jax.errors import InputError
@@ -37,29 +39,6 @@ class Release:
     pose_params: dict[str, Any] | None = None
 
 
-def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
-    """{"a": {"b": x}} -> {"a/b": x}."""
-    flat = {}
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}/")
-        else:
-            flat[prefix + name] = np.asarray(value)
-    return flat
-
-
-def unflatten(flat: dict[str, Any]) -> dict[str, Any]:
-    """{"a/b": x} -> {"a": {"b": x}}."""
-    tree: dict[str, Any] = {}
-    for path, value in flat.items():
-        *parents, name = path.split("/")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[name] = value
-    return tree
-
-
 STORED = ("float32", "float16", "int8")
 _SCALE = ":scale"
 _SMALLEST = 1024  # numbers of an array that are worth rounding to int8
@@ -82,7 +61,7 @@ def save_params(path: Path, params: dict[str, Any], *, stored: str = "float32") 
       stored: how float32 is stored, one of `STORED`; values beyond the range of float16 are refused.
     """
     flat: dict[str, np.ndarray] = {}
-    for name, value in flatten(params).items():
+    for name, value in flatten_dict(jax.tree.map(np.asarray, params), sep="/").items():
         if stored == "float32" or value.dtype != np.float32:
             flat[name] = value
             continue
@@ -106,7 +85,8 @@ def load_params(path: Path) -> dict[str, Any]:
     for name in [name for name in flat if name.endswith(_SCALE)]:
         scale, whole = flat.pop(name).astype(np.float32), name.removesuffix(_SCALE)
         flat[whole] = flat[whole].astype(np.float32) * scale
-    return unflatten({name: v.astype(np.float32) if v.dtype == np.float16 else v for name, v in flat.items()})
+    flat = {name: v.astype(np.float32) if v.dtype == np.float16 else v for name, v in flat.items()}
+    return unflatten_dict(flat, sep="/")
 
 
 def save_release(
@@ -152,7 +132,7 @@ def write_manifest(directory: str | Path) -> Path:
     directory = Path(directory)
     names = ("config.json", "face.safetensors", "motion.safetensors", "pose.safetensors", "MODEL_CARD.md")
     entries = {
-        name: {"bytes": (directory / name).stat().st_size, "sha256": files.sha256(directory / name)}
+        name: files.fingerprint(directory / name)
         for name in names
         if (directory / name).is_file()
     }
@@ -170,11 +150,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 def verify_manifest(directory: Path) -> None:
     """Raises InputError when a file of the release is missing or differs from its recorded SHA-256."""
     for name, entry in _read_json(directory / "manifest.json").get("files", {}).items():
-        path = directory / name
-        if not path.is_file():
-            raise InputError(f"{path} is missing; download or export the release again")
-        if path.stat().st_size != entry["bytes"] or files.sha256(path) != entry["sha256"]:
-            raise InputError(f"{path} is damaged (SHA-256 differs from manifest.json); download or export it again")
+        if (said := files.damage(directory / name, entry)) == "is missing":
+            raise InputError(f"{directory / name} is missing; download or export the release again")
+        if said:
+            raise InputError(f"{directory / name} is damaged: it {said}; download or export it again")
 
 
 def load_release(path: str | Path = BUNDLED) -> Release:

@@ -1,8 +1,9 @@
 """The motion model's data: the face model's pose and dynamics of every frame, with the speech and the labels.
 
 One npz per data set, frames of all clips one after another:
-  audio int16 [n * 640]; motion float32 [n, 7 + d], pose then dynamics, not standardised; gaze [n, 2]; distance [n], log
-  scale, + is nearer; emotion [n, 8]; mouth [n, 2]; lids [n, 2]; valid [n];
+  audio int16 [n * 640]; motion float32 [n, 7 + d], pose then dynamics, not standardised; mouth [n, 2]; lids [n, 2];
+  valid [n]; what a motion model may be told (`vasa_jax.conditions`): gaze [n, 2]; distance [n], log scale, + is nearer;
+  emotion [n, 8];
   offsets [clips + 1] of the clips' first frames; clip_id, speaker, split [clips];
   motion_mean, motion_std [7 + d], distance_mean, distance_std over the training split.
 """
@@ -16,8 +17,7 @@ import tqdm
 from PIL import Image
 
 from data_pipelines import order, records, schema
-from vasa_jax import files
-from vasa_jax.errors import InputError
+from vasa_jax import conditions, files
 
 Encode = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Pictures [b, h, w, 3] in 0..1 -> pose [b, 7] and dynamics [b, d]."""
@@ -28,7 +28,7 @@ would say nothing; the zoom gives back what a camera that is nearer or farther w
 _MAX_ZOOM = schema.MARGIN
 _SEED = 7
 _SPLITS = ("train", "validation", "test", "unseen")
-_PER_FRAME = ("gaze", "distance", "emotion", "mouth", "lids", "valid")
+_LABELS = ("mouth", "lids", "valid")
 
 
 def clip_zoom(name: str, index: int, split: str) -> float:
@@ -55,30 +55,19 @@ def load_encoder(checkpoint_path: str) -> tuple[Encode, int]:
     import jax
     import ml_collections
 
-    from vasa_jax import weights
     from vasa_jax.models.face_latent import FaceLatentModel
-    from vasa_jax.training import checkpoint
+    from vasa_jax.training.trained import open_trained
 
-    if checkpoint_path == weights.BUNDLED or (pathlib.Path(checkpoint_path) / "config.json").is_file():
-        release = weights.load_release(checkpoint_path)
-        config, params = release.face_config, release.face_params
-    else:
-        manifest = checkpoint.read_manifest(pathlib.Path(checkpoint_path))
-        if manifest.get("task") != "face":
-            raise InputError(
-                f"{checkpoint_path}: a run of task {manifest.get('task')!r}; give --checkpoint a face model"
-            )
-        _, ema = checkpoint.read_ema(pathlib.Path(checkpoint_path))
-        config, params = manifest["config"]["model"], ema[manifest["players"][0]]
-    model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
+    face = open_trained(checkpoint_path, "face")
+    model = FaceLatentModel(ml_collections.FrozenConfigDict(face.config))
     apply = jax.jit(lambda p, images: model.apply({"params": p}, images, method="encode_motion"))
-    params = jax.device_put(params)
+    params = jax.device_put(face.params)
 
     def encode(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         pose, dynamics = apply(params, images)
         return np.asarray(pose), np.asarray(dynamics)
 
-    return encode, int(config["size"])
+    return encode, int(face.config["size"])
 
 
 def make_latents(data_dir: str, name: str, config: str, checkpoint: str, path: str | pathlib.Path) -> dict[str, Any]:
@@ -101,7 +90,9 @@ def encode_dataset(
       path: of the npz to write.
       batch_size: pictures at once.
     """
-    columns: dict[str, list] = {key: [] for key in (*_PER_FRAME, "audio", "clip_id", "speaker", "split", "length")}
+    told = conditions.told()
+    per_frame = (*(one.name for one in told), *_LABELS)
+    columns: dict[str, list] = {key: [] for key in (*per_frame, "audio", "clip_id", "speaker", "split", "length")}
     splits = {
         s: records.RecordSplit(folder, s, cache_bytes=0) for s in _SPLITS if list(folder.glob(f"*-{s}.array_record-*"))
     }
@@ -112,7 +103,9 @@ def encode_dataset(
                 clip = source[index]
                 zoom = clip_zoom(name, index, split)
                 labels = clip.labels | {"distance": clip.labels["distance"] + np.float32(np.log(zoom))}
-                for key in _PER_FRAME:
+                for one in told:
+                    columns[one.name].append(one.of_labels(labels))
+                for key in _LABELS:
                     columns[key].append(labels[key])
                 columns["audio"].append((np.clip(clip.audio, -1, 1) * 32767).round().astype(np.int16))
                 for key, value in (
@@ -126,7 +119,7 @@ def encode_dataset(
                     yield model_picture(clip.picture(k), resolution, zoom)
 
     motion = _encode_all(pictures(), encode, batch_size)
-    arrays = {key: np.concatenate(columns[key]) for key in (*_PER_FRAME, "audio")}
+    arrays = {key: np.concatenate(columns[key]) for key in (*per_frame, "audio")}
     arrays |= {key: np.asarray(columns[key]) for key in ("clip_id", "speaker", "split")}
     arrays |= {"motion": motion, "offsets": np.cumsum([0, *columns["length"]])}
     arrays |= _statistics(arrays)
@@ -162,10 +155,9 @@ def _statistics(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     lengths = np.diff(arrays["offsets"])
     train = np.repeat(arrays["split"] == "train", lengths) & arrays["valid"]
     train = train if train.any() else arrays["valid"]
-    motion, distance = arrays["motion"][train].astype(np.float64), arrays["distance"][train].astype(np.float64)
-    return {
-        "motion_mean": motion.mean(0).astype(np.float32),
-        "motion_std": np.maximum(motion.std(0), 1e-4).astype(np.float32),
-        "distance_mean": np.float32(distance.mean()),
-        "distance_std": np.float32(max(distance.std(), 1e-4)),
-    }
+    statistics = {}
+    for name in ("motion", *(one.name for one in conditions.told() if one.standardised)):
+        values = arrays[name][train].astype(np.float64)
+        statistics[f"{name}_mean"] = values.mean(0).astype(np.float32)
+        statistics[f"{name}_std"] = np.maximum(values.std(0), 1e-4).astype(np.float32)
+    return statistics

@@ -17,7 +17,7 @@ def write(directory: str | pathlib.Path, counts: dict[str, int]) -> dict:
       counts: split -> number of examples.
     """
     shards = {
-        path.name: {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+        path.name: files.fingerprint(path)
         for path in sorted(pathlib.Path(directory).glob("*.array_record-*"))
     }
     manifest = {"schema": 1, "examples": counts, "shards": shards}
@@ -32,7 +32,7 @@ def check(directory: str | pathlib.Path, checksums: bool = False) -> None:
         return
     for name, entry in json.loads((directory / NAME).read_text())["shards"].items():
         path = directory / name
-        if not path.exists() or path.stat().st_size != entry["bytes"]:
+        if files.damage(path, entry, checksum=False):
             raise InputError(f"{path}: shard missing or cut short; make the data set again with --overwrite")
-        if checksums and files.sha256(path) != entry["sha256"]:
+        if checksums and files.damage(path, entry):
             raise InputError(f"{path}: shard damaged (checksum differs); make the data set again with --overwrite")

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from vasa_jax import files
+from vasa_jax import face_landmarker, files
 from vasa_jax.errors import InputError
 
 MESH_POINTS, BLENDSHAPES = 478, 52
@@ -138,26 +138,8 @@ class MediaPipeTracker:
                 f"{model_path}: no such file; give --face_model the face landmarker of MediaPipe"
                 " (face_landmarker_v2_with_blendshapes.task), or --landmarks a folder of tracks"
             )
-        try:
-            import mediapipe
-            from mediapipe.tasks.python import BaseOptions, vision
-        except ImportError as error:
-            raise InputError(
-                f"--face_model={model_path} needs the package mediapipe ({error}); pip install 'vasa_jax[prepare]'"
-            ) from error
-        self._mediapipe = mediapipe
-        options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model_path)),
-            output_face_blendshapes=True,
-            num_faces=MAX_FACES,
-            running_mode=vision.RunningMode.IMAGE,
-        )
-        try:
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise InputError(
-                f"{model_path}: MediaPipe cannot read this model ({str(error).splitlines()[0]})"
-            ) from error
+        options = {"output_face_blendshapes": True, "num_faces": MAX_FACES}
+        self._landmarker = face_landmarker.open_landmarker(model_path, **options)
 
     def track(self, clip_id: str, pictures: Iterable[np.ndarray], box: Box | None = None) -> Track:
         """See `FaceTracker`."""
@@ -182,15 +164,12 @@ class MediaPipeTracker:
         if factor > 1:
             size = (_TRACKING_WIDTH, round(height * factor))
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
-        result = self._landmarker.detect(image)
+        result = face_landmarker.look(self._landmarker, picture)
         count = np.asarray(len(result.face_landmarks), np.int32)
         if not count:
             empty = np.zeros((MESH_POINTS, 3), np.float32), np.zeros(BLENDSHAPES, np.float32)
             return *empty, np.asarray(False), count
-        # MediaPipe gives x, y as shares of width and height, and z in the unit of x.
-        faces = np.asarray([[(p.x, p.y, p.z) for p in face] for face in result.face_landmarks], np.float32)
-        faces = faces * np.float32([width, height, width])
+        faces = face_landmarker.points_of(result) * np.float32([width, height, width])
         largest = int(np.argmax(np.ptp(faces[..., :2], axis=1).max(-1)))
         shapes = np.asarray([shape.score for shape in result.face_blendshapes[largest]], np.float32)
         return faces[largest] + np.float32([left, top, 0]), shapes, np.asarray(True), count

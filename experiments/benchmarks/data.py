@@ -143,6 +143,9 @@ def pictures(options: Options, names: list[str], kind: str) -> dict[str, Any]:
             name: timing.rate(laps[name]) | timing.share(laps[name], laps["bare"]) | {"batch": run.batch_times()}
             for name, run in runs.items()
         }
+        if "threads" in runs:  # engines beside each other in every round: what else the machine does falls out
+            for name in set(runs) - {"threads"}:
+                report[state][name]["beside_threads"] = timing.share(laps[name], laps["threads"])
     return report
 
 

@@ -210,17 +210,18 @@ def train_job(name: str, batch: int) -> Job:
     """Laps of one train step with everything on, its items operations."""
     from vasa_jax.training.partition import MeshPartitioner
 
-    make, shapes, example = dry_run.pure_step(face_config(name), batch)
+    make, shapes, example, networks = dry_run.pure_step(face_config(name), batch)
     step = MeshPartitioner(devices=jax.devices()[:1]).step(make, shapes)
     rng = np.random.default_rng(0)
     rows = {key: jnp.asarray(0.01 * rng.integers(0, 100, x.shape)).astype(x.dtype) for key, x in example.items()}
     state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     state = state.replace(params=jax.tree.map(lambda x: 0.02 * rng.standard_normal(x.shape, np.float32), shapes.params))
+    networks = jax.tree.map(lambda x: 0.02 * rng.standard_normal(x.shape, np.float32), networks)
     asked, key = _train_operations(name, batch), jax.random.key(0)
 
     def train() -> int:
         nonlocal state
-        state, metrics = step(state, rows, key)
+        state, metrics = step(state, rows, key, networks)
         jax.block_until_ready(metrics)
         return asked
 

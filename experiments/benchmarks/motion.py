@@ -25,9 +25,10 @@ from jax.experimental.compilation_cache import compilation_cache
 from experiments import timing
 from experiments.benchmarks import decode
 from vasa_jax.errors import InputError
-from vasa_jax.inference.motion import DEFAULT_GUIDANCE, sample_window, starting_scale
+from vasa_jax.inference.motion import starting_scale
 from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
+from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params, nothing_asked
 from vasa_jax.training import flops
 
 LAYOUTS = ("A", "B")
@@ -103,22 +104,13 @@ class Window:
 
     def _arguments(self, rng: np.random.Generator) -> tuple[Any, ...]:
         c = self.config
-        conditions = MotionConditions(
-            audio=np.zeros((1, 0, 0), np.float32),
-            audio_valid=np.ones((1, c.frames), bool),
-            previous=np.zeros((1, c.context, c.motion_dim), np.float32),
-            gaze=np.zeros((1, 2), np.float32),
-            distance=np.zeros(1, np.float32),
-            emotion=np.zeros((1, 8), np.float32),
-            valid=np.ones((1, c.frames), bool),
-        )
         sound = (0.1 * rng.standard_normal((1, c.frames * log_mel.SAMPLES_PER_FRAME))).astype(np.float32)
         scales = {name: np.float32(value) for name, value in DEFAULT_GUIDANCE.items()}
-        return sound, conditions, jax.random.key(0), scales, {"previous": np.zeros(1, bool)}
+        return sound, nothing_asked(c), jax.random.key(0), scales, {"previous": np.zeros(1, bool)}
 
     def facts(self) -> dict[str, Any]:
         """What the rows are about."""
-        tokens = 4 + self.config.frames * (2 if self.config.layout == "A" else 1)
+        tokens = 1 + len(self.config.told) + self.config.frames * (2 if self.config.layout == "A" else 1)
         parameters = sum(x.size for x in jax.tree.leaves(self._params))
         return {"parameters": parameters, "tokens": tokens, "video_seconds_a_window": self.video_seconds}
 

@@ -15,7 +15,7 @@ from experiments import timing
 from vasa_jax import media, paths
 from vasa_jax.errors import UsageError
 from vasa_jax.models.audio.log_mel import SAMPLES_PER_FRAME
-from vasa_jax.pretrained.speech import RANDOM, Pieces, SpeechModel, open_speech, relative_difference
+from vasa_jax.models.audio.speech_model import RANDOM, Pieces, SpeechModel, open_speech, relative_difference
 
 PIECES = (
     Pieces(5, 38, 5),  # 1.5 s back and 0.2 s ahead

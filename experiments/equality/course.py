@@ -57,9 +57,9 @@ def train(case: Case, partitioner: MeshPartitioner, steps: int, *, nudge: float 
     parts = accumulation(config, partitioner.batch_parts)
     make = functools.partial(make_train_step, task, optimizers, accumulate=parts)
     step = partitioner.step(make, abstract)
-    key, losses, gradients = partitioner.seed_key(5), [], {}
+    key, networks, losses, gradients = partitioner.seed_key(5), partitioner.place(task.networks), [], {}
     for number in range(steps):
-        state, metrics = step(state, partitioner.put(own_rows(case.batch(number))), key)
+        state, metrics = step(state, partitioner.put(own_rows(case.batch(number))), key, networks)
         if not number:
             seen = {player: found[0] for player, found in state.opt_state.items()}
             gradients = _whole(partitioner, seen)

@@ -1,27 +1,15 @@
-"""Models to score, from a release directory or from a training workdir (also of a run that is under way)."""
+"""Models to score, as users run them."""
 
-import dataclasses
-import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vasa_jax.errors import InputError, UsageError
+from vasa_jax.errors import InputError
+from vasa_jax.training.trained import Trained, open_trained
 
 _BATCH = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """Parameters of one model and where they came from."""
-
-    config: dict[str, Any]
-    params: dict[str, Any]
-    stats: dict[str, Any] | None
-    source: dict[str, Any]
 
 
 class FaceModel:
@@ -32,7 +20,7 @@ class FaceModel:
       source: where the parameters came from.
     """
 
-    def __init__(self, part: Part):
+    def __init__(self, part: Trained):
         import jax
         import ml_collections
 
@@ -65,53 +53,16 @@ class FaceModel:
         return {name: np.asarray(value)[: len(motion)] for name, value in self._read(padded).items()}
 
 
-def read_part(path: str, task: str) -> Part:
-    """The "face" or "motion" model of a release directory, "bundled", or a training workdir's newest averages.
-
-    Raises:
-      InputError: there is none, or it is damaged.
-    """
-    from vasa_jax import weights
-    from vasa_jax.training import checkpoint
-
-    if path == weights.BUNDLED or (Path(path) / "config.json").is_file():
-        release = weights.load_release(path)
-        config, params = getattr(release, f"{task}_config"), getattr(release, f"{task}_params")
-        if params is None:
-            raise InputError(f"{path} holds no {task} model; name another release, or a workdir that trained one")
-        source = {"release": str(path), "run": release.info.get(f"{task}_run")}
-        return Part(config, params, release.motion_stats, source)
-    if not Path(path).is_dir():
-        raise InputError(f"{path} is no release and no training workdir; correct --checkpoint")
-    manifest = checkpoint.read_manifest(Path(path))
-    if manifest.get("task") != task:
-        raise UsageError(f"{path} is a run of task {manifest.get('task')!r}, and this needs one of task {task!r}")
-    step, ema = _read_ema(Path(path))
-    source = {"workdir": str(path), "step": step, "commit": manifest.get("commit")}
-    return Part(manifest["config"]["model"], ema[manifest["players"][0]], manifest.get("motion_stats"), source)
-
-
-def _read_ema(workdir: Path) -> tuple[int, dict[str, Any]]:
-    """A running training deletes old checkpoints: one that vanishes while it is read is followed by a newer one."""
-    from vasa_jax.training import checkpoint
-
-    try:
-        return checkpoint.read_ema(workdir)
-    except (OSError, ValueError, KeyError):
-        time.sleep(2.0)
-        return checkpoint.read_ema(workdir)
-
-
 def load_motion(path: str, speech_model: str | None = None) -> Any:
     """The motion model, ready to speak (`vasa_jax.inference.motion.MotionGenerator`).
 
     `speech_model` is the folder of the pretrained model that it listens through, if it does.
     """
-    from vasa_jax.inference.hearing import open_for
     from vasa_jax.inference.motion import MotionGenerator
+    from vasa_jax.models.audio.front_end import open_for
     from vasa_jax.models.motion_transformer import MotionConfig
 
-    part = read_part(path, "motion")
+    part = open_trained(path, "motion")
     if part.stats is None:
         raise InputError(f"{path} holds no motion statistics; export or train it again")
     config = MotionConfig.create(part.config)

@@ -10,9 +10,10 @@ from jaxtyping import Float
 
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference.motion import DEFAULT_GUIDANCE, starting_scale
-from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
+from vasa_jax.inference.motion import starting_scale
+from vasa_jax.models.audio.log_mel import LogMel
+from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer
 
 
 class Windows:
@@ -22,7 +23,7 @@ class Windows:
     of steps and guidance scales cost little more than their evaluations.
 
     Args:
-      part: a motion model (`models.Part`).
+      part: a motion model (`training.trained.Trained`).
       batch: of kind "windows" (`data_pipelines.clips.ClipStream`).
       seed: of the noise.
 
@@ -46,14 +47,12 @@ class Windows:
         self._denoise = jax.jit(functools.partial(_denoise, config=self.config))
 
     def _told(self, batch: Mapping[str, np.ndarray], whole: Float[np.ndarray, "b t m"]) -> MotionConditions:
-        power = log_mel.mel_power(batch["audio"], self.config.bands)
+        hears = LogMel(self.config.bands)
         return MotionConditions(
-            audio=log_mel.features(power, log_mel.speech_level(power)),
+            audio=hears.features(batch["audio"], batch["valid"], np.float32(-np.inf))[0],
             audio_valid=batch["valid"],
             previous=whole[:, : self.config.context].astype(np.float32),
-            gaze=batch["gaze"],
-            distance=batch["distance"],
-            emotion=batch["emotion"],
+            told={name: batch[name] for name in self.config.conditions},
             valid=batch["valid"],
         )
 
@@ -85,4 +84,4 @@ def _denoise(
 
     heard = conditions.audio, conditions.audio_valid
     audio = model.apply({"params": params}, *heard, method="encode_audio")
-    return guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS)(x, time)
+    return guidance.guided(network, conditions.replace(audio=audio), scales, config.guided)(x, time)

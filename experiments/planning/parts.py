@@ -23,7 +23,7 @@ from vasa_jax.errors import UsageError
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.ops import choice
 from vasa_jax.training.face_task import FaceStage
-from vasa_jax.training.task import Task
+from vasa_jax.training.task import NETWORKS, Task
 from vasa_jax.training.train_step import make_optimizers, make_train_step
 
 _LEARNED = {"encode_face": (), "encode_pose": (), "encode_with_offsets": (2,), "render": (0, 2)}
@@ -98,8 +98,8 @@ def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
     times = config.get("accumulate", 1)
     config = tasks.changeable(config)
     config.accumulate, config.frozen = 1, ""
-    _, state, batch = dry_run.pure_step(config, items // times)
-    params, key, step = state.params, dry_run.example_key(), jax.ShapeDtypeStruct((), jnp.int32)
+    _, state, batch, frozen = dry_run.pure_step(config, items // times)
+    params, key, step = {**state.params, NETWORKS: frozen}, dry_run.example_key(), jax.ShapeDtypeStruct((), jnp.int32)
     stage = FaceStage(config)
     views = jax.eval_shape(stage.views, batch, key)
     passes: list[_Call] = []
@@ -174,7 +174,7 @@ def _update(config: ml_collections.ConfigDict, state: Any, batch: dict) -> Part:
 
     task = Task(name="update", init=lambda rng, batch: {}, losses={player: loss(player) for player in state.params})
     step = make_train_step(task, make_optimizers(config, task), ema_decay=config.ema_decay)
-    return Part("update", step, (state, {"index": batch["index"]}, dry_run.example_key()))
+    return Part("update", step, (state, {"index": batch["index"]}, dry_run.example_key(), {}))
 
 
 def seconds(config: ml_collections.ConfigDict, machine: Topology, items: int) -> list[dict[str, Any]]:

@@ -58,12 +58,14 @@ def compile_step(
     devices = machine.devices()
     partitioner = mesh_partitioner(config, dict(zip(AXES, spread.mesh)), devices)
     with choice.as_on("tpu" if machine.chip else "cpu"):
-        make, state, batch = dry_run.pure_step(config, spread.batch_size, partitioner.batch_parts)
+        make, state, batch, networks = dry_run.pure_step(config, spread.batch_size, partitioner.batch_parts)
         step = partitioner.step(make, state)
-        traced = step.trace(state, batch, dry_run.example_key())
+        traced = step.trace(state, batch, dry_run.example_key(), networks)
         lowered = traced.lower()
     layouts = partitioner.shardings(state)
     parts = bytes_by_part(state, layouts, partitioner.computing(state.params), batch, partitioner.batch_parts)
+    if frozen := sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(networks)):
+        parts["networks"] = frozen
     held = sum(size for name, size in parts.items() if name not in INSIDE)
     found = compiler.compile_kept(
         lowered,

@@ -17,7 +17,8 @@ SPEECH = (8000 * np.random.default_rng(0).standard_normal(24_000 // 2)).astype(n
 
 
 @pytest.fixture
-def session(monkeypatch):
+def session(monkeypatch, tmp_path):
+    monkeypatch.setenv("VASA_KEYS", str(tmp_path / "keys"))
     monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
     return live_face().stream(np.full((90, 90, 3), 100, np.uint8))
 

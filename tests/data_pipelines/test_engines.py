@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from data_pipelines import clips, engines, requirements
+from data_pipelines import clips, engines, items, requirements, schema
+from data_pipelines.wire import Clip
 from vasa_jax.errors import InputError, UsageError
 
 MIXTURE = {"alpha": 0.6, "beta": 0.4}
@@ -76,30 +77,91 @@ def test_resume_on_another_host_count(data_dir, engine, before, after):
 def test_an_engine_reads_ahead_of_its_consumer_but_not_far(engine):
     asked = []
 
-    def load(step):
+    def rows(step):
         asked.append(step)
-        return {"step": np.asarray([step])}
+        return [{"step": step}]
 
-    batches = engines.iterate(engine, load, 10, threads=2)
+    batches = engines.iterate(engine, rows, items.collate, 10, threads=2)
     assert [int(batch["step"][0]) for batch in itertools.islice(batches, 6)] == list(range(10, 16))
     batches.close()
     assert set(asked) >= set(range(10, 16)) and len(asked) == len(set(asked)) < 40
 
 
 def test_errors_come_out_as_they_went_in(engine):
-    def load(step):
+    def rows(step):
         if step == 3:
             raise InputError("shard 7 is gone")
-        return {"step": np.asarray([step])}
+        return [{"step": step}]
 
-    batches = engines.iterate(engine, load, 0, 10)
+    batches = engines.iterate(engine, rows, items.collate, 0, 10)
     assert [int(next(batches)["step"][0]) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(InputError, match="^shard 7 is gone$"):
         next(batches)
 
 
 def test_nothing_to_do(engine):
-    assert list(engines.iterate(engine, lambda step: {"step": np.zeros(1)}, 5, 5)) == []
+    assert list(engines.iterate(engine, lambda step: [{"step": step}], items.collate, 5, 5)) == []
+
+
+def _photograph(seed: int, side: int) -> np.ndarray:
+    """Blobs of colour with edges and grain: what the DCTs of two decoders would round differently."""
+    rng = np.random.default_rng(seed)
+    x = np.linspace(0, 3, side)
+    waves = np.sin(x[:, None, None] * rng.uniform(1, 9, 3) + x[None, :, None] * rng.uniform(1, 9, 3))
+    edges = 60 * (x[:, None, None] + x[None, :, None] > rng.uniform(1, 5, 3))
+    return np.clip(120 + 70 * waves + edges + rng.normal(0, 8, (side, side, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    """Rows of a step whose clips have photographs of 88 px, a part of them with mattes and too short."""
+    length, total = 3, 5
+
+    def rows(step):
+        made = []
+        for row in range(2):
+            pictures = [_photograph(100 * step + 10 * row + k, 88) for k in range(total)]
+            clip = Clip(
+                "c", "s", [memoryview(schema.encode_jpeg(x)) for x in pictures], np.zeros(0, np.float32), {},
+                [memoryview(schema.encode_matte(x[..., 0])) for x in pictures] if row else [],
+            )  # fmt: skip
+            sound = items.Sound(np.sin(np.arange(700 + 500 * row, dtype=np.float32)), 1920)
+            made.append(
+                {
+                    "frames": items.Pictures(clip, [1, 2, 2]), "matte": items.Mattes("frames"), "audio": sound,
+                    "source": items.Pictures(clip, 4), "source_matte": items.Mattes("source"),
+                    "label": np.float32(step) + np.arange(length, dtype=np.float32), "valid": np.arange(3) < 2,
+                }
+            )  # fmt: skip
+        return made
+
+    return rows
+
+
+def test_tensorflow_decodes_cuts_and_joins_to_the_same_bits(photographs):
+    pytest.importorskip("tensorflow")
+    given = list(engines.iterate("tf.data", photographs, items.collate, 2, 4))
+    for batch, step in zip(given, (2, 3), strict=True):
+        expected = items.collate(photographs(step))
+        _same(batch, expected)
+        assert (expected["matte"][0] == 255).all() and len(np.unique(expected["matte"][1])) > 50
+        assert not batch["audio"][:, 1200:].any() and batch["audio"][1, 1190:1200].any()
+
+
+def test_a_picture_that_tensorflow_cannot_decode_is_named_and_the_rest_goes_on(photographs):
+    pytest.importorskip("tensorflow")
+
+    def rows(step):
+        made = photographs(step)
+        if step == 3:
+            made[1]["source"].clip.jpeg[4] = memoryview(b"no picture" + schema.JPEG_END)
+        return made
+
+    batches = engines.iterate("tf.data", rows, items.collate, 2, 5)
+    _same(next(batches), items.collate(photographs(2)))
+    with pytest.raises(InputError, match="clip c: frame 4 is no whole JPEG picture; make the data set again"):
+        next(batches)
+    _same(next(engines.iterate("tf.data", rows, items.collate, 4, 5)), items.collate(photographs(4)))
 
 
 def test_unknown_and_missing_engines(monkeypatch):

@@ -41,6 +41,8 @@ def _decode(data):
 class Latents:
     """A latents cache of clips of the given lengths, one after another; each counts its own samples and frames."""
 
+    told = ("gaze", "distance", "emotion")
+
     def __init__(self, *lengths):
         self.offsets = np.cumsum([0, *lengths])
         count = np.concatenate([np.arange(n) for n in lengths]).astype(np.float32)
@@ -83,7 +85,7 @@ def test_windows_are_aligned_and_never_reach_into_another_clip(lengths, previous
         item = items.window(domain.Domain("made", source, None), index, [number], previous, length, tracks=True)
         motion, valid = item["motion"][:, 0], item["valid"]
         assert item["motion"].shape == (total, 9) and valid.sum() == min(t, total)
-        audio = np.round(item["audio"] * 32767).astype(int).reshape(total, SIZE)
+        audio = np.round(items.collate([item])["audio"] * 32767).astype(int).reshape(total, SIZE)
         for k, heard, real in zip(motion.astype(int), audio, valid, strict=True):
             np.testing.assert_array_equal(heard, np.arange(k * SIZE, (k + 1) * SIZE) if real else 0)
         assert motion[0] <= max(t - total, 0) and (motion[~valid] == t - 1).all()

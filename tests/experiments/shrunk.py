@@ -1,6 +1,6 @@
 """Shipped configurations at a size of nothing: the same program, with layers, pictures and batches made small.
 
-    vasa-train --config=tests/experiments/shrunk.py:face/small_128 --workdir=D
+vasa-train --config=tests/experiments/shrunk.py:face/small_128 --workdir=D
 """
 
 import importlib
@@ -13,6 +13,7 @@ import ml_collections
 import numpy as np
 
 import experiments
+from data_pipelines import schema
 from experiments import dry_run
 from vasa_jax import landmarks
 from vasa_jax.ops.rotations import transform
@@ -54,6 +55,8 @@ def get_config(text: str) -> ml_collections.ConfigDict:
     config.update({"steps": 2, "batch_size": BATCH, "log_every": 1})
     config.update({"eval_every": 0, "checkpoint_every": 0, "tensorboard": False, "init_from": ""})
     config.data.eval_batches = 1
+    if "size" in config.data:
+        config.data.size = schema.stored_size(config.model.size)
     for field, _, value in (field.partition("=") for field in fields):
         config[field] = int(value) if value.isdigit() else value
     return config

@@ -11,7 +11,6 @@ import pytest
 import soundfile
 from PIL import Image
 
-from experiments import generate
 from tests.test_media import write_video
 from tests.test_pictures import png_header
 from vasa_jax import media
@@ -42,6 +41,7 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     Image.fromarray(make_clip(4, 4, 1, 160)["frames"][0]).save(folder / "face.png")
     Image.fromarray(np.full((100, 100, 3), 90, np.uint8)).save(folder / "wall.png")
+    Image.new("CMYK", (100, 100), (90, 90, 90, 0)).save(folder / "inks.jpg")
     png_header(folder / "dot.png", 1, 1)
     png_header(folder / "bomb.png", 20_000, 20_000)
     rng = np.random.default_rng(0)
@@ -59,6 +59,7 @@ def inputs(tmp_path_factory):
 BAD = [
     # flags beside the good ones, exit code, words of the message
     ({"portrait": "wall.png"}, 3, "no face was found"),
+    ({"portrait": "inks.jpg"}, 3, "face_model (CMYK without"),  # with what else is known of it
     ({"portrait": "empty"}, 3, "is empty"),
     ({"portrait": "dot.png"}, 3, "too small"),
     ({"portrait": "bomb.png"}, 3, "too large"),
@@ -137,23 +138,8 @@ def test_good_input(inputs, tmp_path):
     verdict = verify(folder / "o.mp4")
     assert verdict.intact and verdict.generation["seed"] == 4
     assert second["code"] == 0 and "100 samples are not numbers" in second["stderr"]
-    assert plain["code"] == 0 and "WARNING" in plain["stderr"] and not verify(folder / "plain.mp4").marked
+    assert plain["code"] == 0 and "WARNING" in plain["stderr"] and "--consent" in plain["stderr"]
+    unsigned = verify(folder / "plain.mp4")
+    assert not unsigned.intact and unsigned.watermark.found and unsigned.watermark.key_id == verdict.watermark.key_id
     assert cut["code"] == 130 and cut["left"] == ["nan.mp4", "o.mp4", "plain.mp4"]
     assert same["code"] == 2 and "is also --portrait" in same["stderr"]
-
-
-@pytest.mark.parametrize(
-    ("box", "lines"),
-    [
-        ({"faces": 1, "tilt": 0.0}, []),
-        ({"faces": 3, "tilt": 0.0}, ["a.jpg shows 3 faces; the largest speaks"]),
-        (
-            {"faces": 1, "tilt": 90.0},
-            ["a.jpg: the face does not stand upright; turned by 90 degrees counter-clockwise"],
-        ),
-        ({"faces": 1, "tilt": -30.0}, ["a.jpg: the face does not stand upright; turned by 30 degrees clockwise"]),
-        ({"faces": 1, "tilt": 180.0}, ["a.jpg: the face does not stand upright; turned by 180 degrees"]),
-    ],
-)
-def test_what_was_decided_about_the_portrait_is_said(box, lines):
-    assert generate._remarks("a.jpg", box) == lines

@@ -92,7 +92,7 @@ def test_counting_a_step_changes_a_copy_of_the_locked_configuration(name, monkey
     config = shrunk.shipped(name)
     config.lock()
     before, counted = config.to_dict(), []
-    monkeypatch.setattr(dry_run, "pure_step", lambda config, size: (lambda: counted.append(config), None, None))
+    monkeypatch.setattr(dry_run, "pure_step", lambda config, size: (lambda: counted.append(config), None, None, None))
     monkeypatch.setattr(flops, "count", lambda *args: 7)
     assert dry_run.step_operations(config, 4) == 7
     assert config.is_locked and config.to_dict() == before

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vasa_jax import conditions
+from vasa_jax.conditions import EMOTIONS
 from vasa_jax.errors import UsageError
-from vasa_jax.inference.controls import EMOTIONS, Controls, parse_emotion, parse_gaze
+from vasa_jax.inference.controls import Controls
 
 
 def test_parsing():
+    parse_gaze, parse_emotion = (conditions.get(name).parse for name in ("gaze", "emotion"))
     assert parse_gaze("0.2,-0.1") == (0.2, -0.1)
     assert parse_emotion("") == {}
     assert parse_emotion("happiness:0.6, surprise:0.2") == {"happiness": 0.6, "surprise": 0.2}

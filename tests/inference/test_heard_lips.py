@@ -16,6 +16,8 @@ def recordings(voice):
     none = np.zeros_like(voice)
     return {
         "turned over": (np.stack([voice, -voice], 1), "PCM_16"),
+        "late": (np.stack([voice, np.roll(voice, 11)], 1), "PCM_16"),
+        "late and turned over": (np.stack([voice, -np.roll(voice, 11)], 1), "PCM_16"),
         "in the centre": (np.stack([none, none, voice, none, none, none], 1), "PCM_16"),
         "offset": (0.8 * voice + 0.1, "PCM_16"),
         "-40 dB": (voice * 10 ** (-40 / 20), "PCM_16"),

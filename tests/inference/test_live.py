@@ -15,12 +15,22 @@ from tests import quick
 from tests.inference.stand_ins import CODE, SIZE, live_face
 from vasa_jax import TalkingFace, media
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import blinks, closing, live, machine, motion
+from vasa_jax.inference import blinks, closing, live, machine
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.portrait import FaceBox
 from vasa_jax.inference.running import RunningHearing
+from vasa_jax.models.motion_transformer import nothing_asked
+from vasa_jax.ops import directions
+from vasa_jax.provenance import keys, watermark
 
 PICTURE = np.full((90, 90, 3), 100, np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_keys(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VASA_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -94,23 +104,37 @@ def test_no_gradient_from_beyond_the_look_ahead() -> None:
     weights = jax.random.normal(jax.random.key(2), (2, c.motion_dim))
 
     def shown(sound: jax.Array) -> jax.Array:
-        conditions = motion.MotionConditions(
-            audio=np.zeros((1, 0, 0), np.float32),
-            audio_valid=(np.arange(c.frames) < c.context + span)[None],
-            previous=np.zeros((1, c.context, c.motion_dim), np.float32),
-            valid=np.ones((1, c.frames), bool),
-            gaze=np.zeros((1, 2), np.float32),
-            distance=np.zeros(1, np.float32),
-            emotion=np.zeros((1, 8), np.float32),
-        )
+        conditions = nothing_asked(c).replace(audio_valid=(np.arange(c.frames) < c.context + span)[None])
         row = {"sound": sound, "floor": np.float32(-np.inf), "conditions": conditions, "drop": {}}
         row |= {"seed": np.uint32(0), "at": np.int32(30), "scales": {"audio": np.float32(0.5)}}
-        made, _ = machine._window(generator.params, row, None, config=c, steps=2, method="dpm++")
+        made, _ = machine._window(generator.params, row, generator.speech, config=c, steps=2, method="dpm++")
         return (made[:2] * weights).sum()
 
     sound = jnp.asarray(_sound(c.frames))
     pulls = np.abs(quick.jit(jax.grad(shown))(sound).reshape(c.frames, 640)).max(-1)
     assert (pulls[c.context + span :] == 0).all() and (pulls[: c.context + span] > 0).all()
+
+
+def test_what_is_returned_carries_the_watermark(look) -> None:
+    """Frame by frame as in a file: laid over the plain picture, at the frame's own time."""
+    session, plain = _stream(look), _stream(look)
+    plain.marks = lambda frame: frame
+    shown, bare = _all(session, [SOUND]), _all(plain, [SOUND])
+    shown = np.concatenate([shown, session.interrupt()])
+    bare = np.concatenate([bare, plain.interrupt()])
+    key = keys.signing_key().key_id
+    np.testing.assert_array_equal(shown, np.stack(list(watermark.mark(bare, key))))
+    assert not np.array_equal(shown, bare)
+
+
+def test_on_a_turned_portrait_the_gaze_is_told_as_it_is_before(look) -> None:
+    pose = look.latents.pose.at[0, 1].set(0.3)
+    turned = dataclasses.replace(look, latents=look.latents.replace(pose=pose))
+    session = _stream(turned, gaze=(0.1, -0.1))
+    session.hear(SOUND)
+    told = session.ask().conditions.told["gaze"][0]
+    np.testing.assert_allclose(told, directions.gaze_before(turned.home[:3], np.array([0.1, -0.1])), atol=1e-6)
+    assert abs(told[0] - 0.1) > 0.2
 
 
 def test_a_flush_ends_a_sentence_and_not_the_session(look) -> None:

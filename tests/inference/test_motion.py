@@ -4,13 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests import quick
 from vasa_jax.diffusion import sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import course, motion
+from vasa_jax.inference import course, editing, motion
+from vasa_jax.metrics import angles
 from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params, nothing_asked
+from vasa_jax.ops import directions
 
 W, K, M = 12, 4, 9
 CONFIG = MotionConfig(motion_dim=M, width=16, depth=1, heads=2, layout="B", window=W, context=K, lookahead=2, bands=8)
@@ -166,17 +170,14 @@ def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
             audio=np.zeros((1, 0, 0), np.float32),
             audio_valid=((index >= 0) & (index < at + span))[None],
             previous=previous,
-            gaze=np.zeros((1, 2), np.float32),
-            distance=np.zeros(1, np.float32),
-            emotion=np.zeros((1, 8), np.float32),
+            told=nothing_asked(CONFIG).told,
             valid=np.ones((1, K + W), bool),
         )
         heard = jax.lax.dynamic_slice(sound, (at * 640,), ((K + W) * 640,))
         drop, scales = {"previous": np.full(1, at == 0)}, {"audio": 0.5, "gaze": 1.0}
-        scale = motion.starting_scale(M)
-        return motion.speak_window(
-            generator.params, heard, floor, conditions, scale, jax.random.key(at), scales, drop, **how
-        )
+        chance = motion.starting_scale(M), jax.random.key(at)
+        hears = generator.speech
+        return motion.speak_window(generator.params, heard, floor, conditions, *chance, scales, drop, hears, **how)
 
     def sent(sound: jax.Array) -> jax.Array:
         sound = jnp.pad(sound, (K * 640, W * 640))
@@ -252,3 +253,26 @@ def test_the_pull_leaves_the_face_to_the_model(generator, monkeypatch) -> None:
     free, drawn = (_all(generator, [_sound(60)], 60, poised=poised) for poised in (False, True))
     np.testing.assert_array_equal(free[:, 7:], drawn[:, 7:])
     assert np.abs(free[:, :7] - drawn[:, :7]).max() > 0.1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(-0.4, 0.4), min_size=3, max_size=3), st.lists(st.floats(-0.3, 0.3), min_size=2, max_size=2))
+def test_on_a_turned_portrait_the_eyes_look_where_they_are_asked_to(home, gaze) -> None:
+    """A model that obeys: its head wanders, and the eyes in it (two values of the code) stay on what it is told."""
+    generator = motion.MotionGenerator(CONFIG, {}, {"mean": [0.0] * M, "std": [1.0] * M})
+    rng = np.random.default_rng(0)
+
+    def speak(params, sound, floor, conditions, scale, key, scales, drop, speech):
+        made = np.zeros((W, M), np.float32)
+        made[:, :3], made[:, 6] = rng.uniform(-0.3, 0.3, (W, 3)), 1.0
+        asked = np.asarray(conditions.told["gaze"][0])
+        made[:, 7:9] = [directions.gaze_before(head, asked) for head in made[:, :3]]
+        return made, np.float32(0.0)
+
+    generator._speaker = lambda *how: speak
+    pose = np.asarray([*home, 0.1, 0.0, 0.0, 1.0])
+    for asked in (np.asarray(gaze), np.tile(gaze, (3, 1))):
+        made = _all(generator, [_sound(W)], W, gaze=asked, turned=pose[:3], poised=False)
+        shown = [editing.from_home(frame, pose, turned=True) for frame in made]
+        looked = np.stack([angles.camera_gaze(frame[7:9], frame[:3]) for frame in shown])
+        np.testing.assert_allclose(looked, np.broadcast_to(gaze, (W, 2)), atol=1e-4)

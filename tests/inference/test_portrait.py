@@ -204,3 +204,20 @@ def test_a_useless_face_model_is_refused(tmp_path):
         portrait.find_face(np.zeros((90, 90, 3), np.uint8), face_model=tmp_path / "m.task")
     with pytest.raises(InputError, match="does not exist"):
         portrait.find_face(np.zeros((90, 90, 3), np.uint8), face_model=tmp_path / "missing.task")
+
+
+@pytest.mark.parametrize(
+    ("box", "lines"),
+    [
+        ({"faces": 1, "tilt": 0.0}, []),
+        ({"faces": 3, "tilt": 0.0}, ["a.jpg shows 3 faces; the largest speaks"]),
+        (
+            {"faces": 1, "tilt": 90.0},
+            ["a.jpg: the face does not stand upright; turned by 90 degrees counter-clockwise"],
+        ),
+        ({"faces": 1, "tilt": -30.0}, ["a.jpg: the face does not stand upright; turned by 30 degrees clockwise"]),
+        ({"faces": 1, "tilt": 180.0}, ["a.jpg: the face does not stand upright; turned by 180 degrees"]),
+    ],
+)
+def test_what_was_decided_about_the_portrait_is_said(box, lines):
+    assert portrait.remarks("a.jpg", box) == lines

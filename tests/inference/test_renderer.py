@@ -94,7 +94,7 @@ class Green(StandInFace):
 
 
 def shown(portrait):
-    renderer = FaceRenderer(Green(), {}, SIZE, generator={"source_skip": True})
+    renderer = FaceRenderer(Green(), {}, SIZE, generator={"kind": "moving"})
     frames = renderer.frames(renderer.encode(portrait), motion(1), portrait)
     return next(frames).astype(int)
 

@@ -6,9 +6,9 @@ import pytest
 
 from vasa_jax import landmarks
 from vasa_jax.losses.alignment import eye_crops, recognition_crop
-from vasa_jax.metrics.identity import TEMPLATE, alignment_marks
 from vasa_jax.ops.rotations import transform
 from vasa_jax.ops.warp import identity_grid
+from vasa_jax.recognition import TEMPLATE, alignment_marks
 
 POSES = np.asarray([[0, 0, 0, 0, 0, 0, 1], [0.1, -0.2, 0.4, 0.1, -0.05, 0, 0.8]], np.float32)
 

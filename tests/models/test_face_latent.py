@@ -48,7 +48,7 @@ def _compiled(method):
 
 def test_shapes_follow_the_contract():
     latents = _apply("encode", _images())
-    assert latents.appearance.shape == (2, 4, 8, 8, 8 + 2)
+    assert latents.appearance.shape == (2, 4, 8, 8, 8) and latents.origins.shape == (2, 4, 8, 8, 2)
     assert latents.identity.shape == (2, 4, 4, 32)
     assert latents.pose.shape == (2, 7)
     assert latents.dynamics.shape == (2, 16)
@@ -115,11 +115,11 @@ def test_every_network_gets_a_finite_gradient_from_reenactment():
         assert any(np.abs(leaf).max() > 0 for leaf in leaves), name
 
 
-@pytest.mark.parametrize("skip", [True, False])
-def test_the_skip_is_an_option(skip):
+@pytest.mark.parametrize("kind", ["moving", "full"])
+def test_the_generator_is_an_option(kind):
     config = ml_collections.ConfigDict(_config().to_dict())
-    config.generator.source_skip = skip
-    config.generator.modulated = skip
+    del config.generator.refine
+    config.generator.kind = kind
     model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 3))))
     out = jax.eval_shape(lambda p: model.apply(p, jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 32, 3))), shapes)

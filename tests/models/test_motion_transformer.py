@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from tests import quick
-from vasa_jax import weights
+from vasa_jax import conditions, weights
 from vasa_jax.models.motion_transformer import (
-    CONDITIONS,
     MotionConditions,
     MotionConfig,
     MotionTransformer,
-    fill_neutral,
+    fill_rest,
     init_params,
 )
 
@@ -34,7 +33,16 @@ def _conditions(seed: int = 0) -> MotionConditions:
         return jnp.asarray(rng.standard_normal(shape), jnp.float32)
 
     every = jnp.ones((B, K + W), bool)
-    return MotionConditions(draw(B, 4 * (K + W), BANDS), every, draw(B, K, M), draw(B, 2), draw(B), draw(B, 8), every)
+    audio, previous = draw(B, 4 * (K + W), BANDS), draw(B, K, M)
+    told = {"gaze": draw(B, 2), "distance": draw(B), "emotion": draw(B, 8)}
+    return MotionConditions(audio, every, previous, told, every)
+
+
+def _with(conditions: MotionConditions, other: MotionConditions, name: str) -> MotionConditions:
+    """The first with one condition of the second."""
+    if name in other.told:
+        return conditions.tell(**{name: other.told[name]})
+    return conditions.replace(**{name: getattr(other, name)})
 
 
 def _params(config: MotionConfig) -> dict:
@@ -55,7 +63,7 @@ def model(request: pytest.FixtureRequest):
         return MotionTransformer(config).apply({"params": params}, noisy, time, conditions, drop)
 
     def run(conditions: MotionConditions, noisy=noisy, time=time, **drop: jax.Array) -> np.ndarray:
-        absent = {name: jnp.zeros(B, bool) for name in CONDITIONS}
+        absent = {name: jnp.zeros(B, bool) for name in config.guided}
         return np.asarray(compiled(noisy, time, conditions, absent | drop))
 
     return run, noisy
@@ -70,11 +78,11 @@ def test_shape_and_batch_independence(model) -> None:
     assert np.abs(out[1] - changed[1]).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize("name", [condition.name for condition in conditions.CONDITIONS])
 def test_a_condition_is_read_unless_it_is_null(model, name: str) -> None:
     run, _ = model
     one, other = _conditions(0), _conditions(1)
-    both = [one, one.replace(**{name: getattr(other, name)})]
+    both = [one, _with(one, other, name)]
     given = [run(c) for c in both]
     assert np.abs(given[0] - given[1]).max() > 1e-4
     null = [run(c, **{name: jnp.ones(B, bool)}) for c in both]
@@ -90,15 +98,15 @@ def test_neutral_is_what_the_other_emotions_leave() -> None:
     given[1:, 4] = 0.6, 1, -0.5
     given[2, 0] = 0.5
     given[:, 5] = 0, 0, 0.3, 0.9  # what is said of neutral itself does not count
-    filled = np.asarray(fill_neutral(jnp.asarray(given)))
+    filled = np.asarray(fill_rest(jnp.asarray(given), 5))
     np.testing.assert_allclose(filled[:, 5], [1, 0.4, 0, 1], atol=1e-6)
     np.testing.assert_array_equal(np.delete(filled, 5, 1), np.delete(given, 5, 1))
 
 
 def _without_emotion() -> tuple[MotionConditions, MotionConditions]:
     """Conditions with no emotion at all, and the same with neutral as the only one."""
-    nothing = _conditions().replace(emotion=jnp.zeros((B, 8)))
-    return nothing, nothing.replace(emotion=nothing.emotion.at[:, 5].set(1.0))
+    nothing = _conditions().tell(emotion=jnp.zeros((B, 8)))
+    return nothing, nothing.tell(emotion=jnp.zeros((B, 8)).at[:, 5].set(1.0))
 
 
 def test_the_bundled_model_takes_what_is_left_as_neutral() -> None:
@@ -113,18 +121,18 @@ def test_without_that_emotions_are_seen_as_they_are_given(model) -> None:
 
 def test_no_emotion_is_neutral_to_new_models() -> None:
     config = _config("B", neutral_is_rest=True, width=8, depth=1, heads=2)
-    params = jax.tree.map(lambda x: x + 0.1, jax.jit(lambda key: init_params(config, key))(jax.random.key(0)))
+    params = jax.tree.map(lambda x: x + 0.1, quick.jit(lambda key: init_params(config, key))(jax.random.key(0)))
     noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.zeros(B, jnp.int32)
-    run = jax.jit(lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, time, conditions, {}))
+    run = quick.jit(lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, time, conditions, {}))
     nothing, neutral = _without_emotion()
     np.testing.assert_array_equal(run(nothing), run(neutral))
-    assert np.abs(run(nothing) - run(nothing.replace(emotion=jnp.eye(8)[:B]))).max() > 1e-4
+    assert np.abs(run(nothing) - run(nothing.tell(emotion=jnp.eye(8)[:B]))).max() > 1e-4
 
 
 def test_a_track_counts_by_its_mean_over_the_window(model) -> None:
     run, _ = model
     gaze = jnp.asarray(np.random.default_rng(5).normal(size=(B, K + W, 2)), jnp.float32)
-    track, mean = (_conditions().replace(gaze=g) for g in (gaze, gaze[:, K:].mean(1)))
+    track, mean = (_conditions().tell(gaze=g) for g in (gaze, gaze[:, K:].mean(1)))
     np.testing.assert_allclose(run(track), run(mean), atol=1e-5)
 
 
@@ -147,7 +155,7 @@ def test_tracks_start_without_effect_and_then_reach_their_frames() -> None:
     track = jnp.zeros((B, K + W, 2))
     # Two tracks of one mean: only the frames can tell them apart, and not where gaze is null.
     swing = track.at[:, K + 2, 0].add(1.0).at[:, -1, 0].add(-1.0)
-    still, moved = (_conditions().replace(gaze=g) for g in (track, swing))
+    still, moved = (_conditions().tell(gaze=g) for g in (track, swing))
     assert np.abs(run(params, still, given) - run(params, moved, given)).max() > 1e-4
     null = {"gaze": jnp.ones(B, bool)}
     np.testing.assert_allclose(run(params, still, null), run(params, moved, null), atol=1e-6)
@@ -227,6 +235,7 @@ def test_bad_configs_are_refused() -> None:
         {"lookahead": 9},
         {"positions": "no"},
         {"positions": "rotary", "heads": 8},
+        {"conditions": ("gaze", "audio")},
     ):
         with pytest.raises(ValueError):
             _config(**{"layout": "A", **changes})

@@ -13,7 +13,7 @@ from vasa_jax.pretrained import iresnet, networks
 
 def test_without_files_all_is_our_own():
     opened = networks.open_networks({"vgg19": "", "vggface": "", "gaze": "", "arcface": ""})
-    assert opened == networks.LossNetworks() and opened.picture is OWN and opened.identity is None
+    assert opened.picture is opened.face is opened.gaze is OWN and opened.identity is None
 
 
 def test_the_gaze_file_serves_both_labels_and_losses(tmp_path):

@@ -25,6 +25,11 @@ def look():
         yield live_face().look(PICTURE)
 
 
+@pytest.fixture(autouse=True)
+def own_keys(tmp_path, monkeypatch):
+    monkeypatch.setenv("VASA_KEYS", str(tmp_path / "keys"))
+
+
 @pytest.fixture
 def engine(look):
     """Of four seats, ready."""
@@ -39,7 +44,6 @@ def engine(look):
 def serve(look, tmp_path, monkeypatch):
     """serve(**settings) -> a test client whose server is ready."""
     monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
-    monkeypatch.setenv("VASA_KEYS", str(tmp_path / "keys"))
     clients = []
 
     def start(sessions=4, **settings):

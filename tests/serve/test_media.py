@@ -1,11 +1,11 @@
-"""Fragmented MP4: every frame at its time, sound in step, the badge in every picture."""
+"""Fragmented MP4: every frame at its time, sound in step, badge and watermark in every picture."""
 
 import io
 
 import av
 import numpy as np
 
-from vasa_jax.provenance import badge
+from vasa_jax.provenance import badge, watermark
 from vasa_jax.serve.media import MIME, Encoder
 
 
@@ -49,10 +49,15 @@ def test_it_is_what_it_says():
     assert encoder.add([], np.zeros(0, np.float32)) == b""
 
 
-def test_the_badge_is_in_every_picture():
+def test_the_badge_and_the_watermark_are_in_every_picture():
     _, pieces = _stream(pairs=3)
     rows, columns, *_ = badge.mask(128, 128)
     with av.open(io.BytesIO(b"".join(pieces))) as container:
         for frame in container.decode(video=0):
             corner = frame.to_ndarray(format="gray")[rows, columns].astype(int)
             assert corner.max() - corner.min() > 120
+    encoder, grey = Encoder(256), np.full((256, 256, 3), 128, np.uint8)
+    pieces = [encoder.header] + [encoder.add([grey] * 2, np.zeros(1280, np.float32)) for _ in range(50)]
+    with av.open(io.BytesIO(b"".join(pieces))) as container:
+        found = watermark.find(frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+    assert found.found

@@ -14,7 +14,7 @@ def _after_a_step(parts: int):
     task, config = toy.make(), toy.config()
     optimizers = make_optimizers(config, task)
     state = init_state(task, optimizers, jax.random.key(0), toy.batch(0))
-    return jax.jit(make_train_step(task, optimizers, accumulate=parts))(state, toy.batch(0), jax.random.key(1))
+    return jax.jit(make_train_step(task, optimizers, accumulate=parts))(state, toy.batch(0), jax.random.key(1), {})
 
 
 def test_parts_give_the_gradients_and_metrics_of_the_whole():

@@ -50,12 +50,12 @@ def _saved(directory, *steps, keep=9, said=None):
 def test_saving_in_the_background_while_buffers_are_donated(tmp_path):
     abstract, first, step = _setup()
     wide = _mesh(8)
-    state, _ = step(_copy(first), wide.put(toy.batch(0)), jax.random.key(0))
+    state, _ = step(_copy(first), wide.put(toy.batch(0)), jax.random.key(0), {})
     expected = jax.tree.map(np.array, state)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(state, Saved(1, 1, 3))
     for number in range(1, 4):
-        state, _ = step(state, wide.put(toy.batch(number)), jax.random.key(0))
+        state, _ = step(state, wide.put(toy.batch(number)), jax.random.key(0), {})
     checkpoints.wait()
     restored = checkpoints.restore(Saved(1, 1), abstract, wide.shardings(abstract))
     jax.tree.map(np.testing.assert_array_equal, restored, expected)

@@ -30,6 +30,10 @@ def stage(tmp_path_factory):
     return dynamics_task._DynamicsStage(config), {"model": params["model"]}
 
 
+def _given(stage, params):
+    return {**params, "networks": {"teacher": stage.teacher_params}}
+
+
 def _mixed_batch():
     return _batch(4) | {"domain": np.asarray([1, 1, 0, 1], np.int32)}
 
@@ -40,7 +44,7 @@ def test_the_target_is_the_code_of_the_twin_or_ones_own(stage):
     view = dynamics_task.plain_view(
         dynamics_task.StoredFrames.gather(batch, dynamics_task.FRAMES), stage.size, stage.face_size
     )
-    codes, wanted, twins = map(np.asarray, quick.jit(stage._codes)(params, view, batch))
+    codes, wanted, twins = map(np.asarray, quick.jit(stage._codes)(_given(stage, params), view, batch))
     np.testing.assert_array_equal(twins, np.tile([True, True, False, True], 3))
     source, driver, other = np.split(codes, 3)  # the student is still the teacher
     rows = np.asarray([0, 1, 3])
@@ -64,7 +68,8 @@ def test_codes_of_twins_grow_alike_and_nothing_else_moves(stage):
 
     @quick.jit
     def step(params, state):
-        grads, (metrics, _) = jax.grad(lambda p: stage.loss(p, batch, jax.random.key(1), 0, {}), has_aux=True)(params)
+        loss = lambda p: stage.loss(_given(stage, p), batch, jax.random.key(1), 0, {})  # noqa: E731
+        grads, (metrics, _) = jax.grad(loss, has_aux=True)(params)
         updates, state = optimizer.update(grads, state)
         return optax.apply_updates(params, updates), state, metrics, grads
 
@@ -75,6 +80,6 @@ def test_codes_of_twins_grow_alike_and_nothing_else_moves(stage):
     assert errors[-1] < 0.6 * errors[0], errors
     moved = {name for name, tree in grads["model"].items() if any(jnp.abs(x).max() > 0 for x in jax.tree.leaves(tree))}
     assert moved == {"dynamics_encoder", "label_head"}
-    held_out = quick.jit(stage.evaluate)(params, batch, jax.random.key(0))
+    held_out = quick.jit(stage.evaluate)(_given(stage, params), batch, jax.random.key(0))
     assert held_out["apart"] < held_out["apart_teacher"]
     assert task.make_dynamics_task(stage.config).name == "face"

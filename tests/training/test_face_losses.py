@@ -13,8 +13,8 @@ from tests.training.test_face_task import _batch
 from vasa_jax.losses.reconstruction import pyramid_l1
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.training.augment import StoredFrames, View, plain_view
-from vasa_jax.training.face_losses import FaceLosses, Pass
-from vasa_jax.training.face_task import make_face_task
+from vasa_jax.training.face_losses import TRANSFER, FaceLosses, Pass
+from vasa_jax.training.face_task import FaceStage, make_face_task
 from vasa_jax.training.train_step import path_name
 
 ENCODERS = {"appearance_encoder", "identity_encoder", "dynamics_encoder"}
@@ -70,7 +70,8 @@ def _sensitivity() -> dict[str, dict[str, float]]:
     names = sorted(set(_config().loss))
 
     def losses(model):
-        parts = task.losses["model"]({**params, "model": model}, batch, jax.random.key(1), jnp.int32(0), {})[1][0]
+        given = task.given({**params, "model": model})
+        parts = task.losses["model"](given, batch, jax.random.key(1), jnp.int32(0), {})[1][0]
         return jnp.stack([parts[name] for name in names])
 
     run = quick.jit(jax.jacrev(losses))
@@ -164,3 +165,22 @@ def test_r1_is_paid_at_every_nth_step():
     assert float(loss) == pytest.approx(float(due["discriminator"] + 0.5 * 2.0 * 4 * due["r1"]), rel=1e-5)
     loss, (between, _) = run(jnp.int32(9))
     assert between["r1"] == 0 and float(loss) == pytest.approx(float(between["discriminator"]))
+
+
+def test_what_has_no_weight_is_not_computed_and_nothing_unseen_is_drawn():
+    config = _config().copy_and_resolve_references()
+    config.loss.update(dict.fromkeys((*TRANSFER, "feature", "smooth"), 0.0))
+    task, stage = make_face_task(config), FaceStage(config)
+    batch = {name: value[:2] for name, value in _batch().items()}
+    key, params = jax.random.key(0), jax.eval_shape(lambda key: task.init(key, {}), jax.random.key(0))
+
+    def forward(params, batch):
+        return stage.forward(params, stage.views(batch, key), batch, key)
+
+    made = jax.eval_shape(forward, params, batch)
+    assert made.transferred is None and len(made.drawn["image"]) == len(made.latents.appearance) == 2
+    given = {**params, "networks": task.networks}
+    parts = jax.eval_shape(lambda p, b: task.losses["model"](p, b, key, jnp.int32(0), {}), given, batch)[1][0]
+    assert set(parts) == {name for name, weight in config.loss.items() if weight} | {"loss"}
+    every = jax.eval_shape(FaceStage(_config()).forward, params, jax.eval_shape(stage.views, batch, key), batch, key)
+    assert len(every.transferred.crossed) == 2 and len(every.drawn["image"]) == 2

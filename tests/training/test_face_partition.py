@@ -25,7 +25,7 @@ def _losses(partitioner) -> np.ndarray:
     step = partitioner.step(functools.partial(make_train_step, task, optimizers), abstract)
     losses = []
     for _ in range(2):
-        state, metrics = step(state, partitioner.put(batch), jax.random.key(1))
+        state, metrics = step(state, partitioner.put(batch), jax.random.key(1), task.networks)
         losses.append([float(metrics["loss"]), float(metrics["pixel"]), float(metrics["consist"])])
     return np.array(losses)
 
@@ -37,7 +37,7 @@ def test_devices_exchange_nothing_but_sums_of_gradients():
     optimizers = make_optimizers(config, task)
     abstract = jax.eval_shape(functools.partial(init_state, task, optimizers, start.init_key(0)), batch)
     step = MeshPartitioner({"data": -1}).step(functools.partial(make_train_step, task, optimizers), abstract)
-    lowered = step.lower(abstract, batch, jax.random.key(0))
+    lowered = step.lower(abstract, batch, jax.random.key(0), task.networks)
     text = lowered.compile(compiler_options={"xla_backend_optimization_level": 0}).as_text()
     assert {exchange.kind for exchange in program.read(text, 8).collectives} == {"all-reduce"}
 

@@ -155,13 +155,13 @@ def test_frozen_and_non_finite_steps_change_nothing(frozen):
     optimizers = make_optimizers(config, task)
     state = init_state(task, optimizers, jax.random.key(0), toy.batch(0))
     step = jax.jit(make_train_step(task, optimizers))
-    after, metrics = step(state, toy.batch(0), jax.random.key(1))
+    after, metrics = step(state, toy.batch(0), jax.random.key(1), {})
     same = jax.tree.map(lambda a, b: bool((a == b).all()), state.params, after.params)
     assert same["model"]["first"] == {"kernel": bool(frozen), "bias": bool(frozen)}
     assert not same["model"]["second"]["kernel"] and metrics["skipped"] == 0
     broken = toy.batch(1)
     broken["x"][0, 0] = np.nan
-    later, metrics = step(after, broken, jax.random.key(1))
+    later, metrics = step(after, broken, jax.random.key(1), {})
     for name in ("params", "opt_state", "ema"):
         jax.tree.map(np.testing.assert_array_equal, getattr(after, name), getattr(later, name))
     assert later.step == 2 and metrics["skipped"] == 1

@@ -60,7 +60,7 @@ def test_statistics_standardise_and_read_the_mouth() -> None:
 def test_samples_for_the_eye_and_the_ear() -> None:
     task = motion_task.make_motion_task(config(), STATS)
     params = jax.eval_shape(task.init, jax.random.key(0), batch())
-    samples = jax.eval_shape(task.pictures, params, batch(), jax.random.key(0))
+    samples = jax.eval_shape(task.pictures, task.given(params), batch(), jax.random.key(0))
     assert samples["generated_above_real"].shape == (4 * 2 * (M + 1) * 4, W * 4, 3)
     assert samples["sound_of_the_first"].shape == ((K + W) * 640,)
 
@@ -70,7 +70,7 @@ def test_it_learns_to_hear(encoder: str) -> None:
     wanted = config(augment=QUIET)
     wanted.model.audio_encoder = encoder
     task = motion_task.make_motion_task(wanted, STATS)
-    params = quick.jit(task.init)(jax.random.key(0), batch())
+    params = task.given(quick.jit(task.init)(jax.random.key(0), batch()))
     optimizer = optax.adam(3e-3)
     state = optimizer.init(params)
     loss_fn = task.losses["motion"]
@@ -98,7 +98,7 @@ def test_examples_draw_by_their_index() -> None:
     """Halves of a batch, with their global index, give the mean of the whole: what a mesh and pmap need."""
     task = motion_task.make_motion_task(config(), STATS)
     data, key = batch(), jax.random.key(5)
-    params = quick.jit(task.init)(jax.random.key(0), data)
+    params = task.given(quick.jit(task.init)(jax.random.key(0), data))
     loss = quick.jit(lambda data: task.losses["motion"](params, data, key, 0, {})[0])
     data["valid"][3, 12:] = False
     halves = [loss({k: v[at] for k, v in data.items()}) for at in (np.s_[:8], np.s_[8:])]
@@ -108,7 +108,7 @@ def test_examples_draw_by_their_index() -> None:
 def test_frames_that_do_not_exist_cost_nothing() -> None:
     task = motion_task.make_motion_task(config(augment=QUIET, previous_noise=0.0), STATS)
     data = batch()
-    params = quick.jit(task.init)(jax.random.key(0), data)
+    params = task.given(quick.jit(task.init)(jax.random.key(0), data))
     data["valid"][:, 18:] = False
     loss = quick.jit(lambda data: task.losses["motion"](params, data, jax.random.key(2), 0, {})[0])
     before = loss(data)
@@ -119,7 +119,7 @@ def test_frames_that_do_not_exist_cost_nothing() -> None:
 def test_share_of_null_conditions_and_unheard_frames() -> None:
     task = motion_task._MotionTask(config(), STATS)
     data = batch(400)
-    conditions, _, drop = quick.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]))
+    conditions, _, drop = quick.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]), task.speech)
     # Four standard errors of a share from 400 draws.
     for name, share in {"audio": 0.1, "gaze": 0.1, "distance": 0.1, "emotion": 0.1, "previous": 0.5}.items():
         assert abs(float(drop[name].mean()) - share) < 4 * np.sqrt(share * (1 - share) / 400), name
@@ -129,6 +129,24 @@ def test_share_of_null_conditions_and_unheard_frames() -> None:
     assert np.isfinite(np.asarray(conditions.audio)).all()
 
 
+def test_the_level_is_that_of_what_is_heard() -> None:
+    """As at inference: a shout in a tail that is not heard turns nothing down, with and without augmentation."""
+    task = motion_task._MotionTask(config(augment=QUIET, tail_probability=1.0, tail_frames=1), STATS)
+    data, heard = batch(4), K + W - 1
+    shouted = {**data, "audio": data["audio"].copy()}
+    # The first 7.5 ms of a frame are seen by the frame before.
+    shouted["audio"][:, heard * 640 + 200 :] = 0.99 * np.sign(np.sin(np.arange(440)))
+    keys = example_keys(jax.random.key(0), data["index"])
+    varied = quick.jit(lambda data: task.varied(data, keys, task.speech)[0])
+    before, after = varied(data), varied(shouted)
+    assert not np.asarray(before.audio_valid)[:, heard:].any()
+    np.testing.assert_array_equal(before.audio[:, : 4 * heard], after.audio[:, : 4 * heard])
+    plain = quick.jit(lambda data: task.plain(data, task.speech)[0])
+    short = {"valid": data["valid"] & (np.arange(K + W) < heard)}
+    before, after = plain(data | short), plain(shouted | short)
+    np.testing.assert_array_equal(before.audio, after.audio)
+
+
 def test_tracks_go_with_the_frames_they_belong_to() -> None:
     wanted = config()
     wanted.model.per_frame = True
@@ -136,11 +154,12 @@ def test_tracks_go_with_the_frames_they_belong_to() -> None:
     data = batch(8)
     # Each condition follows a value of the motion, so that where frames are lengthened it must go along.
     data["tracks"] = np.repeat(data["motion"][..., 8:9], 11, -1)
-    conditions, clean, _ = quick.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]))
-    assert conditions.gaze.shape == (8, K + W, 2) and conditions.emotion.shape == (8, K + W, 8)
+    conditions, clean, _ = quick.jit(task.varied)(data, example_keys(jax.random.key(0), data["index"]), task.speech)
+    assert conditions.told["gaze"].shape == (8, K + W, 2) and conditions.told["emotion"].shape == (8, K + W, 8)
     follows = clean[..., 8] * STATS["std"][8] + STATS["mean"][8]
-    np.testing.assert_allclose(conditions.distance[:, K:], follows, atol=1e-4)
-    loss, _ = jax.eval_shape(lambda: task.loss(task.init(jax.random.key(0), data), data, jax.random.key(1), 0, {}))
+    np.testing.assert_allclose(conditions.told["distance"][:, K:], follows, atol=1e-4)
+    given = lambda: task.init(jax.random.key(0), data) | {"networks": {"speech": task.speech}}  # noqa: E731
+    loss, _ = jax.eval_shape(lambda: task.loss(given(), data, jax.random.key(1), 0, {}))
     assert loss.shape == ()
 
 

@@ -41,7 +41,7 @@ def _losses(partitioner, steps=3):
     step = partitioner.step(functools.partial(make_train_step, task, optimizers), abstract)
     losses = []
     for number in range(steps):
-        state, metrics = step(state, partitioner.put(toy.batch(number)), jax.random.key(5))
+        state, metrics = step(state, partitioner.put(toy.batch(number)), jax.random.key(5), {})
         losses.append([float(metrics["loss"]), float(metrics["loss_adversary"]), float(metrics["grad_norm_model"])])
     return np.array(losses), jax.device_get(state.params), first, state
 
@@ -86,7 +86,7 @@ def _exchanges(*, each_device_its_own: bool) -> set[str]:
         return make_train_step(task, optimizers, devices=devices if each_device_its_own else 1, gather=gather)
 
     step = MeshPartitioner({"data": -1}).step(make, abstract)
-    text = step.lower(abstract, toy.batch(0), jax.random.key(0)).compile().as_text()
+    text = step.lower(abstract, toy.batch(0), jax.random.key(0), {}).compile().as_text()
     return {exchange.kind for exchange in program.read(text, 8).collectives}
 
 
@@ -122,7 +122,7 @@ def _gradients(partitioner) -> dict[str, np.ndarray]:
     batch = partitioner.put(toy.batch(0))
     state = partitioner.init(init, batch)
     step = partitioner.step(functools.partial(make_train_step, task, optimizers), jax.eval_shape(init, toy.batch(0)))
-    state, _ = step(state, batch, jax.random.key(5))
+    state, _ = step(state, batch, jax.random.key(5), {})
     return {name: params[name] - np.asarray(jax.device_get(state.params["model"][name])) for name in _LAYERS}
 
 
@@ -189,7 +189,7 @@ def test_the_rules_of_a_stage_name_what_is_there(stage):
     name = {"face": "experiments.configs.face.vasa_256", "motion": "experiments.configs.motion.vasa"}[stage]
     config = importlib.import_module(name).get_config()
     config.discriminator = config.get("discriminator", {})
-    _, state, _ = dry_run.pure_step(config, 2)
+    _, state, _, _ = dry_run.pure_step(config, 2)
     names = [(path_name(path), leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(state.params)]
     total = sum(math.prod(shape) for _, shape in names)
     taken = 0

@@ -46,6 +46,6 @@ def test_the_average_warms_up():
     step = jax.jit(make_train_step(task, optimizers, ema_decay=0.15))
     for number, decay in enumerate((0.1, 0.15, 0.15)):
         before = state
-        state, _ = step(before, toy.batch(number), jax.random.key(1))
+        state, _ = step(before, toy.batch(number), jax.random.key(1), {})
         expected = jax.tree.map(lambda old, new, d=decay: d * old + (1 - d) * new, before.ema, state.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), state.ema, expected)

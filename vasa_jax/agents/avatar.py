@@ -23,7 +23,6 @@ from jaxtyping import Float, Int16, UInt8
 
 from vasa_jax.inference.live import FPS, LiveSession
 from vasa_jax.inference.running import FRAME, RATE
-from vasa_jax.serve.marking import marked
 
 _BEHIND = 0.2
 """Seconds after which frames that are late are no longer caught up with: the clock starts anew."""
@@ -34,7 +33,7 @@ class Shown:
     """What is shown for 40 ms.
 
     Attributes:
-      frame: with the badge.
+      frame: with badge and watermark.
       sound: 16 kHz mono.
       talking: whether it is of something that was said; else it idles.
       ended: this is the last frame before an `end`.
@@ -51,6 +50,7 @@ class Avatar:
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
+        session.marks.badge = True
         self._said: collections.deque[np.ndarray | None] = collections.deque()  # None: an end
         self._resampler: tuple[int, soxr.ResampleStream] | None = None
         self._pushed: collections.deque[tuple[np.ndarray, bool, bool]] = collections.deque()
@@ -107,13 +107,13 @@ class Avatar:
                 self._pushed.clear()
                 frames = await loop.run_in_executor(self._thread, self._session.interrupt)
                 silence = np.zeros(FRAME, np.int16)
-                shown = [Shown(marked(frame), silence, False, False) for frame in frames]
+                shown = [Shown(frame, silence, False, False) for frame in frames]
             else:
                 piece, talking, ended = self._next()
                 self._pushed.append((np.round(np.clip(piece, -1, 1) * 32767).astype(np.int16), talking, ended))
                 frames = await loop.run_in_executor(self._thread, self._session.push, piece)
                 if not self._interrupted:
-                    shown = [Shown(marked(frame), *self._pushed.popleft()) for frame in frames]
+                    shown = [Shown(frame, *self._pushed.popleft()) for frame in frames]
             for each in shown:
                 if self._interrupted and each.talking:
                     break

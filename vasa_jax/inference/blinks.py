@@ -66,7 +66,12 @@ class Lids:
         return code @ self.kernel + self.bias
 
 
-def lids_of(head: dict[str, Any], std: Float[np.ndarray, " d"], course: Float[np.ndarray, " d"] | None = None) -> Lids:
+def lids_of(
+    head: dict[str, Any],
+    std: Float[np.ndarray, " d"],
+    course: Float[np.ndarray, " d"] | None = None,
+    reach: float = 1.0,
+) -> Lids:
     """From a face model's label head.
 
     Args:
@@ -74,13 +79,14 @@ def lids_of(head: dict[str, Any], std: Float[np.ndarray, " d"], course: Float[np
       std: of the codes, which says what a small change is.
       course: how real codes change as lids close by one (`motion_stats["blink"]` of a release). Without it the smallest
         change that closes the lids by the label head is taken, which closes them in pictures by less.
+      reach: see `Lids` (`motion_stats["reach"]`).
     """
     kernel, bias = (np.asarray(head[name], np.float64)[..., :4] for name in ("kernel", "bias"))
     course = np.zeros(len(kernel)) if course is None else np.asarray(course, np.float64)
     spread = np.square(np.asarray(std, np.float64))[:, None] * kernel
     # The smallest further change, in standard deviations, after which the readings are those wanted.
     missing = np.linalg.lstsq(kernel.T @ spread, MOUTH_KEPT - course @ kernel, rcond=None)[0]
-    return Lids(kernel[:, 2:4].mean(1), float(bias[2:4].mean()), course + spread @ missing)
+    return Lids(kernel[:, 2:4].mean(1), float(bias[2:4].mean()), course + spread @ missing, reach)
 
 
 class Blinker:

@@ -1,13 +1,12 @@
 """The course of one performance: what each window of motion is told, and what is shown of what it answers.
 
-    told = course.ask(sound, heard, **fields)      arguments of one window, for whatever runs it
+    window = course.ask(sound, heard, told)        arguments of one window, for whatever runs it
     piece = course.take(motion, level, made)       the next `made` frames
 
 Offline and live take the same steps, so the same windows give the same motion.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +14,7 @@ from jaxtyping import Float
 from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.poise import Poise
 from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, nothing_asked
 
 BLEND = 6
 """Frames over which a window takes over from the one before it."""
@@ -75,23 +74,21 @@ class Course:
         if poised:
             self._poise = Poise(scale.mean[:7], None) if start is None else Poise(start[:7], start[:7])
 
-    def ask(self, sound: Float[np.ndarray, "n"], known: int, **fields: np.ndarray) -> Told:
+    def ask(self, sound: Float[np.ndarray, "n"], known: int, told: dict[str, Float[np.ndarray, "1 ..."]]) -> Told:
         """The next window's arguments.
 
         Args:
           sound: of context and window; what lies after the known frames counts for nothing.
           known: frames of context and window that have sound.
-          **fields: gaze, distance and emotion, each with the batch of one in front.
+          told: what the model is told (`MotionConditions.told`), each with the batch of one in front.
         """
         c = self._config
         sound[known * log_mel.SAMPLES_PER_FRAME :] = 0.0
         index = np.arange(c.frames)
-        conditions = MotionConditions(
-            audio=np.zeros((1, 0, 0), np.float32),
+        conditions = nothing_asked(c).replace(
             audio_valid=((index >= c.context - (self.at - self._born)) & (index < known))[None],
             previous=self._previous[None],
-            valid=np.ones((1, c.frames), bool),
-            **fields,
+            told=told,
         )
         drop = {"previous": np.full(1, self.at == 0 and self._unknown)}
         return Told(sound, self._floor, conditions, drop, np.uint32(self._seed), np.int32(self.at))
@@ -148,12 +145,3 @@ def joined(ahead: Float[np.ndarray, "a m"], motion: Float[np.ndarray, "t m"]) ->
     count = min(len(ahead), len(motion), BLEND)
     share = np.arange(1, count + 1, dtype=np.float32)[:, None] / (count + 1)
     return np.concatenate([(1 - share) * ahead[:count] + share * motion[:count], motion[count:]])
-
-
-def fields_of(controls: Any) -> dict[str, np.ndarray]:
-    """Gaze, distance and emotion that hold for a window, as `Course.ask` takes them."""
-    return {
-        "gaze": np.asarray(controls.gaze, np.float32)[None],
-        "distance": np.asarray(controls.distance, np.float32)[None],
-        "emotion": controls.emotion_vector()[None],
-    }

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from vasa_jax.ops import directions
 from vasa_jax.paths import PathLike
 
 FRONTAL, SPIN, PORTRAIT = "frontal", "spin", "portrait"
@@ -56,14 +57,16 @@ def from_home(motion: Float[np.ndarray, " m"], home: Float[np.ndarray, " 7"], tu
 
     Motion is made around a head that faces the viewer in the middle of the crop. The portrait's head lies near
     that, and is measured with an error; adding its own pose lets the error cancel between source and output.
-    With `turned` the portrait's rotation is added too; a driving video's rotation is taken as it is, as are those
-    of FRONTAL and SPIN.
+    With `turned` the head is turned by the portrait's rotation too, after its own, and what it moves goes along; the
+    eyes go along as well, for which the gaze was told otherwise (`MotionGenerator.windows`). A driving video's rotation
+    is taken as it is, as are those of FRONTAL and SPIN.
     """
     placed = np.array(motion)
+    if turned:
+        placed[:3] = directions.compose(home[:3], motion[:3])
+        placed[3:6] = directions.turn(home[:3], motion[3:6])
     placed[3:6] += home[3:6]
     placed[6] *= home[6]
-    if turned:
-        placed[:3] += home[:3]
     return placed
 
 

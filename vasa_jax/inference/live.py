@@ -17,15 +17,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from vasa_jax import conditions
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference import editing
 from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.closing import closing
 from vasa_jax.inference.controls import Controls
-from vasa_jax.inference.course import Course, Told, fields_of
+from vasa_jax.inference.course import Course, Told
 from vasa_jax.inference.look import Look
 from vasa_jax.inference.machine import Frame, Machine
+from vasa_jax.inference.motion import asked
 from vasa_jax.inference.running import FRAME, RATE, RunningHearing
+from vasa_jax.provenance.marking import Marks
 
 FPS = 25
 LOOKAHEAD_MS, LOOKAHEADS = 160, (40, 320)
@@ -33,7 +36,11 @@ STEPS = 4
 """Denoising steps of a window where none are asked for."""
 GUIDED = ("audio", "gaze")
 """What always has a pass of its own, so that its strength can change without compiling."""
-CHANGEABLE = ("gaze", "distance", "emotion", "cfg_audio", "cfg_gaze", "cfg_distance", "cfg_emotion", "cfg_previous")
+
+
+def changeable() -> tuple[str, ...]:
+    """The controls that can change while the face talks."""
+    return (*(one.name for one in conditions.told()), *(f"cfg_{one.name}" for one in conditions.CONDITIONS))
 
 
 def controls_of(seed: int, given: dict[str, Any]) -> Controls:
@@ -46,8 +53,7 @@ def controls_of(seed: int, given: dict[str, Any]) -> Controls:
     if unknown := sorted(given.keys() - known):
         raise UsageError(f"{unknown[0]!r} is no control; there are {', '.join(sorted(known))}")
     controls = Controls(**{"steps": STEPS, **given, "seed": seed})
-    emotions = controls.emotion.values()
-    if np.ndim(controls.gaze) > 1 or np.ndim(controls.distance) or any(np.ndim(value) for value in emotions):
+    if any(np.ndim(controls.vectors()[one.name]) > len(one.shape) for one in conditions.told()):
         raise UsageError("a stream takes constants, no tracks: set session.controls while it talks")
     return controls
 
@@ -81,14 +87,16 @@ class LiveSession:
 
     Attributes:
       made: frames made so far.
+      marks: what is on every frame that is returned: the invisible watermark, and the badge if `marks.badge` is set.
     """
 
     def __init__(self, machine: Machine, look: Look, controls: Controls, lookahead_ms: int = LOOKAHEAD_MS) -> None:
-        self.machine, self.look, self._controls = machine, look, controls
+        self.machine, self.look, self.marks = machine, look, Marks(badge=False)
         self.span, self.hop = frames_of(lookahead_ms, controls.hop)
         config = machine.motion.config
         if self.span > config.window:
             raise UsageError(f"lookahead_ms {lookahead_ms}: the model's window is {1000 * config.window // FPS} ms")
+        self._ask_for(controls)
         blinker = machine.lids and Blinker(machine.lids, controls.seed, controls.blinks, look.code)
         start, scale = look.start, machine.motion.scale
         self._course = Course(config, scale, seed=controls.seed, start=start, blinker=blinker)
@@ -138,15 +146,23 @@ class LiveSession:
         self.update(**changed)
 
     def update(self, **changes: Any) -> None:
-        """Changes gaze, distance, emotion or guidance from the next window on.
+        """Changes what is told (`vasa_jax.conditions`) or guidance from the next window on.
 
         Raises:
           UsageError: what cannot change under way, or a value that is none.
         """
-        if fixed := sorted(changes.keys() - set(CHANGEABLE)):
-            raise UsageError(f"{fixed[0]} cannot change in a stream; {', '.join(CHANGEABLE)} can")
+        if fixed := sorted(changes.keys() - set(changeable())):
+            raise UsageError(f"{fixed[0]} cannot change in a stream; {', '.join(changeable())} can")
         given = {f.name: self._value(f.name) for f in dataclasses.fields(Controls)} | changes
-        self._controls = controls_of(given.pop("seed"), given)
+        self._ask_for(controls_of(given.pop("seed"), given))
+
+    def _ask_for(self, controls: Controls) -> None:
+        """Keeps the controls, and what they say to the model, whose head is turned as the portrait's afterwards."""
+        config = self.machine.motion.config
+        told = asked(config, controls.vectors(), self.look.home[:3])
+        guided = conditions.known_guidance(controls.guidance(), config.guided)
+        always = {name: 0.0 for name in GUIDED if name in config.guided}
+        self._controls, self._told, self._scales = controls, {n: v[None] for n, v in told.items()}, always | guided
 
     def _value(self, name: str) -> Any:
         return getattr(self._controls, name)
@@ -169,7 +185,7 @@ class LiveSession:
         for at in range(0, len(motion), self.hop):
             piece = motion[at : at + self.hop]
             (parts,) = self.machine.frames([self.look], [piece], self.hop)
-            frames += self.machine.finish(self.look, piece, parts)
+            frames += map(self.marks, self.machine.finish(self.look, piece, parts))
         return frames
 
     # ---- for engines ----------------------------------------------------------------------------------
@@ -206,11 +222,11 @@ class LiveSession:
         sound = np.zeros(self._window, np.float32)
         there = self._kept[: self._before + known * FRAME]
         sound[: len(there)] = there
-        return self._course.ask(sound, self._before // FRAME + known, **fields_of(self._controls))
+        return self._course.ask(sound, self._before // FRAME + known, self._told)
 
     def scales(self) -> dict[str, float]:
         """Guidance strengths, the names being those of the compiled program."""
-        return {**dict.fromkeys(GUIDED, 0.0), **self._controls.guidance()}
+        return dict(self._scales)
 
     def take(
         self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""]

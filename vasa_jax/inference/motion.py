@@ -8,16 +8,17 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from vasa_jax import conditions as table
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import hearing
 from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.course import Course, Scale
-from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import CONDITIONS, MotionConditions, MotionConfig, MotionTransformer
-from vasa_jax.pretrained.speech import SpeechModel
+from vasa_jax.models.audio import front_end, log_mel
+from vasa_jax.models.audio.protocol import FrontEnd
+from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig
+from vasa_jax.ops import directions
 
-DEFAULT_GUIDANCE = {"audio": 0.5, "gaze": 1.0}
 # Held-out GRID sentences of s1 after 500 steps of motion/small: correlation of the mouth's changes with the real ones
 # 0.54 at 1, 0.63 at 0.6, 0.71 at 0, where the face stops being alive (experiments/results/motion_sampling.json).
 DYNAMICS_TEMPERATURE = 0.6
@@ -26,30 +27,6 @@ TRACK_HOP = 10
 _SAMPLES = log_mel.SAMPLES_PER_FRAME
 # A guard against a runaway sample, far outside what data does (spec 7.2: heads that spin are a missing statistic).
 _CLAMP = 5.0
-
-
-def sample_window(
-    params: Any,
-    conditions: MotionConditions,
-    start: Float[Array, "b w m"],
-    key: jax.Array,
-    scales: Mapping[str, Float[Array, ""] | float],
-    drop: guidance.Drop,
-    *,
-    config: MotionConfig,
-    steps: int,
-    method: str = sampler.DEFAULT,
-    eta: float = 0.0,
-) -> Float[Array, "b w m"]:
-    """One window of standardised motion from noise; `conditions.audio` is speech features. Pure, to be jitted."""
-    model = MotionTransformer(config)
-
-    def network(*args: Any) -> Array:
-        return model.apply({"params": params}, *args, method="denoise")
-
-    audio = model.apply({"params": params}, conditions.audio, conditions.audio_valid, method="encode_audio")
-    denoise = guidance.guided(network, conditions.replace(audio=audio), scales, CONDITIONS, drop)
-    return sampler.sample(denoise, start, key, method=method, count=steps, eta=eta, steps=config.diffusion_steps)
 
 
 def speak_window(
@@ -61,7 +38,7 @@ def speak_window(
     key: jax.Array,
     scales: Mapping[str, Float[Array, ""] | float],
     drop: guidance.Drop,
-    speech: SpeechModel | None = None,
+    speech: FrontEnd,
     *,
     config: MotionConfig,
     **how: Any,
@@ -73,11 +50,11 @@ def speak_window(
     Returns:
       Standardised motion, and the speech level, which the next window carries on.
     """
-    audio, level = hearing.hear(config, speech, sound, conditions.audio_valid[0], floor)
+    audio, level = speech.features(sound[None], conditions.audio_valid, floor[None])
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     start = temperature * jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level
+    return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level[0]
 
 
 def starting_scale(motion_dim: int) -> Float[np.ndarray, " m"]:
@@ -92,7 +69,7 @@ class MotionGenerator:
       config: model config (MotionConfig or its mapping).
       params: parameters of MotionTransformer.
       stats: "mean" and "std" of the motion [m]; "low" and "high" [m] bound the output if given.
-      speech: the pretrained model that a config with `speech` other than "mel" listens through.
+      speech: what the model listens through; a config with `speech` "mel" needs none.
     """
 
     def __init__(
@@ -100,11 +77,10 @@ class MotionGenerator:
         config: Mapping[str, Any] | MotionConfig,
         params: Any,
         stats: Mapping[str, Any],
-        speech: SpeechModel | None = None,
+        speech: FrontEnd | None = None,
     ) -> None:
         self.config = MotionConfig.create(config)
-        hearing.check(self.config, speech)
-        self.params, self.speech = params, speech
+        self.params, self.speech = params, front_end.fitting(self.config, speech)
         self.mean, self.std = (np.asarray(stats[name], np.float32) for name in ("mean", "std"))
         low, high = (self.mean + sign * _CLAMP * self.std for sign in (-1, 1))
         bounds = (np.asarray(stats.get(name, far), np.float32) for name, far in (("low", low), ("high", high)))
@@ -119,9 +95,6 @@ class MotionGenerator:
         seed: int = 0,
         steps: int = 10,
         guidance: Mapping[str, float] | None = None,
-        gaze: Sequence[float] | Float[np.ndarray, "t 2"] = (0.0, 0.0),
-        distance: float | Float[np.ndarray, "t"] = 0.0,
-        emotion: Sequence[float] | Float[np.ndarray, "*t 8"] = (0.0,) * 8,
         temperature: float | Sequence[float] | None = None,
         method: str | None = None,
         eta: float = 0.0,
@@ -130,6 +103,8 @@ class MotionGenerator:
         start: Float[np.ndarray, " m"] | None = None,
         poised: bool = True,
         blinker: Blinker | None = None,
+        turned: Float[np.ndarray, " 3"] | None = None,
+        **told: float | Sequence[float] | Float[np.ndarray, "..."],
     ) -> Iterator[Float[np.ndarray, "t m"]]:
         """Motion for `frames` frames, in pieces of `hop` (the last of up to a window), in constant memory.
 
@@ -141,10 +116,7 @@ class MotionGenerator:
           frames: how many frames to make; sound that is missing counts as silence.
           seed: same seed, same motion.
           steps: denoising steps a window.
-          guidance: condition name -> lambda; 0.5 for audio and 1 for gaze if not given.
-          gaze: main gaze direction (theta, phi), radians; or one a frame, the last of which holds on.
-          distance: in units of the data's standard deviation, + is nearer; or one a frame.
-          emotion: 8 offsets, HSEmotion order; or 8 a frame.
+          guidance: condition name -> lambda; those of `vasa_jax.conditions` if not given.
           temperature: scale of the starting noise, one for all or one per value of the motion; 1 for the pose and
             `DYNAMICS_TEMPERATURE` for the dynamics if not given. Below one the motion comes closer to the most likely
             one: better in time with the sound, less lively.
@@ -158,18 +130,23 @@ class MotionGenerator:
           poised: the head is drawn back to where it started (`inference.poise`), without a start to the mean pose;
             the next window is told what is shown. False leaves it to the model, which wanders off.
           blinker: lays blinks over what is made, a new one for every performance; the model never hears of them.
+          turned: rotation (radians) by which the head with its eyes is turned after it was made: directions in the
+            camera's frame, as the gaze, are told such that they are right then.
+          **told: what the model is told (`MotionConfig.conditions`), in the units of `vasa_jax.conditions`: `gaze`
+            (theta, phi), `distance`, `emotion` of 8, ...; zeros where nothing is said. Or one a frame, the last of
+            which holds on.
 
         Yields:
           De-standardised motion [n, m].
 
         Raises:
-          UsageError: hop and lookahead do not fit into a window.
+          UsageError: hop and lookahead do not fit into a window; or the model knows no condition of such a name.
         """
         c, given = self.config, DEFAULT_GUIDANCE if guidance is None else guidance
-        scales = {name: np.float32(value) for name, value in given.items() if value}
+        scales = {name: np.float32(value) for name, value in table.known_guidance(given, c.guided).items()}
         speak = self._speaker(steps, method or sampler.DEFAULT, eta)
-        asked = _Asked(c, gaze, distance, emotion)
-        hop, span = self._reach(hop, lookahead, asked.moving)
+        wanted = _Asked(c, told, turned)
+        hop, span = self._reach(hop, lookahead, wanted.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
         course = Course(c, self.scale, seed=seed, start=start, poised=poised, blinker=blinker)
@@ -177,9 +154,9 @@ class MotionGenerator:
             made = min(hop, frames - at) if at + span < frames or lookahead is not None else frames - at
             known = c.context + min(span, frames - at)
             sound = reader.read(c.frames * _SAMPLES, (c.context + span) * _SAMPLES)
-            told = course.ask(sound, known, **asked.window(at, made))
+            window = course.ask(sound, known, wanted.window(at, made))
             key = jax.random.fold_in(jax.random.key(seed), at)
-            given = told.sound, told.floor, told.conditions, scale, key, scales, told.drop
+            given = window.sound, window.floor, window.conditions, scale, key, scales, window.drop
             motion, level = map(np.asarray, speak(self.params, *given, self.speech))
             reader.advance(made * _SAMPLES)
             yield course.take(motion, level, made, span)
@@ -205,16 +182,31 @@ class MotionGenerator:
         return known
 
 
-class _Asked:
-    """Gaze, distance and emotion of every window: as a whole, or frame by frame to models that understand it."""
+def asked(
+    config: MotionConfig, told: Mapping[str, Any], turned: Float[np.ndarray, " 3"] | None = None
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """What a model is told, zeros where nothing is said, and directions as they are before the head is `turned`.
 
-    def __init__(self, config: MotionConfig, gaze: Any, distance: Any, emotion: Any) -> None:
-        self._config = config
-        self._values = {
-            name: np.asarray(value, np.float32)
-            for name, value in (("gaze", gaze), ("distance", distance), ("emotion", emotion))
-        }
-        self._tracks = {name for name, value in self._values.items() if value.ndim > (name != "distance")}
+    Raises:
+      UsageError: it is asked for something that it does not know; zeros are nothing that is asked for.
+    """
+    for name in sorted(told.keys() - set(config.conditions)):
+        if np.any(np.asarray(told[name], np.float32)):
+            raise UsageError(f"{name}: this motion model knows {', '.join(config.conditions)} only; leave it out")
+    values = {one.name: np.asarray(told.get(one.name, np.zeros(one.shape)), np.float32) for one in config.told}
+    for one in config.told:
+        if one.turns and turned is not None and np.any(turned):
+            before = directions.gaze_before(turned, values[one.name])
+            values[one.name] = before.clip(-one.limit, one.limit).astype(np.float32)
+    return values
+
+
+class _Asked:
+    """What is told of every window: as a whole, or frame by frame to models that understand it."""
+
+    def __init__(self, config: MotionConfig, told: Mapping[str, Any], turned: np.ndarray | None) -> None:
+        self._config, self._values = config, asked(config, told, turned)
+        self._tracks = {one.name for one in config.told if self._values[one.name].ndim > len(one.shape)}
 
     @property
     def moving(self) -> bool:
@@ -222,7 +214,7 @@ class _Asked:
         return bool(self._tracks)
 
     def window(self, at: int, made: int) -> dict[str, np.ndarray]:
-        """Fields of MotionConditions for the window that starts at frame `at`, of which `made` frames are used."""
+        """What is told of the window that starts at frame `at`, of which `made` frames are used."""
         c = self._config
         index = at + (np.arange(-c.context, c.window) if c.per_frame else np.arange(made))
         fields = {}

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from vasa_jax import landmarks
+from vasa_jax import face_landmarker, landmarks
 from vasa_jax.errors import InputError
 from vasa_jax.inference import blaze_face
 from vasa_jax.paths import PathLike, check_file
@@ -61,6 +61,17 @@ class FaceBox:
     found_by: str = "given"
     faces: int = 1
     """How many faces the picture shows; this is the largest."""
+
+
+def remarks(name: str, box: dict) -> list[str]:
+    """What was decided about a portrait and a user may want to know; `box` has FaceBox' fields "faces" and "tilt"."""
+    lines = []
+    if box["faces"] > 1:
+        lines.append(f"{name} shows {box['faces']} faces; the largest speaks")
+    if box["tilt"]:
+        way = "" if box["tilt"] == 180 else " counter-clockwise" if box["tilt"] > 0 else " clockwise"
+        lines.append(f"{name}: the face does not stand upright; turned by {abs(box['tilt']):.0f} degrees{way}")
+    return lines
 
 
 def cut(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "s s 3"]:
@@ -319,33 +330,18 @@ def _crop_of(face: blaze_face.Detection) -> FaceBox:
 # ---------------------------------------------------------------- landmarks
 
 
-@functools.cache
-def _landmarker(path: str):
-    try:
-        from mediapipe.tasks.python import BaseOptions, vision
-    except ImportError:
-        raise InputError(f"--face_model={path} needs the mediapipe package: pip install 'vasa_jax[prepare]'") from None
-    try:
-        return vision.FaceLandmarker.create_from_options(
-            vision.FaceLandmarkerOptions(base_options=BaseOptions(model_asset_path=path), num_faces=5)
-        )
-    except (RuntimeError, ValueError):
-        raise InputError(f"{path} is not a MediaPipe face landmarker: give face_landmarker.task") from None
+_landmarker = functools.cache(functools.partial(face_landmarker.open_landmarker, num_faces=5))
 
 
 def _by_landmarks(picture: UInt8[np.ndarray, "h w 3"], name: str, face_model: PathLike) -> FaceBox:
     import_path = str(check_file(face_model, "a MediaPipe face landmarker task file"))
     landmarker = _landmarker(import_path)
-    import mediapipe
-
     height, width = picture.shape[:2]
     scale = max(1.0, 700 / min(height, width))  # it misses faces in small pictures
     large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else picture
-    image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(large))
-    faces = landmarker.detect(image).face_landmarks
-    if not faces:
+    faces = face_landmarker.points_of(face_landmarker.look(landmarker, large))
+    if not len(faces):
         raise InputError(f"{name}: no face was found with {face_model}; give a picture with one clearly visible face")
-    points = np.asarray([[(p.x * width, p.y * height, p.z * width) for p in face] for face in faces], np.float32)
-    poses = landmarks.fit_pose(landmarks.from_mediapipe(points))
+    poses = landmarks.fit_pose(landmarks.from_mediapipe(faces * np.float32([width, height, width])))
     pose = poses[np.argmax(poses[:, 6])]
     return FaceBox(float(pose[3]), float(pose[4]), float(pose[6]), 0.0, "landmarks", len(faces))

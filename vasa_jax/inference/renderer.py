@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from vasa_jax.models.aligned_generator import CENTRE, EXTENT, blend_window, portrait_colours
-from vasa_jax.models.face_latent import FaceLatents, moves_source
+from vasa_jax.models.face_latent import FaceLatents
+from vasa_jax.models.generators import moves_source
 from vasa_jax.ops.colour import from_frame, into_frame
 from vasa_jax.ops.warp import identity_grid
 
@@ -104,8 +105,12 @@ class FaceRenderer:
         """
         size = size or (self.size if portrait is None else portrait.shape[0])
         moved = self.moves_source and portrait is not None
-        for group, count in _groups(motion, self.batch):
-            parts = jax.device_get((self._render if moved else self._decode)(self._params, latents, group))
+        compute = self._render if moved else self._decode
+        started = (
+            (compute(self._params, latents, group), group, count) for group, count in _groups(motion, self.batch)
+        )
+        for made, group, count in _one_ahead(started):
+            parts = jax.device_get(made)
             for i in range(count):
                 yield self.finish(_pick(parts, i), group[i, :7], portrait, size)
 
@@ -258,6 +263,16 @@ def _unit(picture: UInt8[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:
 
 def _bytes(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _one_ahead(items: Iterable[Any]) -> Iterator[Any]:
+    """The items, each after the next one has been asked for: the device computes that one meanwhile."""
+    items = iter(items)
+    held = next(items, None)
+    while held is not None:
+        coming = next(items, None)
+        yield held
+        held = coming
 
 
 def _groups(items: Iterable[np.ndarray], size: int) -> Iterator[tuple[np.ndarray, int]]:

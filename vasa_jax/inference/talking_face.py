@@ -19,12 +19,12 @@ from vasa_jax.inference import blinks, editing, given, live, tracks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.closing import Mouth, mouth_of
 from vasa_jax.inference.controls import Controls
-from vasa_jax.inference.hearing import open_for
 from vasa_jax.inference.look import Look, look_at
 from vasa_jax.inference.machine import Machine
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
 from vasa_jax.inference.video import Stopwatch, Video, version
+from vasa_jax.models.audio import front_end
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.models.motion_transformer import MotionConfig
 from vasa_jax.paths import PathLike, check_file
@@ -74,11 +74,11 @@ class TalkingFace:
         motion = lids = mouth = None
         if release.motion_params is not None:
             motion_config = MotionConfig.create(release.motion_config)
-            speech = open_for(motion_config, str(speech_model or ""), "--speech_model")
+            speech = front_end.open_for(motion_config, str(speech_model or ""), "--speech_model")
             stats = release.motion_stats
             motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
             if (head := release.face_params.get("label_head")) is not None:
-                lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"))
+                lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"), float(stats.get("reach", 1.0)))
                 mouth = mouth_of(head, stats["std"][7:])
         return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path), lids, mouth)
 
@@ -125,8 +125,9 @@ class TalkingFace:
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             blinker = self.lids and blinks.Blinker(self.lids, wanted.seed, wanted.blinks, look.code)
-            moves = self._motion(sound, wanted, pose, dynamics, look.start, blinker)
-            placed = (editing.from_home(vector, look.home, turned) for vector in moves)
+            home = look.home
+            moves = self._motion(sound, wanted, pose, dynamics, look.start, blinker, home[:3] if turned else None)
+            placed = (editing.from_home(vector, home, turned) for vector in moves)
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(look.latents, motion, look.large, size), inside="motion")
 
@@ -242,11 +243,12 @@ class TalkingFace:
         dynamics: np.ndarray | None,
         start: Float[np.ndarray, " m"],
         blinker: blinks.Blinker | None,
+        turned: Float[np.ndarray, " 3"] | None,
     ) -> Motion:
         """One motion vector a frame: generated, with what the driving videos give put in its place."""
         generated = None
         if pose is None or dynamics is None:
-            generated = self._generated(sound, wanted, start, blinker)
+            generated = self._generated(sound, wanted, start, blinker, turned)
         for at in range(sound.frames):
             made = next(generated) if generated is not None else None
             first = made[:7] if pose is None else pose[editing.forth_and_back(at, len(pose))]
@@ -259,6 +261,7 @@ class TalkingFace:
         wanted: Controls,
         start: Float[np.ndarray, " m"],
         blinker: blinks.Blinker | None,
+        turned: Float[np.ndarray, " 3"] | None,
     ) -> Motion:
         windows = self.motion.windows(
             sound.mono(),
@@ -268,11 +271,10 @@ class TalkingFace:
             method=wanted.sampler,
             hop=wanted.hop,
             guidance=wanted.guidance(),
-            gaze=wanted.gaze,
-            distance=wanted.distance,
-            emotion=wanted.emotion_vector(),
             start=start,
             blinker=blinker,
+            turned=turned,
+            **wanted.vectors(),
         )
         for window in windows:
             yield from window

@@ -1,13 +1,13 @@
-"""Gaze, distance and emotion that change while the face speaks: from a CSV file, or as arrays with a row a frame.
+"""What is told (`vasa_jax.conditions`) changing while the face speaks: from a CSV file.
 
     seconds,gaze_theta,gaze_phi,happiness
     0,0,0,0
     2.5,0.3,-0.1,0
     4,0.3,-0.1,0.8
 
-The first column is `seconds` or `frame` (25 a second) and rises; the others are any of `COLUMNS`, with the units of the
-flags of the same name. Values between two rows lie on the line between them; the first row also holds before it, the
-last one after it. What has no column stays as the flags say.
+The first column is `seconds` or `frame` (25 a second) and rises; the others are any of `columns()`, with the units of
+the flags of the same name. Values between two rows lie on the line between them; the first row also holds before it,
+the last one after it. What has no column stays as the flags say.
 """
 
 import csv
@@ -18,16 +18,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from vasa_jax import conditions
 from vasa_jax.errors import InputError
-from vasa_jax.inference.controls import DISTANCE_LIMIT, EMOTIONS, GAZE_LIMIT
 from vasa_jax.media import FPS, MAX_SECONDS
 from vasa_jax.paths import PathLike, check_file
 
 TIMES = {"seconds": float(FPS), "frame": 1.0}
 """Name of the first column -> frames in one of it."""
-GAZE = ("gaze_theta", "gaze_phi")
-COLUMNS = (*GAZE, "distance", *EMOTIONS)
-_LIMITS = {**dict.fromkeys(GAZE, GAZE_LIMIT), "distance": DISTANCE_LIMIT, **dict.fromkeys(EMOTIONS, 1.0)}
+
+
+def columns() -> dict[str, float]:
+    """Name of a column -> limit of its values, either way."""
+    return {column: one.limit for one in conditions.told() for column in one.columns}
 
 
 def read(path: PathLike) -> dict[str, Float[np.ndarray, " t"]]:
@@ -64,12 +66,14 @@ def merge(wanted: Mapping[str, Any], path: PathLike | None) -> dict[str, Any]:
     if path is None:
         return dict(wanted)
     track, merged = read(path), dict(wanted)
-    if set(GAZE) & track.keys():
-        still = merged.get("gaze", (0.0, 0.0))
-        merged["gaze"] = np.stack(np.broadcast_arrays(*map(track.get, GAZE, still)), -1)
-    if "distance" in track:
-        merged["distance"] = track["distance"]
-    merged["emotion"] = {**merged.get("emotion", {}), **{name: track[name] for name in EMOTIONS if name in track}}
+    for one in conditions.told():
+        still, moving = merged.get(one.name, one.nothing), {name: track[name] for name in one.columns if name in track}
+        if one.named:
+            merged[one.name] = {**still, **moving}
+        elif moving and one.width == 1:
+            (merged[one.name],) = moving.values()
+        elif moving:
+            merged[one.name] = np.stack(np.broadcast_arrays(*map(moving.get, one.columns, still)), -1)
     return merged
 
 
@@ -78,10 +82,10 @@ def _header(path: PathLike, cells: list[str]) -> list[str]:
     if not names or names[0] not in TIMES:
         raise InputError(f"{path}: the first column must be called {' or '.join(TIMES)}")
     for name in names[1:]:
-        if name not in COLUMNS:
-            raise InputError(f"{path}: column {name!r} is unknown; there are {', '.join(COLUMNS)}")
+        if name not in columns():
+            raise InputError(f"{path}: column {name!r} is unknown; there are {', '.join(columns())}")
     if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(f"{path}: give columns beside {names[0]}, each once: {', '.join(COLUMNS)}")
+        raise InputError(f"{path}: give columns beside {names[0]}, each once: {', '.join(columns())}")
     return names
 
 
@@ -94,7 +98,7 @@ def _numbers(where: str, row: list[str], names: list[str]) -> list[float]:
             value = float(cell)
         except ValueError:
             raise InputError(f"{where}: {name} {cell.strip()!r} is no number") from None
-        limit = _LIMITS.get(name)
+        limit = columns().get(name)
         if limit is not None and not abs(value) <= limit:  # NaN is not below anything
             raise InputError(f"{where}: {name} {value:g}; give a value from {-limit:g} to {limit:g}")
         if not math.isfinite(value):

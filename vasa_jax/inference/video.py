@@ -15,7 +15,7 @@ from vasa_jax import media
 from vasa_jax.paths import PathLike, check_output
 from vasa_jax.provenance import badge as badges
 from vasa_jax.provenance import credentials as c2pa_credentials
-from vasa_jax.provenance import keys
+from vasa_jax.provenance import keys, watermark
 
 Progress = Callable[[int, int], None]
 
@@ -59,7 +59,9 @@ class Stopwatch:
 class Video:
     """A talking face, computed as it is read: iterate for frames uint8 [h, w, 3], or `save`.
 
-    Iterating again computes the same frames again; memory does not grow with length.
+    What comes out either way carries the invisible watermark (`provenance.watermark`), iterated frames that of this
+    installation's key; `make` gives the frames before it, for measurements. Iterating again computes the same frames
+    again; memory does not grow with length.
     """
 
     make: Callable[[], Iterator[UInt8[np.ndarray, "h w 3"]]] = dataclasses.field(repr=False)
@@ -71,7 +73,7 @@ class Video:
     fps: int = media.FPS
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        return self.make()
+        return watermark.mark(self.make(), keys.signing_key().key_id, self.fps)
 
     def __len__(self) -> int:
         return self.frames
@@ -86,37 +88,38 @@ class Video:
         key: PathLike | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Writes H.264 + AAC with the badge and signed content credentials; nothing is left behind on failure.
+        """Writes H.264 + AAC with badge, watermark and signed content credentials; nothing is left behind on failure.
 
         Args:
           path: the .mp4.
           badge: draw the visible "AI" badge; hiding it is recorded in the credentials.
-          credentials: sign. Without them nothing tells that the video is generated.
-          certificate, key: PEM files to sign with instead of this installation's.
+          credentials: sign. Without them the watermark alone tells that the video is generated.
+          certificate, key: PEM files to sign with instead of this installation's; the watermark names that key.
           progress: called with (frames done, frames in all).
 
         Returns:
           What was made: frames, seconds, timings, inputs' hashes, controls.
         """
         check_output(path)
-        signing = None
         if credentials:
             c2pa_credentials.require()
-            signing = keys.signing_key(certificate, key)
+        signing = keys.signing_key(certificate, key)
         generation = {**self.info["provenance"], "badge": badge}
 
         def finish(temporary: Path) -> None:
-            if signing is not None:
+            if credentials:
                 self.watch.call("sign", c2pa_credentials.sign, temporary, generation, signing, version())
 
         start = time.monotonic()
         with media.VideoWriter(path, self.audio, self.fps, finish) as writer:
-            for frame in self:
-                self.watch.call("write", writer.write, badges.draw(frame) if badge else frame)
+            shown = map(badges.draw, self.make()) if badge else self.make()
+            for frame in watermark.mark(shown, signing.key_id, self.fps):
+                self.watch.call("write", writer.write, frame)
                 if progress is not None:
                     progress(writer.count, self.frames)
         self.watch.seconds["generate_total"] = time.monotonic() - start
-        return self.report() | {"output": str(path), "badge": badge, "credentials": credentials}
+        marks = {"badge": badge, "credentials": credentials, "watermark": f"{signing.key_id:08x}"}
+        return self.report() | {"output": str(path)} | marks
 
     def report(self) -> dict[str, Any]:
         """Everything known about the video so far."""

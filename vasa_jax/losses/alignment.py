@@ -4,10 +4,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vasa_jax import landmarks
-from vasa_jax.metrics.identity import SIDE, TEMPLATE, alignment_marks
 from vasa_jax.ops import precise
 from vasa_jax.ops.rotations import transform
 from vasa_jax.ops.warp import grid_sample, identity_grid
+from vasa_jax.recognition import SIDE, TEMPLATE, alignment_marks
 
 EYE_MARGIN = 0.4
 """What an eye's square reaches beyond the corners, as a share of the eye's width: lids and brow's edge are in it."""

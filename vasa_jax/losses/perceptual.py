@@ -6,10 +6,11 @@ which compares local structure over several sizes (the first layers of an untrai
 He et al. 2016 "A powerful generative model using random weights"). The bundled weights were trained with it.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
+import flax.struct
 import jax
 import numpy as np
 from jax import lax
@@ -22,25 +23,34 @@ SMALLEST = 32
 """Pictures are not halved below this side: relu5_1 of a VGG would see two cells."""
 
 
-@dataclasses.dataclass(frozen=True)
+_static = functools.partial(flax.struct.field, pytree_node=False)
+
+
+@flax.struct.dataclass(eq=False)
 class FeatureNetwork:
-    """A frozen network whose maps tell how alike two pictures are.
+    """A frozen network whose maps tell how alike two pictures are; a pytree, to be given to a jitted function.
 
     Attributes:
       name: for logs.
-      maps: [b, h, w, 3] in 0..1 -> maps [b, y, x, c], finest first.
+      apply: (params, [b, h, w, 3] in 0..1) -> maps [b, y, x, c], finest first.
       weights: of each map.
       divisor: of the weighted sum (published recipes do not divide).
       scales: how many sizes of the picture are compared, each half the one before; their losses are averaged.
       side: of the aligned face that the network wants, in pixels; None: pictures of any size.
+      params: of `apply`, a tree of arrays.
     """
 
-    name: str
-    maps: Callable[[Float[Array, "b h w 3"]], list[Array]]
-    weights: tuple[float, ...]
-    divisor: float = 1.0
-    scales: int = 1
-    side: int | None = None
+    name: str = _static()
+    apply: Callable[[Any, Float[Array, "b h w 3"]], list[Array]] = _static()
+    weights: tuple[float, ...] = _static()
+    divisor: float = _static(default=1.0)
+    scales: int = _static(default=1)
+    side: int | None = _static(default=None)
+    params: Any = flax.struct.field(default=(), repr=False)
+
+    def maps(self, image: Float[Array, "b h w 3"]) -> list[Array]:
+        """Maps of pictures in 0..1, finest first."""
+        return self.apply(self.params, image)
 
 
 @functools.cache
@@ -68,7 +78,7 @@ def random_features(
     return out
 
 
-OWN = FeatureNetwork("own", random_features, weights=(1.0, 1.0, 1.0), divisor=3.0)
+OWN = FeatureNetwork("own", lambda _, image: random_features(image), weights=(1.0, 1.0, 1.0), divisor=3.0)
 
 
 def feature_loss(

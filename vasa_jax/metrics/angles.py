@@ -4,29 +4,20 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-
-def gaze_direction(angles: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*b 3"]:
-    """Gaze angles (theta: + image right, phi: + up; radians) as unit vectors: x right, y down, z away from viewer."""
-    theta, phi = angles[..., 0], angles[..., 1]
-    return np.stack([np.sin(theta) * np.cos(phi), -np.sin(phi), -np.cos(theta) * np.cos(phi)], -1)
+from vasa_jax.ops.directions import gaze_angles, gaze_direction
 
 
 def camera_gaze(eyes: Float[np.ndarray, "*b 2"], rotation: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 2"]:
     """Eye angles relative to the head, and the head's Euler angles (pose[:3]), to gaze angles in the camera frame."""
     matrix = Rotation.from_euler("xyz", np.reshape(rotation, (-1, 3))).as_matrix()
     local = gaze_direction(np.reshape(eyes, (-1, 2)))
-    return _gaze_angles(np.einsum("tij,tj->ti", matrix, local)).reshape(np.shape(eyes))
+    return gaze_angles(np.einsum("tij,tj->ti", matrix, local)).reshape(np.shape(eyes))
 
 
 def mean_gaze(gaze: Float[np.ndarray, "t 2"]) -> Float[np.ndarray, " 2"]:
     """Angles of the mean direction."""
     direction = gaze_direction(np.asarray(gaze, np.float64)).mean(0)
-    return _gaze_angles(direction / max(np.linalg.norm(direction), 1e-12))
-
-
-def _gaze_angles(direction: np.ndarray) -> np.ndarray:
-    x, y, z = np.moveaxis(direction, -1, 0)
-    return np.stack([np.arctan2(x, -z), np.arcsin(np.clip(-y, -1, 1))], -1)
+    return gaze_angles(direction / max(np.linalg.norm(direction), 1e-12))
 
 
 def gaze_error(a: Float[np.ndarray, "*b 2"], b: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*b"]:

@@ -12,23 +12,11 @@ from jaxtyping import Float, UInt8
 
 from vasa_jax import landmarks
 from vasa_jax.errors import InputError
-
-SIDE = 112
-TEMPLATE = np.asarray([[38.29, 51.70], [73.53, 51.50], [41.55, 92.37], [70.73, 92.20]], np.float32)
-"""Where the networks expect eyes and corners of the mouth (left and right of the image) in a face of 112 px."""
-
+from vasa_jax.recognition import SIDE, TEMPLATE, alignment_marks
 
 NOSE = (56.03, 71.74)
 """Where they expect the tip of the nose."""
 _TIP = 6  # of the points of the nose, see `landmarks.GROUPS`: MediaPipe's 1
-
-
-def alignment_marks(points: Float[np.ndarray, "*t k 3"]) -> Float[np.ndarray, "*t 4 3"]:
-    """Middles of the eyes and corners of the mouth, in the unit of the points, in the order of TEMPLATE."""
-    eyes = [points[..., landmarks.SLICES[name], :].mean(-2) for name in ("eye_left", "eye_right")]
-    lips = landmarks.SLICES["lips_outer"].start
-    corners = [points[..., lips, :], points[..., lips + 10, :]]
-    return np.stack(eyes + corners, -2)
 
 
 def alignment_points(points: Float[np.ndarray, "*t k 3"]) -> Float[np.ndarray, "*t 4 2"]:

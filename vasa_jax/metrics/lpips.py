@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from vasa_jax import paths
+from vasa_jax import paths, torch_file
 from vasa_jax.errors import InputError
-from vasa_jax.pretrained import layers, torch_file
+from vasa_jax.pretrained import layers
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _BATCH = 8

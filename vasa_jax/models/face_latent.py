@@ -10,9 +10,6 @@ Convolutions run in the configuration's `dtype`; parameters, poses, codes, norms
 pictures are float32. `block` are options of every residual block, among them what the backward pass computes again.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import flax
 import flax.linen as nn
 import jax
@@ -20,11 +17,11 @@ import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array, Float
 
-from vasa_jax.models.aligned_generator import AlignedGenerator, portrait_colours
+from vasa_jax.models.aligned_generator import portrait_colours
 from vasa_jax.models.appearance_encoder import AppearanceEncoder
 from vasa_jax.models.canonical_unet import CanonicalUNet
 from vasa_jax.models.dynamics_encoder import DynamicsEncoder, PoseShare, aligned_crop
-from vasa_jax.models.generator import Generator
+from vasa_jax.models.generators import GENERATORS, kind_of, moves_source
 from vasa_jax.models.identity_encoder import IdentityEncoder
 from vasa_jax.models.pose_encoder import PoseEncoder
 from vasa_jax.models.warp_field import WarpField
@@ -42,18 +39,11 @@ class FaceLatents:
     pose: Float[Array, "b 7"]
     dynamics: Float[Array, "b d"]
     picture: Float[Array, "b h w 3"] | None = None
-    """The source picture itself, for configurations that move it (`moves_source`)."""
+    """The source picture itself, for generators that move it (`generators.moves_source`)."""
+    origins: Float[Array, "b z y x 2"] | None = None
+    """For those, where in the picture each canonical place came from, as an offset so that it extrapolates."""
     colours: Float[Array, "b 3 4"] | None = None
     """The portrait's colour frame (`ops.colour`), for the aligned generator."""
-
-
-GENERATORS = {"full": Generator, "aligned": AlignedGenerator}
-"""What `config.generator.kind` may be; "full", the paper's, where a configuration does not say."""
-
-
-def moves_source(generator: Mapping[str, Any]) -> bool:
-    """Whether a generator of that configuration moves the source picture beside painting."""
-    return generator.get("kind", "full") == "aligned" or bool(generator.get("source_skip", False))
 
 
 class FaceLatentModel(nn.Module):
@@ -74,8 +64,8 @@ class FaceLatentModel(nn.Module):
         self.warp_in = WarpField(**c.warp, block=block)
         self.warp_out = WarpField(**c.warp, block=block)
         self.canonical_unet = CanonicalUNet(**c.canonical, block=block)
-        options = dict(c.generator)
-        self.aligned = (kind := options.pop("kind", "full")) == "aligned"
+        kind, options = kind_of(c.generator)
+        self.aligned, self.moves_source = kind == "aligned", moves_source(c.generator)
         self.generator = GENERATORS[kind](**options, block=block)
         self.label_head = nn.Dense(6)
 
@@ -128,12 +118,9 @@ class FaceLatentModel(nn.Module):
         offsets = self.warp_in(self.code_in_pose(dynamics, pose), identity)
         coords = self._posed(pose, grid + offsets * self._reach())
         canonical = self.canonical_unet(self.sample(posed, self._normalised(coords), self.config.padding))
-        if moves_source(self.config.generator):
-            # Where each canonical place came from in the picture, as an offset so that it extrapolates.
-            canonical = jnp.concatenate([canonical, (coords - grid)[..., :2]], -1)
-        picture = image if moves_source(self.config.generator) else None
+        moved = {"picture": image, "origins": (coords - grid)[..., :2]} if self.moves_source else {}
         colours = portrait_colours(image, pose) if self.aligned else None
-        return FaceLatents(canonical, identity, pose, dynamics, picture, colours), offsets
+        return FaceLatents(canonical, identity, pose, dynamics, colours=colours, **moved), offsets
 
     # ---- decode -------------------------------------------------------------------------------------
 
@@ -161,10 +148,14 @@ class FaceLatentModel(nn.Module):
         code = self.code_in_pose(dynamics, pose)
         offsets = self.warp_out(code, identity)
         places = self.canonical_places(offsets, pose)
-        sampled = self._sample_canonical(latents.appearance, places)
-        inputs = {"volume": sampled, "dynamics": code}
-        if moves_source(self.config.generator):
+        inputs = {"dynamics": code}
+        if self.moves_source:
+            # Read at the same places as the volume: together, so that these are worked out once.
+            both = jnp.concatenate([latents.appearance, latents.origins], -1)
+            sampled = self._sample_canonical(both, places)
             inputs |= {"volume": sampled[..., :-2], "flow": places[..., :2] + sampled[..., -2:], "picture": picture}
+        else:
+            inputs["volume"] = self._sample_canonical(latents.appearance, places)
         if self.aligned:
             inputs |= {"pose": pose, "colours": colours}
         return inputs, offsets

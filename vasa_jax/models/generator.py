@@ -9,89 +9,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vasa_jax.models.layers import BLOCK, Conv, ResBlock, StyleNorm
-from vasa_jax.ops import precise
 from vasa_jax.ops.conv3d import fold_depth
-from vasa_jax.ops.resize import aligned_resize, depth_to_space, nearest_upsample, space_to_depth
-from vasa_jax.ops.warp import grid_sample, identity_grid
-
-FINE_REACH = 0.12
-"""Half the height of an open eye, in units of half the picture: how far `refine` may move a place."""
+from vasa_jax.ops.resize import depth_to_space
 
 
 class Generator(nn.Module):
     """Depth folds into channels, residual blocks, upsampling blocks, sigmoid picture.
 
-    Two options for small compute, both off in the paper's configuration:
-    * `modulated`: the dynamics code also sets the norms, so that what a warp cannot uncover (teeth behind
-      closed lips, a lid over an open eye) can still be painted;
-    * `source_skip`: the flow that the warps imply is collapsed over depth and moves the source picture, which
-      the generator blends with what it paints. One more candidate besides the depth planes is "stand still",
-      for the background;
-    * `refine`: one more block at the last resolution, which also corrects that flow there. A lid or a lip is
-      thinner than a cell of the warps; here it has cells of its own. Starts as "no change".
+    It has the interface of all generators (`generators.GENERATORS`): the volume, the dynamics code, which this one
+    knows from the warps alone, and what else the face model gives the kind; "image" and what it is made from.
     """
 
     base: int
     blocks: int
     widths: tuple[int, ...]
     last_patch: int = 1
-    modulated: bool = False
-    source_skip: bool = False
-    refine: bool = False
     block: Mapping[str, Any] = BLOCK
 
     @nn.compact
     def __call__(
-        self,
-        volume: Float[Array, "b z y x c"],
-        dynamics: Float[Array, "b d"],
-        flow: Float[Array, "b z y x 2"] | None = None,
-        picture: Float[Array, "b h w 3"] | None = None,
-    ) -> dict[str, Array]:
-        style = dynamics if self.modulated else None
+        self, volume: Float[Array, "b z y x c"], dynamics: Float[Array, "b d"]
+    ) -> dict[str, Float[Array, "b h w 3"]]:
         x = Conv(self.base, size=1, standardise=False, use_bias=True)(fold_depth(volume))
         for _ in range(self.blocks):
-            x = ResBlock(self.base, **self.block)(x, style)
-        out = {}
-        if self.source_skip:
-            out |= self._move_source(x, flow, picture)
+            x = ResBlock(self.base, **self.block)(x)
         for width in self.widths:
-            join = self.source_skip and width == self.widths[-1]
-            if join:
-                x = nearest_upsample(x, (2, 2))
-                seen = (space_to_depth(out["moved"], picture.shape[1] // x.shape[1]) - 0.5).astype(x.dtype)
-                x = jnp.concatenate([x, Conv(width, standardise=False, use_bias=True)(seen)], -1)
-            x = ResBlock(width, upsample=not join, **self.block)(x, style)
-        if self.refine:
-            x = ResBlock(self.widths[-1], start_as_identity=True, name="detail", **self.block)(x, style)
-            out |= self._refine_flow(x, out["coords"], picture)
+            x = ResBlock(width, upsample=True, **self.block)(x)
         x = nn.relu(StyleNorm()(x))
-        channels = 4 if self.source_skip else 3
-        x = Conv(channels * self.last_patch**2, standardise=False, use_bias=True)(x)
-        x = depth_to_space(x, self.last_patch).astype(jnp.float32)
-        painted = jax.nn.sigmoid(x[..., :3])
-        if not self.source_skip:
-            return {"image": painted}
-        keep = jax.nn.sigmoid(x[..., 3:] + 1.0)
-        return out | {"image": keep * out["moved"] + (1.0 - keep) * painted, "painted": painted, "keep": keep}
-
-    def _move_source(self, x: Array, flow: Array, picture: Array) -> dict[str, Array]:
-        """Chooses softly, per place, among the depth planes' source coordinates and standing still."""
-        size = picture.shape[1:3]
-        still = jnp.broadcast_to(identity_grid(flow.shape[2:4]), flow[:, :1].shape)
-        candidates = jnp.concatenate([flow, still], 1)
-        logits = Conv(candidates.shape[1], standardise=False, use_bias=True)(nn.relu(StyleNorm()(x)))
-        # The planes share the face's motion; start with more trust in them than in standing still.
-        share = jax.nn.softmax(logits.astype(jnp.float32), -1)
-        coords = precise.einsum("bzhwc,bhwz->bhwc", candidates, share)
-        fine = aligned_resize(coords, size)
-        moved = grid_sample(picture, fine, "border")
-        return {"moved": moved, "coords": fine, "still": share[..., -1]}
-
-    def _refine_flow(self, x: Array, coords: Array, picture: Array) -> dict[str, Array]:
-        """Adds offsets of at most `FINE_REACH`, read from the finest features, and moves the source again."""
-        zeros = nn.initializers.zeros
-        offsets = Conv(2, standardise=False, use_bias=True, init=zeros, name="fine_flow")(nn.relu(x))
-        offsets = FINE_REACH * jnp.tanh(offsets.astype(jnp.float32))
-        fine = coords + aligned_resize(offsets, picture.shape[1:3])
-        return {"moved": grid_sample(picture, fine, "border"), "coords": fine}
+        x = Conv(3 * self.last_patch**2, standardise=False, use_bias=True)(x)
+        return {"image": jax.nn.sigmoid(depth_to_space(x, self.last_patch).astype(jnp.float32))}

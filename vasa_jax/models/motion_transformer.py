@@ -3,9 +3,10 @@
 Layout A, the paper's: every condition is a token in one sequence,
 ``[t][gaze][distance][emotion][audio (K + W)][motion (K + W)]``; the audio and the motion token of a frame share
 their position. Layout B adds the audio (and the time) to the motion token of its frame,
-``[t][gaze][distance][emotion][motion + audio (K + W)]``: half the tokens, and synchrony is given, not learned.
+``[t][gaze][distance][emotion][motion + audio (K + W)]``: half the tokens, and synchrony is given, not learned. What is
+told, here gaze, distance and emotion, is declared in `vasa_jax.conditions`.
 
-Positions are learned vectors added to the tokens of a frame, or rotary: attention then knows distances alone. The four
+Positions are learned vectors added to the tokens of a frame, or rotary: attention then knows distances alone. The
 leading tokens stand outside of time; rotary attention leaves them unturned.
 """
 
@@ -20,28 +21,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from vasa_jax import conditions as table
 from vasa_jax.diffusion.guidance import Drop
-from vasa_jax.models.audio import encoders
+from vasa_jax.models.audio import encoders, front_end
 from vasa_jax.models.layers import REMAT
 from vasa_jax.models.transformer import EncoderBlock
-
-CONDITIONS = ("audio", "gaze", "distance", "emotion", "previous")
-# Radians to about one: the eyes move within some 0.4 rad.
-_GAZE_GAIN = 5.0
-_NEUTRAL = 5  # of the eight emotions
-_SCALARS = ("time", "gaze", "distance", "emotion")
 
 
 @dataclasses.dataclass(frozen=True)
 class MotionConfig:
     """Size of the motion model. `motion_dim` is 7 (pose) + the width of the dynamics code.
 
+    `conditions`: what the model is told, names of `vasa_jax.conditions`; kept in the order of that table.
     `neutral_is_rest`: the model sees as neutral what the other emotions leave (`fill_neutral`), whatever it is given.
     Without it, it sees what is given.
-    `per_frame`: gaze, distance and emotion are also told to each frame, which the paper does not do; without it a track
+    `per_frame`: they are also told to each frame, which the paper does not do; without it a track
     counts by its mean over the window.
-    `speech`: the sound as "mel", four steps a frame of `bands`, or as "wav2vec2", two features a frame of a pretrained
-    model with `speech_layers` layers of `speech_width`: hidden state `speech_layer`, or a learned mix of all (-1).
+    `speech`: the front end (`audio.front_end`): "mel", four steps a frame of `bands`, or two features a frame of a
+    pretrained model, "hubert", "wavlm" or "wav2vec2" (which takes all three), with `speech_layers` layers of
+    `speech_width`: hidden state `speech_layer`, or a learned mix of all (-1).
     `audio_encoder` makes a vector per frame of it: "conv" or "transformer", of `audio_blocks` blocks.
     `remat`: what the backward pass computes again in every layer (`layers.REMAT`); "" keeps all.
     """
@@ -69,14 +67,16 @@ class MotionConfig:
     speech_layer: int = -1
     audio_encoder: str = "conv"
     remat: str = ""
+    conditions: tuple[str, ...] = table.PAPER
 
     def __post_init__(self) -> None:
+        ordered = tuple(condition.name for condition in table.told(self.conditions))
+        object.__setattr__(self, "conditions", ordered)  # lists of a release's JSON become tuples, too
         if self.layout not in ("A", "B"):
             raise ValueError(f"layout is A or B, not {self.layout!r}")
         if self.positions not in ("learned", "rotary"):
             raise ValueError(f"positions are learned or rotary, not {self.positions!r}")
-        if self.speech not in ("mel", "wav2vec2"):
-            raise ValueError(f"speech is mel or wav2vec2, not {self.speech!r}")
+        front_end.form_of(self)
         if self.audio_encoder not in encoders.KINDS:
             raise ValueError(f"audio_encoder is {' or '.join(encoders.KINDS)}, not {self.audio_encoder!r}")
         if not -1 <= self.speech_layer <= self.speech_layers:
@@ -102,33 +102,55 @@ class MotionConfig:
         return self.context + self.window
 
     @property
+    def told(self) -> tuple[table.Condition, ...]:
+        """What the model is told."""
+        return table.told(self.conditions)
+
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """Names of all conditions that may be null, in the order of the learned nulls."""
+        return table.of_model(self.conditions)
+
+    @property
     def speech_states(self) -> int:
         """Hidden states side by side in a speech feature; 0 where it is log-mel."""
-        if self.speech == "mel":
-            return 0
-        return self.speech_layers + 1 if self.speech_layer == -1 else 1
+        return front_end.form_of(self).states
 
     @property
     def speech_shape(self) -> tuple[int, int]:
         """Speech features of context and window: how many, and of what width."""
-        if self.speech == "mel":
-            return 4 * self.frames, self.bands
-        return 2 * self.frames, self.speech_states * self.speech_width
+        form = front_end.form_of(self)
+        return form.per_frame * self.frames, form.width
 
 
 @flax.struct.dataclass
 class MotionConditions:
     """C of the paper. Motion is standardised; `audio` holds the speech features of context and window, or what
-    `encode_audio` made of them; `audio_valid` says which frames are heard, `valid` which exist. Gaze, distance and
-    emotion hold for the window, or are tracks with a value for each frame of context and window."""
+    `encode_audio` made of them; `audio_valid` says which frames are heard, `valid` which exist. `told` has what the
+    model is told by name, [b, width] for the window or [b, t, width] for each frame of context and window; single
+    numbers, as the distance, without the last axis."""
 
     audio: Float[Array, "b s c"]
     audio_valid: Bool[Array, "b t"]
     previous: Float[Array, "b k m"]
-    gaze: Float[Array, "b *t 2"]
-    distance: Float[Array, "b *t"]
-    emotion: Float[Array, "b *t 8"]
+    told: dict[str, Float[Array, "b *t"]]
     valid: Bool[Array, "b t"]
+
+    def tell(self, **told: Float[Array, "b *t"]) -> Self:
+        """The same with other values told."""
+        return self.replace(told={**self.told, **told})
+
+
+def nothing_asked(config: MotionConfig, rows: int = 1) -> MotionConditions:
+    """Conditions of zeros, all frames of which exist and are heard; `audio` is empty, to be replaced."""
+    every = np.ones((rows, config.frames), bool)
+    return MotionConditions(
+        audio=np.zeros((rows, 0, 0), np.float32),
+        audio_valid=every,
+        previous=np.zeros((rows, config.context, config.motion_dim), np.float32),
+        told={condition.name: np.zeros((rows, *condition.shape), np.float32) for condition in config.told},
+        valid=every,
+    )
 
 
 def _sinusoids(time: Float[Array, "b"], width: int) -> Float[Array, "b d"]:
@@ -154,20 +176,21 @@ class MotionTransformer(nn.Module):
     def setup(self) -> None:
         c, dtype = self.config, jnp.dtype(self.config.dtype)
 
-        def table(name: str, *shape: int) -> Array:
+        def learned(name: str, *shape: int) -> Array:
             return self.param(name, nn.initializers.normal(0.02), (*shape, c.width))
 
         self.audio_encoder = _audio_encoder(c, dtype)
         self.time_in, self.time_out = nn.Dense(c.width, dtype=dtype), nn.Dense(c.width, dtype=dtype)
         self.motion_in = nn.Dense(c.width, dtype=dtype)
         self.audio_in = nn.Dense(c.width, dtype=dtype)
-        self.gaze_in, self.distance_in, self.emotion_in = (nn.Dense(c.width, dtype=dtype) for _ in range(3))
+        for condition in c.told:
+            setattr(self, f"{condition.name}_in", nn.Dense(c.width, dtype=dtype))
         if c.positions == "learned":
-            self.position = table("position", c.frames)
+            self.position = learned("position", c.frames)
         if c.per_frame:  # from zero: a model that learned without tracks goes on as it was
             self.track_in = nn.Dense(c.width, dtype=dtype, kernel_init=nn.initializers.zeros)
-        self.types = table("types", len(_SCALARS) + 3)
-        self.null = table("null", len(CONDITIONS))
+        self.types = learned("types", 1 + len(c.told) + 3)  # time, what is told, audio, previous motion, motion
+        self.null = learned("null", len(c.guided))
         self.blocks = [EncoderBlock(c.heads, c.mlp_ratio, dtype, c.remat) for _ in range(c.depth)]
         self.norm = nn.LayerNorm(dtype=dtype)
         self.motion_out = nn.Dense(c.motion_dim, kernel_init=nn.initializers.normal(0.02))
@@ -196,7 +219,7 @@ class MotionTransformer(nn.Module):
             Dropping "previous" also silences the sound of the previous frames.
         """
         c = self.config
-        dropped = {name: drop.get(name, jnp.zeros(noisy.shape[0], bool)) for name in CONDITIONS}
+        dropped = {name: drop.get(name, jnp.zeros(noisy.shape[0], bool)) for name in c.guided}
         instant = self.time_out(nn.silu(self.time_in(_sinusoids(time * (1000.0 / c.diffusion_steps), c.width))))
         audio, motion = self._frame_tokens(noisy, conditions, dropped)
         scalars = self._scalar_tokens(instant, conditions, dropped)
@@ -208,13 +231,13 @@ class MotionTransformer(nn.Module):
         x, mask = jnp.concatenate(tokens, 1), jnp.concatenate(mask, 1)
         position = None
         if c.positions == "rotary":
-            position = np.concatenate([np.zeros(len(_SCALARS)), *[np.arange(c.frames)] * (len(tokens) - 1)])
+            position = np.concatenate([np.zeros(scalars.shape[1]), *[np.arange(c.frames)] * (len(tokens) - 1)])
         for block in self.blocks:
             x = block(x, mask, position)
         return self.motion_out(self.norm(x[:, -c.window :])).astype(jnp.float32)
 
     def _null(self, name: str) -> Float[Array, "d"]:
-        return self.null[CONDITIONS.index(name)]
+        return self.null[self.config.guided.index(name)]
 
     def _frame_tokens(
         self, noisy: Float[Array, "b w m"], conditions: MotionConditions, dropped: Drop
@@ -237,7 +260,7 @@ class MotionTransformer(nn.Module):
         return audio + self.types[-3] + position, motion + position
 
     def _tracks(self, conditions: MotionConditions, dropped: Drop) -> Float[Array, "b t d"]:
-        """What gaze, distance and emotion add to each frame, each with a flag that says whether it is given."""
+        """What is told to each frame, each condition with a flag that says whether it is given."""
         parts = []
         for name, value in self._scaled(conditions).items():
             rows = value if value.ndim == 3 else jnp.repeat(value[:, None], self.config.frames, 1)
@@ -246,10 +269,15 @@ class MotionTransformer(nn.Module):
         return self.track_in(jnp.concatenate(parts, -1))
 
     def _scaled(self, conditions: MotionConditions) -> dict[str, Float[Array, "b *t c"]]:
-        """Gaze, distance and emotion as the network sees them, of order one."""
-        emotion = fill_neutral(conditions.emotion) if self.config.neutral_is_rest else conditions.emotion
-        scaled = (conditions.gaze * _GAZE_GAIN, conditions.distance[..., None], emotion)
-        return dict(zip(("gaze", "distance", "emotion"), scaled, strict=True))
+        """What is told as the network sees it: of order one, with an axis of values."""
+        scaled = {}
+        for condition in self.config.told:
+            value = conditions.told[condition.name]
+            value = value if condition.shape else value[..., None]
+            if condition.rest and self.config.neutral_is_rest:
+                value = fill_rest(value, condition.parts.index(condition.rest))
+            scaled[condition.name] = value * condition.gain if condition.gain != 1 else value
+        return scaled
 
     def _scalar_tokens(
         self, instant: Float[Array, "b d"], conditions: MotionConditions, dropped: Drop
@@ -257,10 +285,10 @@ class MotionTransformer(nn.Module):
         def given(name: str, value: Float[Array, "b d"]) -> Float[Array, "b d"]:
             return jnp.where(dropped[name][:, None], self._null(name), value)
 
-        networks = {"gaze": self.gaze_in, "distance": self.distance_in, "emotion": self.emotion_in}
-        scaled = {name: self._mean(value, conditions.valid) for name, value in self._scaled(conditions).items()}
-        tokens = [instant, *(given(name, network(scaled[name])) for name, network in networks.items())]
-        return jnp.stack(tokens, 1) + self.types[: len(_SCALARS)]
+        tokens = [instant]
+        for name, value in self._scaled(conditions).items():
+            tokens.append(given(name, getattr(self, f"{name}_in")(self._mean(value, conditions.valid))))
+        return jnp.stack(tokens, 1) + self.types[: len(tokens)]
 
     def _mean(self, value: Float[Array, "b *t c"], valid: Bool[Array, "b t"]) -> Float[Array, "b c"]:
         """A track's mean over the window, the value that the paper's conditions have."""
@@ -270,23 +298,14 @@ class MotionTransformer(nn.Module):
         return (value[:, self.config.context :] * counts).sum(1) / jnp.maximum(counts.sum(1), 1)
 
 
-def fill_neutral(emotion: Float[Array, "*b 8"]) -> Float[Array, "*b 8"]:
-    """The emotions with neutral as what the others leave of 1, at least 0: asking for nothing is asking for it."""
-    others = emotion.at[..., _NEUTRAL].set(0.0)
-    return others.at[..., _NEUTRAL].set(jnp.clip(1.0 - others.sum(-1), 0.0, 1.0))
+def fill_rest(value: Float[Array, "*b n"], at: int) -> Float[Array, "*b n"]:
+    """The values with that at `at` as what the others leave of 1, at least 0: no emotion asked for is neutral."""
+    others = jnp.asarray(value).at[..., at].set(0.0)
+    return others.at[..., at].set(jnp.clip(1.0 - others.sum(-1), 0.0, 1.0))
 
 
 def init_params(config: MotionConfig, key: jax.Array) -> Any:
     """Fresh parameters."""
-    rows = 1
-    conditions = MotionConditions(
-        audio=jnp.zeros((rows, *config.speech_shape)),
-        audio_valid=jnp.ones((rows, config.frames), bool),
-        previous=jnp.zeros((rows, config.context, config.motion_dim)),
-        gaze=jnp.zeros((rows, 2)),
-        distance=jnp.zeros(rows),
-        emotion=jnp.zeros((rows, 8)),
-        valid=jnp.ones((rows, config.frames), bool),
-    )
-    noisy = jnp.zeros((rows, config.window, config.motion_dim))
-    return MotionTransformer(config).init(key, noisy, jnp.zeros(rows, jnp.int32), conditions, {})["params"]
+    conditions = nothing_asked(config).replace(audio=jnp.zeros((1, *config.speech_shape)))
+    noisy = jnp.zeros((1, config.window, config.motion_dim))
+    return MotionTransformer(config).init(key, noisy, jnp.zeros(1, jnp.int32), conditions, {})["params"]

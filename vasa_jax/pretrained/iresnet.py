@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from vasa_jax.pretrained.layers import State, affine, convolve, folded
+from vasa_jax.pretrained.layers import affine, convolve, folded
+from vasa_jax.torch_file import State
 
 SIDE = 112
 STAGES = ("layer1", "layer2", "layer3", "layer4")

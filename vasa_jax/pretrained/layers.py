@@ -3,12 +3,14 @@
 The statistics of batch normalisation are fixed here, so that where it follows a convolution it is folded into it.
 """
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-State = dict[str, np.ndarray]
+from vasa_jax.torch_file import State
+
 Convolution = tuple[Array, Array]  # weights [h, w, in, out] and bias [out]
 Affine = tuple[Array, Array]  # scale [c] and shift [c]
 
@@ -51,6 +53,4 @@ def convolve(x: Float[Array, "b h w c"], convolution: Convolution, stride: int =
 
 def max_pool(x: Float[Array, "b h w c"], size: int, stride: int, padding: int = 0) -> Float[Array, "b y x c"]:
     """As torch.nn.MaxPool2d: what does not fill a window is left out."""
-    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    low = jnp.asarray(-jnp.inf, x.dtype)
-    return jax.lax.reduce_window(x, low, jax.lax.max, (1, size, size, 1), (1, stride, stride, 1), pads)
+    return nn.max_pool(x, (size, size), (stride, stride), ((padding, padding),) * 2)

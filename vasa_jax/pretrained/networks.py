@@ -4,23 +4,25 @@
 
 `RANDOM` instead of a path gives the network random weights: the right size and cost, to plan a run without its files.
 A release, or `weights.BUNDLED`, for "vggface" takes the dynamics encoder in it (`released`).
-Parameters become constants of the compiled step; all four together are 0.4 GB.
+They are pytrees and go into a compiled step as an argument (`Task.networks`); all four together are 0.4 GB.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import flax.struct
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from vasa_jax import paths, weights
+from vasa_jax import paths, torch_file, weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.losses.perceptual import OWN, FeatureNetwork
-from vasa_jax.pretrained import iresnet, released, resnet, torch_file, vgg
-from vasa_jax.pretrained.layers import State
+from vasa_jax.pretrained import iresnet, released, resnet, vgg
+from vasa_jax.torch_file import State
 
 RANDOM = "random"
 FACE_SIDE = 224
@@ -34,7 +36,22 @@ WHAT = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@flax.struct.dataclass(eq=False)
+class IdentityNetwork:
+    """A frozen network that tells people apart.
+
+    Attributes:
+      apply: (params, aligned face [b, 112, 112, 3] in 0..1) -> code [b, d].
+    """
+
+    apply: Callable[[Any, Array], Array] = flax.struct.field(pytree_node=False)
+    params: Any = flax.struct.field(repr=False)
+
+    def __call__(self, face: Float[Array, "b 112 112 3"]) -> Float[Array, "b d"]:
+        return self.apply(self.params, face)
+
+
+@flax.struct.dataclass(eq=False)
 class LossNetworks:
     """What each loss compares pictures by.
 
@@ -42,13 +59,13 @@ class LossNetworks:
       picture: of whole pictures (VGG19).
       face: of aligned faces (VGGFace).
       gaze: of eyes (L2CS-Net).
-      identity: aligned face of 112 px in 0..1 -> code [b, d] (ArcFace); None: the model's own identity encoder.
+      identity: of people (ArcFace); None: the model's own identity encoder.
     """
 
     picture: FeatureNetwork = OWN
     face: FeatureNetwork = OWN
     gaze: FeatureNetwork = OWN
-    identity: Callable[[Float[Array, "b 112 112 3"]], Float[Array, "b d"]] | None = None
+    identity: IdentityNetwork | None = None
 
 
 def open_networks(files: Mapping[str, str], dtype: str = "float32") -> LossNetworks:
@@ -68,16 +85,21 @@ def open_networks(files: Mapping[str, str], dtype: str = "float32") -> LossNetwo
     opened = {name: _OPEN[name](path) for name, path in files.items() if path}
     for name, network in opened.items():
         if isinstance(network, FeatureNetwork):
-            opened[name] = dataclasses.replace(network, maps=_in_dtype(network.maps, dtype))
+            opened[name] = network.replace(apply=_in_dtype(network.apply, dtype))
     fields = {"vgg19": "picture", "vggface": "face", "gaze": "gaze", "arcface": "identity"}
     return LossNetworks(**{fields[name]: network for name, network in opened.items()})
 
 
-def _in_dtype(maps: Callable[[Array], list[Array]], dtype: str) -> Callable[[Array], list[Array]]:
-    return lambda image: maps(jnp.asarray(image, dtype))
+def _in_dtype(apply: Callable[[Any, Array], list[Array]], dtype: str) -> Callable[[Any, Array], list[Array]]:
+    return lambda params, image: apply(params, jnp.asarray(image, dtype))
 
 
 def _params(name: str, path: str, random: Callable[[], State], convert: Callable[[State], Any]) -> Any:
+    # In the host's memory: what compiles a step lays them out over its devices.
+    return jax.tree.map(np.asarray, _read_params(name, path, random, convert))
+
+
+def _read_params(name: str, path: str, random: Callable[[], State], convert: Callable[[State], Any]) -> Any:
     if path == RANDOM:
         return convert(random())
     paths.check_file(path, WHAT[name])
@@ -93,8 +115,8 @@ def _params(name: str, path: str, random: Callable[[], State], convert: Callable
 def _vgg19(path: str) -> FeatureNetwork:
     names = vgg.torchvision_names("vgg19")
     params = _params("vgg19", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))
-    maps = functools.partial(vgg.maps, params, mean=vgg.IMAGENET_MEAN, std=vgg.IMAGENET_STD)
-    return FeatureNetwork("vgg19", maps, weights=(0.2,) * 5, scales=4)
+    maps = functools.partial(vgg.maps, mean=vgg.IMAGENET_MEAN, std=vgg.IMAGENET_STD)
+    return FeatureNetwork("vgg19", maps, weights=(0.2,) * 5, scales=4, params=params)
 
 
 def _vggface(path: str) -> FeatureNetwork:
@@ -102,23 +124,23 @@ def _vggface(path: str) -> FeatureNetwork:
         return released.dynamics_maps(path)
     names = vgg.face_names()
     params = _params("vggface", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))
-    maps = functools.partial(vgg.maps, params, mean=vgg.FACE_MEAN, std=vgg.FACE_STD)
-    return FeatureNetwork("vggface", maps, weights=(1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0), scales=2, side=FACE_SIDE)
+    maps = functools.partial(vgg.maps, mean=vgg.FACE_MEAN, std=vgg.FACE_STD)
+    shares = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+    return FeatureNetwork("vggface", maps, weights=shares, scales=2, side=FACE_SIDE, params=params)
 
 
 def _gaze(path: str) -> FeatureNetwork:
     params = _params("gaze", path, resnet.random_state, resnet.from_torch)
 
-    def maps(face: Array) -> list[Array]:
+    def maps(params: Any, face: Array) -> list[Array]:
         mean, std = (jnp.asarray(x, face.dtype) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
         return resnet.maps(params, (face - mean) / std)
 
-    return FeatureNetwork("gaze", maps, weights=(0.25,) * 4, side=FACE_SIDE)
+    return FeatureNetwork("gaze", maps, weights=(0.25,) * 4, side=FACE_SIDE, params=params)
 
 
-def _arcface(path: str) -> Callable[[Array], Array]:
-    params = _params("arcface", path, iresnet.random_state, iresnet.from_torch)
-    return functools.partial(iresnet.code, params)
+def _arcface(path: str) -> IdentityNetwork:
+    return IdentityNetwork(iresnet.code, _params("arcface", path, iresnet.random_state, iresnet.from_torch))
 
 
 _OPEN = {"vgg19": _vgg19, "vggface": _vggface, "gaze": _gaze, "arcface": _arcface}

@@ -7,10 +7,12 @@ the change of mouth opening by r = 0.36 (Spearman), random filters' by 0.10, pix
 """
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 from jaxtyping import Array, Float
 
 from vasa_jax import weights
@@ -32,9 +34,9 @@ def dynamics_maps(path: str | Path = weights.BUNDLED) -> FeatureNetwork:
     """
     release = weights.load_release(path)
     config = ml_collections.FrozenConfigDict(release.face_config)
-    model, params = FaceLatentModel(config), jax.tree.map(jnp.asarray, release.face_params)
+    model, params = FaceLatentModel(config), jax.tree.map(np.asarray, release.face_params)
 
-    def maps(face: Float[Array, "b s s 3"]) -> list[Array]:
+    def maps(params: Any, face: Float[Array, "b s s 3"]) -> list[Array]:
         _, kept = model.apply(
             {"params": params},
             face,
@@ -48,4 +50,4 @@ def dynamics_maps(path: str | Path = weights.BUNDLED) -> FeatureNetwork:
 
     # A unit vector's numbers shrink with the root of their count.
     shares = tuple(width**0.5 / len(config.dynamics.widths) for width in config.dynamics.widths)
-    return FeatureNetwork(f"dynamics encoder of {path}", maps, weights=shares, side=config.face_size)
+    return FeatureNetwork(f"dynamics encoder of {path}", maps, weights=shares, side=config.face_size, params=params)

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from vasa_jax.pretrained.layers import Convolution, State, convolve, folded, max_pool
+from vasa_jax.pretrained.layers import Convolution, convolve, folded, max_pool
+from vasa_jax.torch_file import State
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 

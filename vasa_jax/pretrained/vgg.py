@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from vasa_jax.pretrained.layers import Convolution, State, convolve, max_pool, plain
+from vasa_jax.pretrained.layers import Convolution, convolve, max_pool, plain
+from vasa_jax.torch_file import State
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = {"vgg16": (2, 2, 3, 3, 1), "vgg19": (2, 2, 4, 4, 1)}  # convolutions in each block, the last cut after one

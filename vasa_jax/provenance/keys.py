@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import hashlib
 import os
 import secrets
 import shutil
@@ -38,6 +39,11 @@ class SigningKey:
     key: bytes = dataclasses.field(repr=False)
     algorithm: str
     kept: bool = True
+
+    @property
+    def key_id(self) -> int:
+        """32 bits that name the key in a watermark: the first of the SHA-256 of its public part."""
+        return _key_id(self.chain)
 
 
 def folder() -> Path | None:
@@ -85,6 +91,20 @@ def trust_anchors() -> str:
     with contextlib.suppress(OSError):
         return (home / _ROOT).read_text() if home is not None else ""
     return ""
+
+
+def own_key_id() -> int | None:
+    """`SigningKey.key_id` of this installation; None where no key was made yet, or it cannot be read."""
+    home = folder()
+    with contextlib.suppress(OSError, ValueError):
+        return _key_id((home / _CHAIN).read_bytes()) if home is not None else None
+    return None
+
+
+def _key_id(chain: bytes) -> int:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    public = x509.load_pem_x509_certificates(chain)[0].public_key().public_bytes(serialization.Encoding.DER, form)
+    return int.from_bytes(hashlib.sha256(public).digest()[:4], "big")
 
 
 def _load(certificate: Path, key: Path) -> SigningKey:

@@ -2,8 +2,7 @@
 
     engine.py    sessions in turn on one device; nothing of the web
     uploads.py   pictures and sound of strangers, decoded in a child process with bounds
-    marking.py   the badge on every frame that leaves
-    media.py     frames and their sound as fragmented MP4
+    media.py     frames, marked (`provenance.marking`), and their sound as fragmented MP4
     videos.py    jobs: a portrait and a recording to a signed file
     stream.py    the WebSocket; webrtc.py: the same by WebRTC
     app.py       the HTTP interface; page.html: the page

@@ -68,7 +68,8 @@ class Made:
     finish: Callable[[], list[Frame]] = list
 
     def frames(self) -> list[Frame]:
-        """The pictures; composed here, by whoever asks, not on the engine's thread."""
+        """The pictures; composed here, by whoever asks, not on the engine's thread. Not marked yet
+        (`provenance.marking`): whoever sends them has to."""
         return self.finish()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vasa_jax import conditions
 from vasa_jax.errors import UserError
 from vasa_jax.inference import live
 from vasa_jax.inference.running import RATE
@@ -18,8 +19,6 @@ PIECE = RATE // 4
 """Samples handed to the engine at once."""
 MOST_PENDING = 60 * RATE
 """Samples that wait here before the client is no longer listened to."""
-CONTROLS = ("gaze", "distance", "emotion", "cfg_audio", "cfg_gaze")
-"""What a client may change; anything else would need a program of its own."""
 _FLUSH, _ROOM = None, 0.02
 
 
@@ -87,15 +86,16 @@ class Listening:
 
 def changes(message: dict[str, Any]) -> dict[str, Any]:
     """The controls of a message, as `Controls` takes them; checked where they are used."""
-    given = {name: message[name] for name in CONTROLS if message.get(name) is not None}
+    told = {one.name: dict if one.named else list if one.shape else int | float for one in conditions.told()}
+    # The strength of anything else would need a program of its own.
+    kinds = told | {f"cfg_{name}": int | float for name in live.GUIDED}
+    given = {name: message[name] for name in kinds if message.get(name) is not None}
     for name, value in given.items():
-        kind = {"gaze": list, "emotion": dict}.get(name, int | float)
+        kind = kinds[name]
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
         if not isinstance(value, kind) or not all(isinstance(x, int | float) and x == x for x in parts):
             raise Refused(422, f"{name}: give numbers")
-    if "gaze" in given:
-        given["gaze"] = tuple(given["gaze"])
-    return given
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 async def open_seat(

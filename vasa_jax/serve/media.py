@@ -1,7 +1,7 @@
 """Frames and their sound as fragmented MP4 (H.264 and AAC), a fragment a frame, for MediaSource and players alike.
 
-Every picture carries the visible badge. The sound is what was pushed, in step with the pictures: the container's time
-stamps hold both, the codec's own delay included.
+Every picture carries the visible badge and the watermark. The sound is what was pushed, in step with the pictures: the
+container's time stamps hold both, the codec's own delay included.
 """
 
 import struct
@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from vasa_jax.inference.live import FPS
 from vasa_jax.inference.running import RATE
-from vasa_jax.serve.marking import marked
+from vasa_jax.provenance.marking import Marks
 
 MIME = 'video/mp4; codecs="avc1.42C01E, mp4a.40.2"'
 _KEY = 25
@@ -44,7 +44,7 @@ class Encoder:
     """
 
     def __init__(self, size: int) -> None:
-        self.frames, self._samples, self._number = 0, 0, 0
+        self.frames, self._samples, self._number, self._marks = 0, 0, 0, Marks()
         sink = _Sink()
         with av.open(sink, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof"}) as container:
             fast = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "profile": "baseline"}
@@ -64,7 +64,7 @@ class Encoder:
         """One fragment of the next frames and the sound that is heard with them."""
         first, pictures = self.frames, []
         for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(marked(frame)), format="rgb24")
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(self._marks(frame)), format="rgb24")
             picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
             picture.pts, picture.time_base = self.frames, Fraction(1, FPS)
             for packet in self._encoders[0].encode(picture):

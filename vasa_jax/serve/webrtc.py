@@ -16,9 +16,9 @@ import numpy as np
 from vasa_jax.errors import UserError
 from vasa_jax.inference.live import FPS
 from vasa_jax.inference.running import FRAME, RATE
+from vasa_jax.provenance.marking import Marks
 from vasa_jax.serve.engine import Engine
 from vasa_jax.serve.listening import Listening, changes, open_seat
-from vasa_jax.serve.marking import marked
 from vasa_jax.serve.portraits import Portraits
 from vasa_jax.serve.settings import Settings
 from vasa_jax.serve.uploads import Refused
@@ -162,14 +162,14 @@ class _Call:
 
     async def _fetch(self) -> None:
         """Takes what is made, in the sound's own time: a frame and its 40 ms of sound, 25 a second."""
-        due = time.monotonic()
+        due, marks = time.monotonic(), Marks()
         while True:
             made = await self._listening.made.get()
             if made.kind == "failed":
                 return await self.close()
             if made.kind == "interrupted":
                 self._drop()
-            frames = await asyncio.to_thread(lambda made=made: [marked(frame) for frame in made.frames()])
+            frames = await asyncio.to_thread(lambda made=made: [*map(marks, made.frames())])
             self._listening.seat.taken(made.count)
             sound = np.round(np.clip(made.sound, -1, 1) * 32767).astype(np.int16)
             for at, frame in enumerate(frames):

@@ -17,7 +17,7 @@ from vasa_jax import weights
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
 from vasa_jax.training.face_losses import label_error
-from vasa_jax.training.task import Metrics, Task, example_keys
+from vasa_jax.training.task import NETWORKS, Metrics, Task, example_keys
 
 FRAMES = ("source", "driver", "other")
 TWINS = "procedural_twins"
@@ -31,7 +31,8 @@ def make_dynamics_task(config: ml_collections.ConfigDict) -> Task:
     It trains a face model of which all but the dynamics encoder is frozen, so what it saves is a face model.
     """
     stage = _DynamicsStage(config)
-    return Task(name="face", init=stage.init, losses={"model": stage.loss}, evaluate=stage.evaluate)
+    networks = {"teacher": stage.teacher_params}
+    return Task("face", stage.init, {"model": stage.loss}, evaluate=stage.evaluate, networks=networks)
 
 
 class _DynamicsStage:
@@ -78,7 +79,7 @@ class _DynamicsStage:
     def _codes(self, params: dict, view: View, batch: dict) -> tuple[Array, Array, Array]:
         """(codes, what they are to be, which are of twins); source and driver are each other's twins."""
         codes = self.model.apply({"params": params["model"]}, view.face, view.pose, method="encode_face")
-        own = self.teacher.apply({"params": self.teacher_params}, view.face, view.pose, method="encode_face")
+        own = self.teacher.apply({"params": params[NETWORKS]["teacher"]}, view.face, view.pose, method="encode_face")
         source, driver, other = jnp.split(own, len(FRAMES))
         twins = jnp.tile(batch["domain"] == self.number_of_twins, len(FRAMES))
         wanted = jnp.where(twins[:, None], jnp.concatenate([driver, source, other]), own)

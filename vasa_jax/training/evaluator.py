@@ -9,7 +9,7 @@ import numpy as np
 
 from vasa_jax.training.goodput import Ledger
 from vasa_jax.training.partition import MeshPartitioner
-from vasa_jax.training.task import Task
+from vasa_jax.training.task import Networks, Task
 
 NumpyBatch = dict[str, np.ndarray]
 StreamFn = Callable[[int], Iterator[NumpyBatch]]  # number of the first batch -> batches from there on
@@ -40,12 +40,14 @@ class Evaluator:
         self,
         task: Task,
         partitioner: MeshPartitioner,
+        networks: Networks,
         stream_fn: StreamFn | None,
         batches: int,
         key: Any,
         ledger: Ledger,
     ):
         self.partitioner, self.stream_fn, self.batches, self.key = partitioner, stream_fn, batches, key
+        self.networks = networks
         self.kept: list[NumpyBatch] | None = None
         self.evaluate = _Once(partitioner.run(task.evaluate), ledger)
         self.pictures = _Once(partitioner.run(task.pictures), ledger)
@@ -61,8 +63,8 @@ class Evaluator:
         for number, batch in enumerate(self.kept):
             batch = self.partitioner.put(batch)
             key = jax.random.fold_in(self.key, number)
-            for name, value in jax.device_get(self.evaluate(ema, batch, key)).items():
+            for name, value in jax.device_get(self.evaluate(ema, self.networks, batch, key)).items():
                 sums.setdefault(f"eval/{name}", []).append(float(value))
             if number == 0:
-                pictures = jax.device_get(self.pictures(ema, batch, key))
+                pictures = jax.device_get(self.pictures(ema, self.networks, batch, key))
         return {name: float(np.mean(values)) for name, values in sums.items()}, pictures

@@ -4,6 +4,8 @@ docs/training.md has the table: symbol, weight, from when, which networks each r
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +21,13 @@ from vasa_jax.losses.perceptual import FeatureNetwork, feature_loss
 from vasa_jax.losses.reconstruction import masked_l1, pyramid_l1, region_boxes, region_mask, region_weight
 from vasa_jax.models.discriminator import Discriminator
 from vasa_jax.models.dynamics_encoder import aligned_crop
-from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents, moves_source
+from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.models.identity_encoder import embedding
 from vasa_jax.ops.rotations import inverse_transform
 from vasa_jax.ops.warp import grid_sample
-from vasa_jax.pretrained.networks import open_networks
+from vasa_jax.pretrained.networks import LossNetworks
 from vasa_jax.training.augment import View
-from vasa_jax.training.task import Metrics
+from vasa_jax.training.task import NETWORKS, Metrics
 
 POSITIVES = {"cross": 1, "all": 3}
 """What `contrast.pairs` may be, and how many pairs are pulled together."""
@@ -69,11 +71,12 @@ class Pass:
     """One pass through the networks: what they saw and what they made. i is the source, j the driver, k the stranger.
 
     Attributes:
-      chosen: which of the b items also serve the transfer losses [f].
+      chosen: which of the b items also serve the transfer losses [f]; none where no such loss is wanted.
       codes: of the sources [b, d], of the drivers [b, d], of the chosen items' strangers [f, d].
       poses: as encoded, sources then drivers [2 b, 7].
       latents, offsets: of the sources, then of the chosen items' drivers [b + f].
       drawn: the model's outputs for i driven by j, of all items.
+      transferred: None where no item serves.
     """
 
     source: View
@@ -85,11 +88,18 @@ class Pass:
     latents: FaceLatents
     offsets: Array
     drawn: dict[str, Array]
-    transferred: Transferred
+    transferred: Transferred | None
 
     def pick(self, tree):
         """The chosen items of a batch."""
         return jax.tree.map(lambda x: x[self.chosen], tree)
+
+
+Losses = dict[str, Callable[[], Array]]
+"""Name of a weight -> what computes the loss; only those that have a weight are."""
+
+TRANSFER = ("consist", "cross_id", "identity", "contrast", "canonical")
+"""Losses on pictures nobody has seen."""
 
 
 class FaceLosses:
@@ -98,21 +108,26 @@ class FaceLosses:
     def __init__(self, config: ml_collections.ConfigDict, model: FaceLatentModel, critic: Discriminator | None):
         self.config, self.model, self.critic = config, model, critic
         self.size, self.face_size = config.model.size, config.model.face_size
-        self.networks = open_networks(config.get("features", {}), config.model.get("dtype", "float32"))
         self.contrast = {"pairs": "cross", "scale": 5.0, "margin": 0.2} | dict(config.get("contrast", {}))
         self.template = jnp.asarray(landmarks.template())
         self.point_weight = jnp.asarray(geometry.point_weights())
         self.flow_weight = jnp.asarray(geometry.point_weights(oval=0.0))
 
     def __call__(self, params: dict, made: Pass, step: Array) -> tuple[Array, Metrics]:
-        """(weighted sum, every loss by name). A loss that has not started yet is reported as 0."""
-        parts = self.labels(params, made) | self.geometry(made) | self.pictures(made)
-        if made.chosen.size:
-            parts |= self.transfer(params, made)
+        """(weighted sum, every loss that has a weight by name). One that has not started yet is reported as 0."""
+        networks = params[NETWORKS]["losses"]
+        losses = self.labels(params, made) | self.geometry(made) | self.pictures(made, networks)
+        if made.transferred is not None:
+            losses |= self.transfer(params, made, networks)
         if self.critic is not None:
-            parts |= self.adversarial(params, *self.shown(made))
-        parts = {name: self.started(name, value, step) for name, value in parts.items()}
+            losses |= self.adversarial(params, *self.shown(made))
+        parts = {name: self.started(name, loss(), step) for name, loss in losses.items() if self.wants(name)}
         return sum(self.config.loss[name] * value for name, value in parts.items()), parts
+
+    @property
+    def transfers(self) -> bool:
+        """Whether any loss has a weight that looks at pictures nobody has seen."""
+        return any(map(self.wants, TRANSFER))
 
     def started(self, name: str, value: Array, step: Array) -> Array:
         """0 before config.loss_start[name], rising over config.loss_ramp[name] steps, then the value."""
@@ -155,22 +170,20 @@ class FaceLosses:
 
     # ---- self-reenactment ---------------------------------------------------------------------------
 
-    def pictures(self, made: Pass) -> Metrics:
+    def pictures(self, made: Pass, networks: LossNetworks) -> Losses:
         """i driven by j must be j: pixels, features of the picture, of the aligned face and of the eyes."""
-        out, driver, networks = made.drawn, made.driver, self.networks
-        focus = self.focus(driver)
-        parts = {
-            "pixel": pyramid_l1(out["image"], driver.image, focus).mean(),
-            "feature": feature_loss(out["image"], driver.image, focus, networks.picture).mean(),
+        out, driver = made.drawn, made.driver
+        focus, image = self.focus(driver), out["image"]
+        seen = (driver.image, driver.landmarks, driver.pose, self.foreground(driver))
+        losses = {
+            "pixel": lambda: pyramid_l1(image, driver.image, focus).mean(),
+            "feature": lambda: feature_loss(image, driver.image, focus, networks.picture).mean(),
+            "face": lambda: self.face(image, driver, networks.face).mean(),
+            "gaze": lambda: gaze_loss(image, *seen, networks.gaze).mean(),
         }
         if "painted" in out:
-            parts["painted"] = masked_l1(out["painted"], driver.image, focus).mean()
-        if self.wants("face"):
-            parts["face"] = self.face(out["image"], driver, networks.face).mean()
-        if self.wants("gaze"):
-            seen = (driver.image, driver.landmarks, driver.pose, self.foreground(driver))
-            parts["gaze"] = gaze_loss(out["image"], *seen, networks.gaze).mean()
-        return parts
+            losses["painted"] = lambda: masked_l1(out["painted"], driver.image, focus).mean()
+        return losses
 
     def face(self, image: Array, view: View, network: FeatureNetwork) -> Float[Array, " b"]:
         """Feature loss of the faces, cut out as the dynamics encoder sees them (spec 2.1: VGGFace)."""
@@ -178,13 +191,15 @@ class FaceLosses:
         crops = (aligned_crop(x, view.pose, side) for x in (image, view.image, self.foreground(view)))
         return feature_loss(*crops, network)
 
-    def labels(self, params: dict, made: Pass) -> Metrics:
+    def labels(self, params: dict, made: Pass) -> Losses:
         """The code must tell mouth, lids and eyes by a linear reading; the pose encoder must tell the pose."""
         both = jax.tree.map(join, made.source, made.driver)
-        read = label_error(self.model, params["model"], join(*made.codes[:2]), both.labels)
-        return {"labels": read, "pose": geometry.pose_error(made.poses, both.pose).mean()}
+        return {
+            "labels": lambda: label_error(self.model, params["model"], join(*made.codes[:2]), both.labels),
+            "pose": lambda: geometry.pose_error(made.poses, both.pose).mean(),
+        }
 
-    def geometry(self, made: Pass) -> Metrics:
+    def geometry(self, made: Pass) -> Losses:
         """Known points: source -> canonical, driver -> canonical, and driver -> source through both warps."""
         source, driver, out = made.source, made.driver, made.drawn
         b = source.pose.shape[0]
@@ -192,16 +207,17 @@ class FaceLosses:
         face = jnp.broadcast_to(self.template, (b, *self.template.shape))
         sample = lambda field, points: self.model.apply({}, field, points, method="sample_offsets")  # noqa: E731
         seen = inverse_transform(source.pose, source.landmarks)
-        into = geometry.point_error(face + sample(offsets, face), seen, self.point_weight)
         place = inverse_transform(driver.pose, driver.landmarks)
-        out_of = geometry.point_error(place + sample(out["offsets"], place), face, self.point_weight)
-        smooth = sum(
-            jnp.square(jnp.diff(field, axis=axis)).mean() for field in (offsets, out["offsets"]) for axis in (1, 2, 3)
-        )
-        parts = {"warp_in": into.mean(), "warp_out": out_of.mean(), "smooth": smooth}
+        error = functools.partial(geometry.point_error, weight=self.point_weight)
+        fields = offsets, out["offsets"]
+        losses = {
+            "warp_in": lambda: error(face + sample(offsets, face), seen).mean(),
+            "warp_out": lambda: error(place + sample(out["offsets"], place), face).mean(),
+            "smooth": lambda: sum(jnp.square(jnp.diff(x, axis=axis)).mean() for x in fields for axis in (1, 2, 3)),
+        }
         if "coords" in out:
-            parts["flow"] = self.flow(out["coords"], source, driver)
-        return parts
+            losses["flow"] = lambda: self.flow(out["coords"], source, driver)
+        return losses
 
     def flow(self, coords: Array, source: View, driver: View) -> Array:
         """The driver's points must be read from where the source's are."""
@@ -213,26 +229,24 @@ class FaceLosses:
 
     # ---- transfer -----------------------------------------------------------------------------------
 
-    def transfer(self, params: dict, made: Pass) -> Metrics:
+    def transfer(self, params: dict, made: Pass, networks: LossNetworks) -> Losses:
         """l_consist, l_cross_id, the contrasts and the canonical volumes', on pictures nobody has seen."""
         out, b = made.transferred, made.source.pose.shape[0]
         source, driver = made.pick(made.source), made.pick(made.driver)
         focus = self.focus(source)
         if driver.matte is not None:
             focus *= self.foreground(driver)  # what is the person in both frames
-        parts = {"consist": transfer.consistency(out.from_j, out.from_i, focus, self.networks.picture).mean()}
-        parts |= self.identities(params, made)
-        parts["contrast"] = self.motions(params, made).mean()
-        if self.wants("canonical"):
-            volumes = made.latents.appearance
-            if moves_source(self.config.model.generator):
-                volumes = volumes[
-                    ..., :-2
-                ]  # the last two say where in its picture a place was, which is the frame's own
-            parts["canonical"] = transfer.canonical_consistency(volumes[made.chosen], volumes[b:]).mean()
-        return parts
+        volumes = made.latents.appearance
+        people = functools.cache(lambda: self.identities(params, made, networks))
+        return {
+            "consist": lambda: transfer.consistency(out.from_j, out.from_i, focus, networks.picture).mean(),
+            "cross_id": lambda: people()["cross_id"],
+            "identity": lambda: people()["identity"],
+            "contrast": lambda: self.motions(params, made).mean(),
+            "canonical": lambda: transfer.canonical_consistency(volumes[made.chosen], volumes[b:]).mean(),
+        }
 
-    def identities(self, params: dict, made: Pass) -> Metrics:
+    def identities(self, params: dict, made: Pass, networks: LossNetworks) -> Metrics:
         """The driven stranger stays himself; and, for our own encoder, what a person is at all."""
         source, other, crossed = made.pick(made.source), made.pick(made.other), made.transferred.crossed
         few, b = crossed.shape[0], made.source.pose.shape[0]
@@ -244,9 +258,9 @@ class FaceLosses:
         # The person is what two frames of a clip share and a stranger does not.
         same = contrast([(source_id, same_id)], [(same_id, stranger_id)]).mean()
         pair = source_id, crossed_id
-        if self.networks.identity is not None:
+        if networks.identity is not None:
             faces = recognition_crop(join(source.image, crossed), join(source.pose, other.pose))
-            pair = jnp.split(self.networks.identity(faces), 2)
+            pair = jnp.split(networks.identity(faces), 2)
         return {"cross_id": transfer.cross_identity(*pair).mean(), "identity": same}
 
     def motions(self, params: dict, made: Pass) -> Float[Array, " f"]:
@@ -273,14 +287,14 @@ class FaceLosses:
 
     # ---- the critic ---------------------------------------------------------------------------------
 
-    def adversarial(self, params: dict, real: Array, fake: Array) -> Metrics:
+    def adversarial(self, params: dict, real: Array, fake: Array) -> Losses:
         """What the critic says of generated pictures, and its features of them beside those of the real ones."""
         frozen = jax.lax.stop_gradient(params["discriminator"])
         logits, inner = self.critic.apply({"params": frozen}, fake)
         _, wanted = self.critic.apply({"params": frozen}, real)
         return {
-            "adversarial": adversarial.generator_hinge(logits),
-            "matching": adversarial.feature_matching(wanted, inner),
+            "adversarial": lambda: adversarial.generator_hinge(logits),
+            "matching": lambda: adversarial.feature_matching(wanted, inner),
         }
 
     def critic_loss(self, params: dict, real: Array, fake: Array, step: Array) -> tuple[Array, Metrics]:

@@ -15,6 +15,7 @@ from vasa_jax.losses.contrastive import cosine
 from vasa_jax.losses.reconstruction import masked_l1, region_boxes, region_mask
 from vasa_jax.models.discriminator import Discriminator
 from vasa_jax.models.face_latent import FaceLatentModel
+from vasa_jax.pretrained.networks import open_networks
 from vasa_jax.training import stills
 from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
 from vasa_jax.training.face_losses import POSITIVES, FaceLosses, Pass, Transferred, join
@@ -30,7 +31,8 @@ def make_face_task(config: ml_collections.ConfigDict) -> Task:
     losses = {"model": stage.model_loss}
     if config.discriminator.enabled:
         losses["discriminator"] = stage.discriminator_loss
-    return Task(name="face", init=stage.init, losses=losses, evaluate=stage.evaluate, pictures=stage.pictures)
+    networks = {"losses": open_networks(config.get("features", {}), config.model.get("dtype", "float32"))}
+    return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
 
 
 def _part(view: View, number: int, parts: int) -> View:
@@ -98,7 +100,7 @@ class FaceStage:
         source, driver, other = views
         b = source.image.shape[0]
         # Every n-th item also serves the transfer losses; strided, so that shards of a batch pick the same items.
-        every = self.config.transfer_every
+        every = self.config.transfer_every if self.losses.transfers else 0
         chosen = jnp.arange(0, b, every) if every else jnp.zeros(0, jnp.int32)
         few = chosen.shape[0]
         pick = lambda view: jax.tree.map(lambda x: x[chosen], view)  # noqa: E731
@@ -111,21 +113,23 @@ class FaceStage:
         encoded = join(source.image, some_driver.image), join(source.pose, some_driver.pose), join(code_i, pick(code_j))
         latents, offsets = self._apply(params, *encoded, method="encode_with_offsets")
         stranger = jax.lax.stop_gradient(code_k)
-        pictures = [  # which of the sources, in which pose, with which code
-            (jnp.arange(b), driver.pose, code_j),
-            (b + jnp.arange(few), some_source.pose, pick(code_j)),
-            (chosen, some_source.pose, pick(code_j)),
-            (chosen, some_other.pose, stranger),
-        ]
+        pictures = [(jnp.arange(b), driver.pose, code_j)]  # which of the sources, in which pose, with which code
+        if few:
+            pictures += [
+                (b + jnp.arange(few), some_source.pose, pick(code_j)),
+                (chosen, some_source.pose, pick(code_j)),
+                (chosen, some_other.pose, stranger),
+            ]
         turned_pose = None
-        if POSITIVES[self.losses.contrast["pairs"]] > 1:
+        if few and self.losses.wants("contrast") and POSITIVES[self.losses.contrast["pairs"]] > 1:
             turned_pose = self._turned(some_source, rng, jnp.asarray(batch["index"])[chosen])
             pictures.append((chosen, turned_pose, stranger))
         used, pose, code = (join(*parts) for parts in zip(*pictures, strict=True))
         out = self._apply(params, jax.tree.map(lambda x: x[used], latents), pose, code, method="render")
         drawn = jax.tree.map(lambda x: x[:b], out)
         more = [out["image"][b + n * few : b + (n + 1) * few] for n in range(len(pictures) - 1)]
-        transferred = Transferred(*more[:3], turned=more[3] if more[3:] else None, turned_pose=turned_pose)
+        turned = more[3] if more[3:] else None
+        transferred = Transferred(*more[:3], turned=turned, turned_pose=turned_pose) if few else None
         codes = code_i, code_j, code_k
         return Pass(source, driver, other, chosen, codes, poses, latents, offsets, drawn, transferred)
 

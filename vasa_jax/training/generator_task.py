@@ -8,20 +8,23 @@ what is saved is a face model.
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import ml_collections
 from jaxtyping import Array, Float
 
-from vasa_jax.losses import geometry
+from vasa_jax.losses import adversarial, geometry
 from vasa_jax.losses.perceptual import feature_loss
 from vasa_jax.losses.reconstruction import masked_l1, pyramid_l1, region_boxes, region_mask, region_weight
 from vasa_jax.models.aligned_generator import blend_window, face_square, square_places
+from vasa_jax.models.discriminator import Discriminator
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.ops.resize import aligned_resize, average_pool
 from vasa_jax.ops.warp import grid_sample
 from vasa_jax.pretrained.networks import open_networks
+from vasa_jax.training import stills
 from vasa_jax.training.face_task import FaceStage
-from vasa_jax.training.task import Metrics, Task
+from vasa_jax.training.task import NETWORKS, Metrics, Task, example_keys
 
 _COARSE = 64
 """Side of the picture in which the flow outside of the square is judged."""
@@ -31,23 +34,37 @@ _INPUTS = ("volume", "dynamics", "flow", "picture", "pose", "colours")
 def make_generator_task(config: ml_collections.ConfigDict) -> Task:
     """The generator task of a run's config (fields of a face run)."""
     stage = GeneratorStage(config)
-    return Task("face", stage.init, {"model": stage.loss}, evaluate=stage.evaluate, pictures=stage.pictures)
+    networks = {"picture": open_networks(config.get("features", {}), "float32").picture}
+    losses = {"model": stage.loss}
+    if stage.critic is not None:
+        losses["discriminator"] = stage.critic_loss
+    return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
 
 
 def stored_inputs(config: ml_collections.ConfigDict) -> Any:
     """A pure function (params, batch of pairs, rng) -> arrays to store, one row an item, for `GeneratorStage`.
 
-    Pictures are made uint8 and the volume float16: a megabyte an item.
+    Pictures are made uint8 and the volume float16: a megabyte an item. A share `config.crossed` of the stills keeps
+    its own mouth and eyes and is driven by the next item's driver: nobody knows how that looks, and only the critic
+    judges it.
     """
     stage = FaceStage(config)
+    plain = FaceStage(_without(config, "stills"))
 
     def apply(params: dict, *args, method: str) -> Any:
         return stage.model.apply({"params": params["model"]}, *args, method=method)
 
     def make(params: dict, batch: dict[str, Array], rng: Array) -> dict[str, Array]:
         source, driver, _ = stage.views(batch, rng)
+        share = config.get("crossed", 0.0)
+        draw = jax.vmap(jax.random.uniform)(example_keys(jax.random.fold_in(rng, 1), batch["index"]))
+        crossed = stills.is_still(batch) & (draw < share)
+        pick = lambda x, y: jnp.where(crossed.reshape(-1, *[1] * (x.ndim - 1)), x, y)  # noqa: E731
+        if share:
+            source = jax.tree.map(pick, plain.views(batch, rng)[0], source)
         faces, poses = (jnp.concatenate([getattr(v, name) for v in (source, driver)]) for name in ("face", "pose"))
         code_i, code_j = jnp.split(apply(params, faces, poses, method="encode_face"), 2)
+        code_j = pick(jnp.roll(code_j, 1, 0), code_j)
         latents = apply(params, source.image, source.pose, code_i, method="encode")
         inputs, _ = apply(params, latents, driver.pose, code_j, method="generator_inputs")
         stored = lambda x: jnp.round(255.0 * x).astype(jnp.uint8)  # noqa: E731
@@ -58,9 +75,14 @@ def stored_inputs(config: ml_collections.ConfigDict) -> Any:
             "source_landmarks": source.landmarks,
             "target_landmarks": driver.landmarks,
             "lids": driver.labels["lids"],
+            "crossed": crossed.astype(jnp.float32),
         }
 
     return make
+
+
+def _without(config: ml_collections.ConfigDict, field: str) -> ml_collections.ConfigDict:
+    return ml_collections.ConfigDict({name: value for name, value in config.items() if name != field})
 
 
 class GeneratorStage:
@@ -70,13 +92,19 @@ class GeneratorStage:
         self.config = config
         self.model = FaceLatentModel(ml_collections.FrozenConfigDict(config.model))
         self.size = config.model.size
-        self.network = open_networks(config.get("features", {}), "float32").picture
         self.point_weight = jnp.asarray(geometry.point_weights(oval=0.0))
+        critic = dict(config.discriminator)
+        self.critic = Discriminator(**critic) if critic.pop("enabled") else None
 
     def init(self, rng: Array, batch: dict[str, Array]) -> dict[str, dict]:
-        """Parameters of the whole face model."""
+        """Parameters of the whole face model, and of the critic."""
         image = jnp.zeros((1, self.size, self.size, 3))
-        return {"model": self.model.init(rng, image, image)["params"]}
+        params = {"model": self.model.init(rng, image, image)["params"]}
+        if self.critic is not None:
+            side = self.config.model.generator.cells * 2 * self.config.model.generator.last_patch
+            key = jax.random.fold_in(rng, 1)
+            params["discriminator"] = self.critic.init(key, jnp.zeros((1, side, side, 3)))["params"]
+        return params
 
     def _inputs(self, batch: dict[str, Array]) -> dict[str, Array]:
         inputs = {name: batch[name] for name in _INPUTS}
@@ -112,22 +140,39 @@ class GeneratorStage:
     def loss(
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
-        """Weighted sum of `config.loss`' pixel, feature, painted, coarse and flow."""
+        """Weighted sum of `config.loss`' pixel, feature, painted, coarse, flow and, with a critic, adversarial."""
         made, focus = self._draw(params, batch), self.config.loss_focus
-        mask = made["mask"]
+        mask, known = made["mask"], 1.0 - batch["crossed"]
         closure = jnp.clip(batch["lids"].mean(-1), 0.0, 1.0)[:, None, None, None]
         eyes = mask[..., 1:] * (1.0 + focus.closed * closure)
         weight = region_weight(jnp.concatenate([mask[..., :1], eyes], -1), focus.mouth, focus.eyes)
         wanted = made["wanted"]
         parts = {
-            "pixel": pyramid_l1(made["shown"], wanted, weight).mean(),
-            "feature": feature_loss(made["shown"], wanted, weight, self.network).mean(),
-            "painted": masked_l1(made["painted"], wanted, weight).mean(),
-            "coarse": self._coarse(made).mean(),
-            "flow": self._flow(made, batch).mean(),
+            "pixel": known * pyramid_l1(made["shown"], wanted, weight),
+            "feature": known * feature_loss(made["shown"], wanted, weight, params[NETWORKS]["picture"]),
+            "painted": known * masked_l1(made["painted"], wanted, weight),
+            "coarse": known * self._coarse(made),
+            "flow": known * self._flow(made, batch),
         }
+        parts = {name: value.mean() for name, value in parts.items()}
+        if self.critic is not None:
+            # Outside of mouth and eyes both pictures are the real one: only there is anything made up.
+            fake = wanted + mask.max(-1, keepdims=True) * (made["shown"] - wanted)
+            logits, _ = self.critic.apply({"params": jax.lax.stop_gradient(params["discriminator"])}, fake)
+            parts["adversarial"] = adversarial.generator_hinge(logits)
+            carry = {"real": wanted, "fake": jax.lax.stop_gradient(fake)}
         total = sum(self.config.loss[name] * value for name, value in parts.items())
         return total, (parts | {"loss": total}, carry)
+
+    def critic_loss(
+        self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
+    ) -> tuple[Array, tuple[Metrics, dict]]:
+        """Hinge loss of the critic on the squares of this very step."""
+        pictures = jnp.concatenate([carry["real"], carry["fake"]])
+        logits, _ = self.critic.apply({"params": params["discriminator"]}, pictures)
+        real, fake = zip(*(jnp.split(x, 2) for x in logits), strict=True)
+        hinge = adversarial.discriminator_hinge(real, fake)
+        return hinge, ({"discriminator": hinge}, {})
 
     def _coarse(self, made: dict[str, Array]) -> Float[Array, " b"]:
         """The whole picture, moved by the coarse flow, at `_COARSE` cells."""
@@ -148,12 +193,13 @@ class GeneratorStage:
 
     def evaluate(self, params: dict, batch: dict, rng: Array) -> Metrics:
         """Errors in mouth and eyes of what is shown, beside those of the source as it is and of the moved source."""
-        made = self._draw(params, batch)
+        made, known = self._draw(params, batch), 1.0 - batch["crossed"]
         mouth, eyes = made["mask"][..., :1], made["mask"][..., 1:].sum(-1, keepdims=True)
         metrics = {}
         for region, mask in (("mouth", mouth), ("eyes", eyes)):
             for name, key in (("l1", "shown"), ("moved", "moved"), ("copy", "source")):
-                metrics[f"{name}_{region}"] = masked_l1(made[key], made["wanted"], mask).mean()
+                error = masked_l1(made[key], made["wanted"], mask)
+                metrics[f"{name}_{region}"] = (known * error).sum() / known.sum().clip(1.0)
         return metrics
 
     def pictures(self, params: dict, batch: dict, rng: Array) -> dict[str, Array]:

@@ -41,9 +41,8 @@ def seal(folder: Path, facts: dict[str, Any]) -> None:
     """Writes the manifest of everything in the folder; `facts` are JSON values that it holds beside the files."""
     listed = {}
     for name in _files(folder):
-        path = folder / name
-        _flush(path)
-        listed[name] = {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+        _flush(folder / name)
+        listed[name] = files.fingerprint(folder / name)
     with files.replacing(folder / NAME) as temporary:
         temporary.write_text(_render({**facts, "files": listed}), encoding="utf-8")
         _flush(temporary)
@@ -82,10 +81,5 @@ def damage(folder: Path) -> str | None:
         return f"{missing[0]} is missing"
     if added := sorted(present - set(listed)):
         return f"{added[0]} does not belong there"
-    for name, expected in listed.items():
-        path = folder / name
-        if path.stat().st_size != expected["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
-        if files.sha256(path) != expected["sha256"]:
-            return f"{name} is not as it was written (SHA-256)"
-    return None
+    wrong = ((name, files.damage(folder / name, expected)) for name, expected in listed.items())
+    return next((f"{name} {said}" for name, said in wrong if said), None)

@@ -133,9 +133,11 @@ class _Run:
             spike_sigma=config.get("guard", {}).get("spike_sigma", 0.0),
         )
         self.train_step = self.partitioner.step(make, self.abstract)
+        self.networks = self.partitioner.place(self.task.networks)
         self.evaluator = Evaluator(
             self.task,
             self.partitioner,
+            self.networks,
             eval_stream_fn,
             config.get("data", {}).get("eval_batches", 4),
             jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1),
@@ -187,7 +189,7 @@ class _Run:
         # Once it is compiled nothing may move between host and device unasked: that would wait for the step before.
         guard = "disallow" if self.compiled else "allow"
         with self.ledger.on(account), self.tracer.step(job.step), jax.transfer_guard(guard):
-            state, metrics = self.train_step(state, batch, self.key)
+            state, metrics = self.train_step(state, batch, self.key, self.networks)
         self.compiled = True
         return state, dataclasses.replace(job, metrics=metrics)
 

@@ -14,18 +14,14 @@ import ml_collections
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from vasa_jax import conditions as table
 from vasa_jax.diffusion import schedule
-from vasa_jax.inference import hearing
-from vasa_jax.inference.motion import DEFAULT_GUIDANCE, sample_window
-from vasa_jax.models.audio import augment, log_mel
-from vasa_jax.models.motion_transformer import (
-    CONDITIONS,
-    MotionConditions,
-    MotionConfig,
-    MotionTransformer,
-    init_params,
-)
-from vasa_jax.training.task import Batch, Metrics, Params, Task, example_keys
+from vasa_jax.models.audio import augment, front_end, log_mel
+from vasa_jax.models.audio.log_mel import LogMel
+from vasa_jax.models.audio.protocol import FrontEnd
+from vasa_jax.models.motion_sampling import sample_window
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer, init_params
+from vasa_jax.training.task import NETWORKS, Batch, Metrics, Params, Task, example_keys
 
 PLAYER = "motion"
 # Frames this far below the speech level count as a pause; what is next to speech already moves the mouth.
@@ -47,7 +43,7 @@ def default_loss() -> ml_collections.ConfigDict:
     """
     return ml_collections.ConfigDict(
         {
-            "drop": {"audio": 0.1, "gaze": 0.1, "distance": 0.1, "emotion": 0.1, "previous": 0.5},
+            "drop": {condition.name: condition.drop for condition in table.CONDITIONS},
             "tail_probability": 0.3,
             "tail_frames": 10,
             "previous_noise": 0.1,
@@ -115,13 +111,18 @@ def change_correlation(
     return jnp.stack([at(lag) for lag in _LAGS]).max(0).mean()
 
 
+def _no_floor(batch: Batch) -> Float[Array, "b"]:
+    """Windows of training have none before them whose level could be carried on."""
+    return jnp.full(batch["audio"].shape[:1], -jnp.inf)
+
+
 class _MotionTask:
     """The functions of the task; one object so that they share config and statistics."""
 
     def __init__(self, config: ml_collections.ConfigDict, stats: Mapping[str, Any]) -> None:
         self.model_config = MotionConfig.create(config.model)
         self.model = MotionTransformer(self.model_config)
-        self.speech = hearing.open_for(self.model_config, config.get("speech_model", ""), "--config.speech_model")
+        self.speech = front_end.open_for(self.model_config, config.get("speech_model", ""), "--config.speech_model")
         self.loss_config = default_loss()
         self.loss_config.update(config.get("loss", {}))
         self.augment = augment.AugmentConfig.create(self.loss_config.augment)
@@ -134,31 +135,26 @@ class _MotionTask:
     def init(self, rng: PRNGKeyArray, batch: Batch) -> Params:
         return {PLAYER: init_params(self.model_config, rng)}
 
-    def plain(self, batch: Batch) -> tuple[MotionConditions, Float[Array, "b w m"]]:
-        """Conditions and clean window of a batch as it is."""
-        c = self.model_config
-        power = log_mel.mel_power(batch["audio"], c.bands)
+    def plain(self, batch: Batch, speech: FrontEnd) -> tuple[MotionConditions, Float[Array, "b w m"]]:
+        """Conditions and clean window of a batch as it is, heard as at inference."""
         motion = (batch["motion"] - self.mean) / self.std
-        audio = log_mel.features(power, log_mel.speech_level(power))
-        if self.speech is not None:
-            audio = hearing.window_features(self.speech, batch["audio"], batch["valid"])
+        audio, _ = speech.features(batch["audio"], batch["valid"], _no_floor(batch))
         return self._pack(batch, audio, batch["valid"], motion)
 
     def varied(
-        self, batch: Batch, keys: PRNGKeyArray
+        self, batch: Batch, keys: PRNGKeyArray, speech: FrontEnd
     ) -> tuple[MotionConditions, Float[Array, "b w m"], dict[str, Bool[Array, "b"]]]:
         """The same after augmentation, and which conditions are null."""
         c = self.model_config
         power = log_mel.mel_power(batch["audio"], c.bands)
-        level = log_mel.speech_level(power)
         motion = (batch["motion"] - self.mean) / self.std
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
-        played, audio, heard, valid, motion, previous, drop = one(keys, power, level, motion, batch["valid"])
-        if self.speech is not None:
+        played, audio, heard, valid, motion, previous, drop = one(keys, power, motion, batch["valid"])
+        if not isinstance(speech, LogMel):
             # The foreign voices are made of mel power; a pretrained model has heard thousands of real ones.
             sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
             sound = jnp.take_along_axis(sound, played[..., None], 1).reshape(batch["audio"].shape)
-            audio = hearing.window_features(self.speech, sound, heard & valid)
+            audio, _ = speech.features(sound, heard & valid, _no_floor(batch))
         batch = {**batch, "valid": valid}
         if c.per_frame:
             batch["tracks"] = jnp.take_along_axis(batch["tracks"], played[..., None], 1)
@@ -169,30 +165,37 @@ class _MotionTask:
         self, batch: Batch, audio: Array, heard: Array, motion: Float[Array, "b t m"]
     ) -> tuple[MotionConditions, Float[Array, "b w m"]]:
         k = self.model_config.context
-        told = {"gaze": batch["gaze"], "distance": batch["distance"].reshape(-1), "emotion": batch["emotion"]}
-        if self.model_config.per_frame:
-            told = dict(zip(told, jnp.split(batch["tracks"], (2, 3), -1), strict=True))
-            told["distance"] = told["distance"][..., 0]
         conditions = MotionConditions(
-            audio=audio, audio_valid=heard, previous=motion[:, :k], valid=batch["valid"], **told
+            audio=audio, audio_valid=heard, previous=motion[:, :k], valid=batch["valid"], told=self._told(batch)
         )
         return conditions, motion[:, k:]
 
-    def _vary(self, loss: Any, key: PRNGKeyArray, power: Array, level: Array, motion: Array, valid: Array) -> tuple:
+    def _told(self, batch: Batch) -> dict[str, Float[Array, "b *t"]]:
+        """What the model is told: of the window, or of every frame where it is told that."""
+        c = self.model_config
+        if not c.per_frame:
+            return {one.name: batch[one.name].reshape(-1, *one.shape) for one in c.told}
+        tracks = {name: batch["tracks"][..., at] for name, at in table.split(c.conditions).items()}
+        return {one.name: tracks[one.name] if one.shape else tracks[one.name][..., 0] for one in c.told}
+
+    def _vary(self, loss: Any, key: PRNGKeyArray, power: Array, motion: Array, valid: Array) -> tuple:
         """One example: pause, foreign voice, unheard tail, null conditions, noise on the context."""
         c = self.model_config
         draw_key, pause_key, voice_key, noise_key = jax.random.split(key, 4)
-        draws = jax.random.uniform(draw_key, (4 + len(CONDITIONS),))
+        draws = jax.random.uniform(draw_key, (4 + len(c.guided),))
+        level = log_mel.heard_level(power, valid, -jnp.inf)
         played = augment.lengthen_pause(pause_key, silent_frames(power, level) & valid)
         played = jnp.where(draws[0] < self.augment.pause_probability, played, jnp.arange(c.frames))
-        frames = power.reshape(c.frames, log_mel.STEPS_PER_FRAME, c.bands)[played]
-        power, level = augment.augment(voice_key, frames.reshape(power.shape), level, self.augment)
+        power = power.reshape(c.frames, log_mel.STEPS_PER_FRAME, c.bands)[played].reshape(power.shape)
         tail = 1 + jnp.floor(draws[1] * loss.tail_frames).astype(jnp.int32)
         tail = jnp.where(draws[2] < loss.tail_probability, tail, 0)
-        drop = {name: draw < loss.drop[name] for name, draw in zip(CONDITIONS, draws[4:], strict=True)}
+        drop = {name: draw < loss.drop[name] for name, draw in zip(c.guided, draws[4:], strict=True)}
         index = np.arange(c.frames)
         # Sound before a first window does not exist: the encoder must not hear it around the corner.
         heard = (index < c.frames - tail) & ~(drop["previous"] & (index < c.context))
+        # As at inference the level is that of what is heard, to the 7.5 ms that a step sees of its neighbour.
+        level = log_mel.heard_level(power, heard & valid[played], -jnp.inf)
+        power, level = augment.augment(voice_key, power, level, self.augment)
         motion = motion[played]
         spread = loss.previous_noise * draws[3]
         previous = motion[: c.context] + spread * jax.random.normal(noise_key, (c.context, c.motion_dim))
@@ -203,7 +206,9 @@ class _MotionTask:
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
     ) -> tuple[Array, tuple[Metrics, dict[str, Any]]]:
         vary_key, time_key, noise_key = jax.random.split(rng, 3)
-        conditions, clean, drop = self.varied(batch, example_keys(vary_key, batch["index"]))
+        conditions, clean, drop = self.varied(
+            batch, example_keys(vary_key, batch["index"]), params[NETWORKS]["speech"]
+        )
         time = jax.vmap(lambda k: schedule.draw_time(k, self.model_config.diffusion_steps))(
             example_keys(time_key, batch["index"])
         )
@@ -237,7 +242,7 @@ class _MotionTask:
     def evaluate(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> Metrics:
         """Held-out x0 error at fixed times (a fixed noise per example), and what ten steps make of the sound."""
         c = self.model_config
-        conditions, clean = self.plain(batch)
+        conditions, clean = self.plain(batch, params[NETWORKS]["speech"])
         keys = example_keys(rng, batch["index"])
         noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(keys)
         valid = conditions.valid[:, c.context :]
@@ -248,9 +253,8 @@ class _MotionTask:
             guess = self.model.apply({"params": params[PLAYER]}, noisy, time, conditions, {})
             metrics[f"x0_t{share}"] = self._errors(guess - clean, valid)["x0"]
         metrics["x0"] = sum(metrics.values()) / len(metrics)
-        made = sample_window(
-            params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, config=c, steps=_EVALUATION_STEPS
-        )
+        guided = table.default_guidance(c.guided)
+        made = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
         spread = [jnp.sqrt(self._errors(x - x.mean(1, keepdims=True), valid)["x0"]) for x in (made, clean)]
         metrics["spread_ratio"] = spread[0] / spread[1]
         if self.readout is not None:
@@ -266,10 +270,11 @@ class _MotionTask:
         A row of pixels is a value of the motion, grey at its mean, black and white at 2.5 deviations.
         """
         batch = {name: value[:4] for name, value in batch.items()}
-        conditions, clean = self.plain(batch)
+        conditions, clean = self.plain(batch, params[NETWORKS]["speech"])
         noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(rng, batch["index"]))
-        options = {"config": self.model_config, "steps": _EVALUATION_STEPS}
-        made = sample_window(params[PLAYER], conditions, noise, rng, DEFAULT_GUIDANCE, {}, **options)
+        c = self.model_config
+        guided = table.default_guidance(c.guided)
+        made = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
         rows = jnp.stack([made, clean], 1).swapaxes(2, 3)  # [b, 2, m, w]
         rows = jnp.pad(rows, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=2.5)
         grey = jnp.repeat(0.5 + rows.reshape(-1, rows.shape[-1]) / 5.0, _PIXELS, axis=1)
@@ -288,5 +293,10 @@ def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]
     """
     task = _MotionTask(config, stats)
     return Task(
-        name="motion", init=task.init, losses={PLAYER: task.loss}, evaluate=task.evaluate, pictures=task.pictures
+        name="motion",
+        init=task.init,
+        losses={PLAYER: task.loss},
+        evaluate=task.evaluate,
+        pictures=task.pictures,
+        networks={"speech": task.speech},
     )

@@ -1,6 +1,7 @@
 """Two thin wrappers of the same train step: jit over a named mesh (default) and pmap (data parallel).
 
-Both offer: init(fn, batch) -> state, shardings(abstract state), put(batch), step(fn) and run(fn) for evaluation.
+Both offer: init(fn, batch) -> state, shardings(abstract state), put(batch), place(networks), step(fn) and run(fn) for
+evaluation.
 """
 
 import functools
@@ -17,7 +18,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vasa_jax.errors import UsageError
 from vasa_jax.training.sharding_rules import PRESETS, Rules
-from vasa_jax.training.task import Batch
+from vasa_jax.training.task import NETWORKS, Batch, Networks
 from vasa_jax.training.train_step import path_name
 
 AXES = ("data", "fsdp", "tensor")
@@ -140,6 +141,17 @@ class MeshPartitioner:
         _check_batch(batch, max(self.batch_parts // jax.process_count(), 1))
         return jax.make_array_from_process_local_data(self.batch_sharding, batch)
 
+    def place(self, networks: Networks) -> Networks:
+        """Frozen networks, which every host has read from its files -> the same on every device.
+
+        They are used whole at every step, so that splitting them would save nothing while it runs.
+        """
+
+        def whole(leaf: np.ndarray) -> jax.Array:
+            return jax.make_array_from_callback(np.shape(leaf), self.replicated, lambda _: np.asarray(leaf))
+
+        return jax.tree.map(whole, networks)
+
     def seed_key(self, seed: int) -> Any:
         """The key that the step takes, on every device of every host (`device_put` knows keys of one host only)."""
         return jax.jit(lambda: jax.random.key(seed), out_shardings=self.replicated)()
@@ -150,21 +162,27 @@ class MeshPartitioner:
         return jax.jit(fn, out_shardings=shardings, compiler_options=_run_once())(batch)
 
     def step(self, make: Callable[..., Callable], abstract_state: Any) -> Callable:
-        """Compiled step; the state is donated. `make` is `make_train_step` with all but what a partitioner decides."""
+        """Compiled step (state, batch, seed key, placed networks); the state alone is donated.
+
+        `make` is `make_train_step` with all but what a partitioner decides.
+        """
         shardings = self.shardings(abstract_state)
         return jax.jit(
             make(devices=self.batch_parts, gather=self.gathered),
-            in_shardings=(shardings, self.batch_sharding, self.replicated),
+            in_shardings=(shardings, self.batch_sharding, self.replicated, self.replicated),
             out_shardings=(shardings, self.replicated),
             donate_argnums=0,
         )
 
     def run(self, fn: Callable) -> Callable:
-        """Compiled evaluation fn(params, batch, rng) with outputs on every device."""
+        """Compiled evaluation of fn(params, batch, rng) with outputs on every device.
+
+        What comes back takes (params, placed networks, batch, rng).
+        """
 
         @functools.wraps(fn)  # the program's name in logs and traces
-        def gathered(params: Any, *args: Any) -> Any:
-            return fn(self.gathered(params), *args)
+        def gathered(params: Any, networks: Networks, *args: Any) -> Any:
+            return fn({**self.gathered(params), NETWORKS: networks}, *args)
 
         return jax.jit(gathered, out_shardings=self.replicated)
 
@@ -193,15 +211,19 @@ class PmapPartitioner(MeshPartitioner):
         count = self.batch_parts
         devices = list(self.mesh.devices.flat)
         mapped = jax.pmap(
-            make(axis_name=self.axis), axis_name=self.axis, in_axes=(None, 0, None), out_axes=None, devices=devices
+            make(axis_name=self.axis),
+            axis_name=self.axis,
+            in_axes=(None, 0, None, None),
+            out_axes=None,
+            devices=devices,
         )
         split = jax.jit(
             lambda batch: jax.tree.map(lambda x: x.reshape(count, x.shape[0] // count, *x.shape[1:]), batch),
             out_shardings=self.batch_sharding,
         )
 
-        def step(state, batch, seed_key):
-            return mapped(state, split(batch), seed_key)
+        def step(state, batch, seed_key, networks):
+            return mapped(state, split(batch), seed_key, networks)
 
         return step
 

@@ -15,6 +15,7 @@ from vasa_jax.training import checkpoint
 from vasa_jax.training.partition import MeshPartitioner
 from vasa_jax.training.task import Params, Task
 from vasa_jax.training.train_step import TrainState, init_state, make_optimizers, path_name
+from vasa_jax.training.trained import is_release, open_trained
 
 
 def init_key(seed: int) -> Any:
@@ -62,12 +63,8 @@ def read_start(path: str, task_name: str, players: tuple[str, ...]) -> dict[str,
     """Parameters {player: tree} to start from: a workdir's averages, or the first player's of a release or file."""
     if str(path).endswith(".safetensors"):
         return {players[0]: weights.load_params(Path(path))}
-    if path == weights.BUNDLED or (Path(path) / "config.json").is_file():
-        release = weights.load_release(path)
-        params = release.motion_params if task_name == "motion" else release.face_params
-        if params is None:
-            raise InputError(f"init_from: {path} holds no {task_name} model; name a release or workdir that has one")
-        return {players[0]: params}
+    if is_release(path):
+        return {players[0]: open_trained(path, "motion" if task_name == "motion" else "face").params}
     if not Path(path).is_dir():
         raise InputError(f"init_from: {path} is no workdir and no release directory; correct config.init_from")
     return checkpoint.read_ema(Path(path))[1]

@@ -15,6 +15,10 @@ Params = dict[str, Any]  # {player: tree of arrays}
 Batch = dict[str, Array]
 Metrics = dict[str, Array]
 Carry = dict[str, Any]
+Networks = Mapping[str, Any]  # {name: tree of arrays}
+NETWORKS = "networks"
+"""Where losses find a task's frozen networks among the parameters they are given."""
+
 LossFn = Callable[[Params, Batch, PRNGKeyArray, Array, Carry], tuple[Array, tuple[Metrics, Carry]]]
 
 
@@ -40,6 +44,8 @@ class Task:
       evaluate: (ema parameters, held-out batch, rng) -> metrics.
       pictures: (ema parameters, held-out batch, rng) -> {name: picture in 0..1}, for the eye.
       frozen: regular expression; parameters whose path "player/module/.../name" it matches (re.search) do not change.
+      networks: what losses look through and nobody trains, by name: feature networks, a teacher, a speech model. They
+        are an argument of the compiled step, are not saved, and come to losses and watchers as params["networks"].
     """
 
     name: str
@@ -48,10 +54,15 @@ class Task:
     evaluate: Callable[[Params, Batch, PRNGKeyArray], Metrics] = _no_metrics
     pictures: Callable[[Params, Batch, PRNGKeyArray], dict[str, Array]] = _no_pictures
     frozen: str = ""
+    networks: Networks = dataclasses.field(default_factory=dict)
 
     @property
     def players(self) -> tuple[str, ...]:
         return tuple(self.losses)
+
+    def given(self, params: Params) -> Params:
+        """Parameters as losses, `evaluate` and `pictures` want them: the frozen networks beside the players."""
+        return {**params, NETWORKS: self.networks}
 
 
 def example_keys(rng: PRNGKeyArray, index: Array) -> PRNGKeyArray:

@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from vasa_jax.training import guards
-from vasa_jax.training.task import Batch, LossFn, Metrics, Params, Task
+from vasa_jax.training.task import NETWORKS, Batch, LossFn, Metrics, Networks, Params, Task
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -35,12 +35,11 @@ class TrainState(flax.struct.PyTreeNode):
     norms: dict[str, Float[Array, "3"]]
 
 
-StepFn = Callable[[TrainState, Batch, PRNGKeyArray], tuple[TrainState, Metrics]]
+StepFn = Callable[[TrainState, Batch, PRNGKeyArray, Networks], tuple[TrainState, Metrics]]
 
 
-def path_name(path: tuple[Any, ...]) -> str:
-    """'a/b/kernel' from a key path of jax.tree_util."""
-    return "/".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
+path_name = functools.partial(jax.tree_util.keystr, simple=True, separator="/")
+"""'a/b/kernel' from a key path of jax.tree_util."""
 
 
 def trainable_mask(params: Params, frozen: str) -> Params:
@@ -111,6 +110,8 @@ def init_state(
     missing = set(task.players) - set(params)
     if missing:
         raise ValueError(f"task {task.name!r} starts no parameters for {sorted(missing)}")
+    if NETWORKS in params:
+        raise ValueError(f"task {task.name!r}: no player may be called {NETWORKS!r}, where frozen networks are")
     optimizers = _with_frozen(optimizers, task)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -133,7 +134,8 @@ def _on_devices(loss_fn: LossFn, devices: int, gather: Callable[[Params], Params
     """
 
     def mean_loss(params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict):
-        params = gather(params)
+        # Frozen networks lie whole on every device already.
+        params = {**gather({name: params[name] for name in params if name != NETWORKS}), NETWORKS: params[NETWORKS]}
         if devices == 1:
             return loss_fn(params, batch, rng, step, carry)
         shares = jax.tree.map(lambda x: x.reshape(devices, x.shape[0] // devices, *x.shape[1:]), batch)
@@ -196,7 +198,7 @@ def make_train_step(
     gather: Callable[[Params], Params] = lambda params: params,
     axis_name: str | None = None,
 ) -> StepFn:
-    """The pure step (state, batch, seed key) -> (state, metrics).
+    """The pure step (state, batch, seed key, the task's networks) -> (state, metrics).
 
     Randomness is fold_in(seed key, step), so resuming needs the step alone. A step whose gradients are not finite, or
     (with `spike_sigma`) whose norm is as many deviations above normal, changes nothing but `step`, `skipped` and
@@ -210,9 +212,12 @@ def make_train_step(
     losses = {player: _on_devices(loss_fn, devices, gather) for player, loss_fn in task.losses.items()}
     task = dataclasses.replace(task, losses=losses)
 
-    def train_step(state: TrainState, batch: Batch, seed_key: PRNGKeyArray) -> tuple[TrainState, Metrics]:
+    def train_step(
+        state: TrainState, batch: Batch, seed_key: PRNGKeyArray, networks: Networks
+    ) -> tuple[TrainState, Metrics]:
         rng = jax.random.fold_in(seed_key, state.step)
-        grads, metrics = _accumulated(task, state.params, batch, rng, state.step, accumulate)
+        given = {**state.params, NETWORKS: networks}
+        grads, metrics = _accumulated(task, given, batch, rng, state.step, accumulate)
         if axis_name is not None:
             grads, metrics = jax.lax.pmean((grads, metrics), axis_name)
         norms = {player: optax.tree.norm(grads[player]) for player in task.players}

@@ -23,9 +23,9 @@ from scipy.spatial.transform import Rotation
 
 from data_pipelines import schema
 from data_pipelines.prepare.networks import frame_network
-from vasa_jax import landmarks, paths
+from vasa_jax import landmarks, paths, torch_file
 from vasa_jax.errors import InputError
-from vasa_jax.pretrained import resnet, torch_file
+from vasa_jax.pretrained import resnet
 
 WHAT = "L2CSNet_gaze360.pkl, which the L2CS-Net project publishes (see docs/networks.md)"
 BINS, BIN_DEGREES, FIRST_DEGREES = 90, 4.0, -180.0

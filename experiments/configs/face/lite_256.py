@@ -9,7 +9,7 @@ The modules of vasa_512, small. What differs, and why:
 * The volume is 16x8x32x32 instead of 96x16x64x64: a gather costs a CPU about what a convolution of the same bytes does.
 * G2D works at 32x32, 64x64 and 128x128 cells; the last doubling is a shuffle of 2x2 pixels out of channels
   (`last_patch`), because full resolution alone would cost as much as all the rest.
-* `source_skip`, `modulated` and `refine` as in small_128: the detail of the portrait is moved, not painted, which is
+* a moving, refined generator as in small_128: the detail of the portrait is moved, not painted, which is
   what lets so few operations show a person's own skin and hair at 256 px. The paper has no such path.
 * z_dyn has 64 numbers: between small_128's 32 and the paper's 128, as is the generator.
 * Towers of small_128's kind instead of ResNet-18 and -50, whose 13.8 GFLOP would cost more than decoding.
@@ -37,12 +37,11 @@ def get_model() -> ml_collections.ConfigDict:
             "warp": {"widths": (64, 48, 32, 16), "depth": 8, "features": 96},
             "canonical": {"widths": (32,)},
             "generator": {
+                "kind": "moving",
                 "base": 128,
                 "blocks": 3,
                 "widths": (64, 32),
                 "last_patch": 2,
-                "modulated": True,
-                "source_skip": True,
                 "refine": True,
             },
         }

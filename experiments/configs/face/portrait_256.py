@@ -11,6 +11,7 @@ This file says what the pairs are and what the model is; portrait_256_generator 
 * Colours are written in the portrait's own frame of mean and covariance (vasa_jax/ops/colour.py): a grey portrait
   cannot turn green.
 * Photographs of 2,500 people (data set `portraits`), whose mouths and eyes are hidden in the source (`stills`).
+* A fifth of them is driven by somebody else instead (`crossed`), for a critic alone (portrait_256_critic).
 * All other networks are those of sharp_256, frozen; the codes are still those of small_128.
 """
 
@@ -33,6 +34,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.threads = 2
     config.transfer_every = 0
     config.stills = {"mouth": 0.9, "eyes": 0.3}
+    config.crossed = 0.2
     config.augment.colour = 0.1
     config.loss_focus = {"mouth": 20.0, "eyes": 14.0, "closed": 2.5}
     config.optimizer.warmup_steps = 50

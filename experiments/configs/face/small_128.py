@@ -13,8 +13,8 @@ What small compute needed, and what was learned on the way:
   warps from pixels froze for thousands of steps.
 * The dynamics code starts from labels (mouth, lids, eyes). On speakers never seen, the mouth opening read linearly
   from the code follows the real one with r = 0.89 in its changes after 1,256 steps, head pose within 1.4 degrees.
-* With the source picture moved by the flow (source_skip) an unseen face stays itself from the start; frozen copies,
-  the known danger of such a skip, did not appear because the flow is supervised.
+* With the source picture moved by the flow (generator.kind "moving") an unseen face stays itself from the start; frozen
+  copies, the known danger of such a skip, did not appear because the flow is supervised.
 * What a warp cannot make, open mouths and closed lids, is painted, and the paint is what takes the steps: the mask
   "keep" lets go of mouth and eyes only after about 2,500 steps in all. Teeth are still blurred.
 * Not cured: the code reads a smile with teeth as a closed mouth (no such faces in the data), so a smiling portrait
@@ -45,12 +45,11 @@ def get_model() -> ml_collections.ConfigDict:
             "warp": {"widths": (32, 24, 16, 8), "depth": 4, "features": 64},
             "canonical": {"widths": (8,)},
             "generator": {
+                "kind": "moving",
                 "base": 40,
                 "blocks": 1,
                 "widths": (24,),
                 "last_patch": 2,
-                "modulated": True,
-                "source_skip": True,
                 "refine": False,
             },
         }

@@ -69,9 +69,6 @@ def get_model() -> ml_collections.ConfigDict:
                 "blocks": 8,
                 "widths": (256, 128, 64),
                 "last_patch": 1,
-                "modulated": False,
-                "source_skip": False,
-                "refine": False,
             },
         }
     )

@@ -35,7 +35,6 @@ def get_config() -> ml_collections.ConfigDict:
         "dir": "data",
         "mixture": {"grid": 0.75, "procedural_heads": 0.25},
         "kind": "windows",
-        "tracks": False,
         "eval_batches": 4,
         "eval_split": "validation",
         "engine": "auto",
@@ -43,6 +42,7 @@ def get_config() -> ml_collections.ConfigDict:
         "max_damaged": 0.01,
         "reuse": 1,
     }
+    config.data.tracks = config.model.get_ref("per_frame")
     config.model.update(
         {"motion_dim": 39, "width": 160, "depth": 4, "heads": 5, "layout": "B", "lookahead": 6, "dtype": "float32"}
     )

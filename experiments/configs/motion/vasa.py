@@ -3,13 +3,14 @@
 Command  vasa-train --config=experiments/configs/motion/vasa.py --workdir=runs/motion_vasa
 Data     motion of a vasa_512 or vasa_256 face model (7 + 128 values a frame) over thousands of hours
 Size     30.2 M parameters (paper: about 29 M): 25.2 M in the layers, 4.0 M in the audio encoder, 1.0 M around them
-Tracks   --config.model.per_frame=true --config.data.tracks=true tells every frame its gaze, distance and emotion
+Tracks   --config.model.per_frame=true tells every frame its gaze, distance and emotion
 Status   not trained here: shapes and parameters are tested, the numbers of small.py are measured
 """
 
 import ml_collections
 
 from experiments.configs import watching
+from vasa_jax import conditions
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -32,7 +33,6 @@ def get_config() -> ml_collections.ConfigDict:
         "dir": "data",
         "mixture": {"clips": 1.0},
         "kind": "windows",
-        "tracks": False,
         "eval_batches": 16,
         "eval_split": "validation",
         "engine": "auto",
@@ -63,8 +63,10 @@ def get_config() -> ml_collections.ConfigDict:
         "dtype": "bfloat16",
         "neutral_is_rest": True,
         "per_frame": False,
+        "conditions": conditions.PAPER,
         "remat": "",
     }
+    config.data.tracks = config.model.get_ref("per_frame")  # one field by two names
     config.loss = {"previous_noise": 0.1}
     config.optimizer = {
         "lr": 1e-4,

@@ -5,9 +5,9 @@ import pytest
 import soundfile
 
 from experiments.benchmarks import speech
-from tests.pretrained.speech_folder import write_folder
+from tests.models.audio.speech_folder import write_folder
 from vasa_jax.errors import UsageError
-from vasa_jax.pretrained.speech import Pieces
+from vasa_jax.models.audio.speech_model import Pieces
 
 
 def test_it_tells_speed_and_difference(tmp_path, monkeypatch):

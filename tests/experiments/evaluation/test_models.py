@@ -11,6 +11,7 @@ from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.models.motion_transformer import MotionConfig, init_params
+from vasa_jax.training import trained
 
 
 def tiny_face() -> dict:
@@ -41,7 +42,7 @@ def release(tmp_path_factory):
 
 
 def test_labels_are_those_of_the_model_whatever_the_length(release):
-    part = models.read_part(str(release), "face")
+    part = trained.open_trained(str(release), "face")
     face = models.FaceModel(part)
     assert face.size == 64 and face.source["release"] == str(release)
     motion = np.random.default_rng(1).normal(size=(70, 39)).astype(np.float32)
@@ -74,19 +75,19 @@ def test_a_workdir(tmp_path, monkeypatch):
         return answer
 
     monkeypatch.setattr(checkpoint, "read_ema", read)
-    monkeypatch.setattr(models.time, "sleep", lambda seconds: None)
-    part = models.read_part(str(tmp_path), "face")
+    monkeypatch.setattr(trained.time, "sleep", lambda seconds: None)
+    part = trained.open_trained(str(tmp_path), "face")
     assert part.source["step"] == 70 and part.config["size"] == 64
     with pytest.raises(UsageError, match="task 'face'"):
-        models.read_part(str(tmp_path), "motion")
+        trained.open_trained(str(tmp_path), "motion")
 
 
 def test_what_is_no_model(tmp_path, release):
     with pytest.raises(InputError, match="absent"):
-        models.read_part(str(tmp_path / "absent"), "face")
+        trained.open_trained(str(tmp_path / "absent"), "face")
     with pytest.raises(InputError, match="run_manifest"):
-        models.read_part(str(tmp_path), "face")
+        trained.open_trained(str(tmp_path), "face")
     only_face = tmp_path / "only_face"
     weights.save_release(only_face, face_config=tiny_face(), face_params={"label_head": {"bias": np.zeros(6)}})
     with pytest.raises(InputError, match="no motion model"):
-        models.read_part(str(only_face), "motion")
+        trained.open_trained(str(only_face), "motion")

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.evaluation import guidance, solvers, tables, windows
 from tests import quick
-from vasa_jax.inference import motion
+from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
 from vasa_jax.models.motion_transformer import MotionConfig, init_params
 
 CONFIG = MotionConfig(
@@ -43,8 +43,8 @@ def test_steps_outside_of_the_network_are_those_of_the_sampler() -> None:
     params = quick.jit(lambda key: init_params(CONFIG, key))(jax.random.key(0))
     held = windows.Windows(Part(CONFIG, params, {"mean": np.zeros(9), "std": np.ones(9)}), _batch(2))
     sample = jax.jit(
-        lambda conditions: motion.sample_window(
-            params, conditions, held._start, jax.random.key(0), motion.DEFAULT_GUIDANCE, {}, config=CONFIG, steps=4
+        lambda conditions: sample_window(
+            params, conditions, held._start, jax.random.key(0), DEFAULT_GUIDANCE, {}, config=CONFIG, steps=4
         )
     )
     np.testing.assert_allclose(held.solve("dpm++", 4), sample(held._conditions), atol=1e-4)

@@ -40,14 +40,14 @@ def test_their_operations_add_up_to_the_steps(accumulate):
     """Exactly: no network, loss or player is left out, and none is counted twice."""
     config = _face().copy_and_resolve_references()
     config.accumulate = accumulate
-    make, state, batch = dry_run.pure_step(config, ITEMS * accumulate)
-    whole = flops.count(make(), state, batch, dry_run.example_key())
+    make, state, batch, networks = dry_run.pure_step(config, ITEMS * accumulate)
+    whole = flops.count(make(), state, batch, dry_run.example_key(), networks)
     asked = sum(part.times * flops.count(part.function, *part.arguments) for part in _parts(accumulate))
     assert asked == whole > 1e8
 
 
 def test_gradients_reach_every_network_once_a_pass():
-    _, state, _ = dry_run.pure_step(_face(), ITEMS)
+    _, state, _, _ = dry_run.pure_step(_face(), ITEMS)
     by_name = {part.name: part for part in _parts()}
     assert list(by_name)[0] == "views" and list(by_name)[-3:] == ["losses", "critic", "update"]
     passes = [set(part.arguments[0]) for part in _parts()[1:-3]]

@@ -11,20 +11,22 @@ from raising a pause to the level of speech, and digital silence is exactly zero
 """
 
 import functools
+from typing import Self
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from vasa_jax.errors import UsageError
+from vasa_jax.models.audio.protocol import SAMPLE_RATE, SAMPLES_PER_FRAME, Asks, Form
 from vasa_jax.ops import precise
 
-SAMPLE_RATE = 16_000
 HOP = 160
 WINDOW = 400
 FFT = 512
-STEPS_PER_FRAME = 4
-SAMPLES_PER_FRAME = HOP * STEPS_PER_FRAME
+STEPS_PER_FRAME = SAMPLES_PER_FRAME // HOP
 
 # Bounds of the speech level in dB of full scale: speech whose loudest vowels lie below -42 dB is left quiet.
 LEVEL_LOW, LEVEL_HIGH = -42.0, 0.0
@@ -91,3 +93,47 @@ def features(power: Float[Array, "*b s bands"], level: Float[Array, "*b"]) -> Fl
     """Normalised log-mel: 0 at 60 dB and more below the speech level, 3 at the level."""
     decibels = 10.0 * jnp.log10(power + _TINY) - level[..., None, None]
     return jnp.clip(decibels + RANGE, 0.0, RANGE + 10.0) * (3.0 / RANGE)
+
+
+def of_frames(values: Bool[Array, "*b t"]) -> Bool[Array, "*b s"]:
+    """One value a step from one a frame."""
+    return jnp.repeat(values, STEPS_PER_FRAME, axis=-1)
+
+
+def heard_level(
+    power: Float[Array, "*b s bands"], heard: Bool[Array, "*b t"], floor: Float[Array, "*b"]
+) -> Float[Array, "*b"]:
+    """Level of the speech in what is heard of a window, at least `floor`."""
+    return jnp.maximum(speech_level(power * of_frames(heard)[..., None]), floor)
+
+
+@flax.struct.dataclass
+class LogMel:
+    """The front end that needs no files (`protocol.FrontEnd`): `bands` log-mel values, four times a frame."""
+
+    bands: int = flax.struct.field(pytree_node=False)
+    name: str = flax.struct.field(pytree_node=False, default="log-mel")
+    hop: int = flax.struct.field(pytree_node=False, default=HOP)
+    lookahead: int | None = flax.struct.field(pytree_node=False, default=(WINDOW - HOP) // 2)
+    params: tuple[()] = ()
+
+    @staticmethod
+    def form(config: Asks) -> Form:
+        return Form(STEPS_PER_FRAME, config.bands)
+
+    @classmethod
+    def open(cls, config: Asks, path: str, flag: str) -> Self:
+        if path:
+            raise UsageError(f"{flag}={path}: this motion model listens to log-mel; leave the flag out")
+        return cls(config.bands)
+
+    def check(self, config: Asks) -> None:
+        """Nothing can be wrong with it."""
+
+    def features(
+        self, sound: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
+    ) -> tuple[Float[Array, "b s c"], Float[Array, "b"]]:
+        """As `protocol.FrontEnd` has it."""
+        power = mel_power(jnp.where(jnp.repeat(heard, SAMPLES_PER_FRAME, axis=1), sound, 0.0), self.bands)
+        level = jnp.maximum(speech_level(power), floor)
+        return features(power, level), level

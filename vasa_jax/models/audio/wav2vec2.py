@@ -5,7 +5,7 @@
 * large, XLS-R and their kin: a layer norm after every convolution, and norms before each part (stable layer norm).
 
 HuBERT (Hsu et al. 2021) is the same graph; WavLM (Chen et al. 2022) adds a gated bias for relative position. Files are
-read by `vasa_jax.pretrained.speech_files`. Inference only: no dropout, no masking of spans.
+read by `vasa_jax.models.audio.speech_files`. Inference only: no dropout, no masking of spans.
 """
 
 import dataclasses

@@ -15,7 +15,7 @@ those of what has been heard so far.
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import flax.struct
 import jax
@@ -24,15 +24,17 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.models.audio.log_mel import SAMPLES_PER_FRAME
+from vasa_jax.models.audio import speech_files
+from vasa_jax.models.audio.protocol import SAMPLES_PER_FRAME, Asks, Form
 from vasa_jax.models.audio.wav2vec2 import Hidden, Wav2Vec2, Wav2Vec2Config
-from vasa_jax.pretrained import speech_files
 
 PER_FRAME = 2
 """Features a video frame."""
 MIX = -1
 """As `layer`: all hidden states side by side."""
 RANDOM = "random"
+ANY = "wav2vec2"
+"""As `config.speech`: any of the kinds, which models of before the others had names of their own say."""
 _EPSILON = 1e-7  # of transformers' feature extractor
 
 
@@ -73,6 +75,7 @@ class SpeechModel:
       normalise: whether it wants sound at zero mean and unit variance.
       layer: the hidden state that is the feature, 0 (before the first layer) to `config.layers` (the output), or `MIX`.
       name: for messages.
+      kind: its `model_type`, wav2vec2, hubert or wavlm.
     """
 
     config: Wav2Vec2Config = flax.struct.field(pytree_node=False)
@@ -80,12 +83,54 @@ class SpeechModel:
     normalise: bool = flax.struct.field(pytree_node=False, default=True)
     layer: int = flax.struct.field(pytree_node=False, default=MIX)
     name: str = flax.struct.field(pytree_node=False, default=RANDOM)
+    kind: str = flax.struct.field(pytree_node=False, default=ANY)
 
     def __post_init__(self) -> None:
         if not MIX <= self.layer <= self.config.layers:
             raise UsageError(f"{self.name} has hidden states 0 to {self.config.layers}, and no {self.layer}; -1: all")
         if self.config.hop * PER_FRAME != SAMPLES_PER_FRAME or self.config.reach <= self.config.hop:
             raise InputError(f"{self.name}: a feature every {self.config.hop} samples; 320 make two a video frame")
+
+    @staticmethod
+    def form(config: Asks) -> Form:
+        states = config.speech_layers + 1 if config.speech_layer == MIX else 1
+        return Form(PER_FRAME, states * config.speech_width, states)
+
+    @classmethod
+    def open(cls, config: Asks, path: str, flag: str) -> Self:
+        if not path:
+            raise UsageError(
+                f"this motion model listens through {config.speech} of {config.speech_layers} layers of "
+                f"{config.speech_width}: give {flag}=FOLDER, as Hugging Face publishes it"
+            )
+        speech = open_speech(path, config.speech_layer, config.dtype)
+        speech.check(config)
+        return speech
+
+    def check(self, config: Asks) -> None:
+        found = self.config.layers, self.config.width, self.layer, self.kind
+        wanted = config.speech_layers, config.speech_width, config.speech_layer, config.speech
+        if config.speech == ANY:
+            wanted = (*wanted[:-1], self.kind)
+        if found != wanted:
+            names = ("speech_layers", "speech_width", "speech_layer", "speech")
+            said = ", ".join(f"{name} {a}, not {b}" for name, a, b in zip(names, found, wanted, strict=True) if a != b)
+            raise InputError(f"{self.name} does not fit the motion model: {said}; give the model it was trained with")
+
+    @property
+    def hop(self) -> int:
+        """Samples from one feature to the next."""
+        return self.config.hop
+
+    @property
+    def lookahead(self) -> None:
+        """A feature depends on all sound that is given."""
+
+    def features(
+        self, sound: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
+    ) -> tuple[Float[Array, "b s c"], Float[Array, "b"]]:
+        """As `protocol.FrontEnd` has it; there is no level."""
+        return self(sound, jnp.repeat(heard, SAMPLES_PER_FRAME, axis=1)), floor
 
     @property
     def states(self) -> int:
@@ -248,9 +293,10 @@ def open_speech(path: str | Path, layer: int = MIX, dtype: str = "float32") -> S
       UsageError: it has no such layer.
     """
     if str(path) == RANDOM:
-        config, normalise = Wav2Vec2Config(), True
+        config, normalise, kind = Wav2Vec2Config(), True, ANY
         params = speech_files.random_params(config)
     else:
         config, params, normalise = speech_files.read_folder(path)
+        kind = speech_files.kind_of(path)
     config = dataclasses.replace(config, exact_padding=True, dtype=dtype)
-    return SpeechModel(config, jax.tree.map(jnp.asarray, params), normalise, layer, str(path))
+    return SpeechModel(config, jax.tree.map(np.asarray, params), normalise, layer, str(path), kind)

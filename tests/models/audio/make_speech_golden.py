@@ -1,6 +1,6 @@
 """Writes speech_golden.json: what transformers makes of the folders of `speech_folder`.
 
-python -m tests.pretrained.make_speech_golden        # needs torch and transformers
+python -m tests.models.audio.make_speech_golden        # needs torch and transformers
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.pretrained import speech_folder
+from tests.models.audio import speech_folder
 
 GOLDEN = Path(__file__).with_name("speech_golden.json")
 SAMPLES, HEARD = 1333, 1000

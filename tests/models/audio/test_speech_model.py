@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from tests import quick
-from tests.pretrained.speech_folder import write_folder
+from tests.models.audio.speech_folder import write_folder
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.models.audio.wav2vec2 import Wav2Vec2Config
-from vasa_jax.pretrained import speech
-from vasa_jax.pretrained.speech import (
+from vasa_jax.models.audio import speech_model as speech
+from vasa_jax.models.audio.speech_model import (
     RANDOM,
     Pieces,
     SpeechModel,
@@ -19,6 +18,7 @@ from vasa_jax.pretrained.speech import (
     open_speech,
     relative_difference,
 )
+from vasa_jax.models.audio.wav2vec2 import Wav2Vec2Config
 
 FRAME, FRAMES = 640, 8
 PIECES = Pieces(chunk=2, before=3, ahead=1)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests import quick
+from vasa_jax.models.audio import speech_files
 from vasa_jax.models.audio.wav2vec2 import Wav2Vec2
-from vasa_jax.pretrained import speech_files
 
 TOLERANCE = 1e-4
 SIZE = {

@@ -18,10 +18,10 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from vasa_jax import torch_file
 from vasa_jax.errors import InputError
 from vasa_jax.models.audio.wav2vec2 import ACTIVATIONS, Wav2Vec2, Wav2Vec2Config
-from vasa_jax.pretrained import torch_file
-from vasa_jax.pretrained.layers import State
+from vasa_jax.torch_file import State
 
 KINDS = ("wav2vec2", "hubert", "wavlm")
 SAMPLE_RATE = 16_000
@@ -45,6 +45,11 @@ def read_folder(folder: str | Path) -> tuple[Wav2Vec2Config, dict[str, Any], boo
         raise InputError(f"{folder}: the weights lack {error.args[0]}; {_GIVE}, whole") from error
     _check_shapes(params, config, folder)
     return config, params, _normalises(folder)
+
+
+def kind_of(folder: str | Path) -> str:
+    """One of `KINDS`, of a folder that `read_folder` has read."""
+    return _read_json(Path(folder) / "config.json")["model_type"]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.data_pipelines.prepare.networks import stand_ins
+from vasa_jax import torch_file
 from vasa_jax.errors import InputError
-from vasa_jax.pretrained import torch_file
 
 WRITERS = (stand_ins.write_torch, stand_ins.write_torch_stream)
 RNG = np.random.default_rng(0)

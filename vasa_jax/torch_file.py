@@ -20,6 +20,8 @@ import numpy as np
 
 from vasa_jax.errors import InputError
 
+State = dict[str, np.ndarray]
+"""Tensors by their names in PyTorch."""
 _MAGIC = 0x1950A86A20F9469CFC6C
 _DTYPES = {
     "HalfStorage": np.float16,

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests import quick
-from tests.pretrained import make_speech_golden, speech_folder
-from tests.pretrained.speech_folder import write_folder
+from tests.models.audio import make_speech_golden, speech_folder
+from tests.models.audio.speech_folder import write_folder
 from vasa_jax.errors import InputError
+from vasa_jax.models.audio import speech_files
 from vasa_jax.models.audio.wav2vec2 import Wav2Vec2, Wav2Vec2Config, distance_buckets
-from vasa_jax.pretrained import speech_files
 
 
 @pytest.mark.parametrize("form", speech_folder.FORMS)

@@ -10,12 +10,15 @@ import pytest
 
 from tests import quick
 from tests.inference.test_motion import CONFIG, STATS
-from tests.pretrained.speech_folder import write_folder
+from tests.models.audio.speech_folder import write_folder
 from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference import motion
-from vasa_jax.inference.hearing import hear, open_for
 from vasa_jax.inference.motion import MotionGenerator
+from vasa_jax.models.audio import front_end
+from vasa_jax.models.audio.front_end import open_for
+from vasa_jax.models.audio.log_mel import LogMel
+from vasa_jax.models.audio.protocol import SAMPLES_PER_FRAME, FrontEnd
 from vasa_jax.models.motion_transformer import MotionConfig, init_params
 
 HEARS = dataclasses.replace(
@@ -56,7 +59,7 @@ def test_unheard_frames_of_a_window_change_no_feature(folder) -> None:
     sound = _sound(HEARS.frames)
     loud = sound.copy()
     loud[: HEARS.context * 640] = 9.0
-    listen = quick.jit(lambda x: hear(HEARS, speech, x, heard, np.float32(-30.0)))
+    listen = quick.jit(lambda x: speech.features(x[None], heard[None], jnp.full(1, -30.0)))
     (features, other), (floor, _) = zip(*map(listen, (sound, loud)), strict=True)
     features = [x[:, 2 * HEARS.context :] for x in (features, other)]
     assert floor == -30.0
@@ -70,7 +73,7 @@ def test_no_gradient_from_frames_that_are_not_heard(folder) -> None:
 
     @quick.jit
     def reach(sound):
-        loudness = lambda x: jnp.square(hear(HEARS, speech, x, heard, 0.0)[0][:, 4:18]).sum()  # noqa: E731
+        loudness = lambda x: jnp.square(speech.features(x[None], heard[None], jnp.zeros(1))[0][:, 4:18]).sum()  # noqa: E731
         return jnp.abs(jax.grad(loudness)(sound)).reshape(HEARS.frames, 640).max(-1)
 
     np.testing.assert_array_equal(np.asarray(reach(_sound(HEARS.frames))) > 0, heard)
@@ -86,13 +89,47 @@ def test_one_hidden_state_instead_of_the_mix(folder) -> None:
 def test_what_does_not_fit_is_said(folder) -> None:
     with pytest.raises(UsageError, match="listens to log-mel; leave the flag out"):
         open_for(CONFIG, folder, "--speech_model")
-    assert open_for(CONFIG, "", "--speech_model") is None
     with pytest.raises(UsageError, match="of 2 layers of 8: give --speech_model=FOLDER"):
         open_for(HEARS, "", "--speech_model")
     with pytest.raises(InputError, match="does not fit the motion model: speech_width 8, not 16; give the model"):
         open_for(dataclasses.replace(HEARS, speech_width=16), folder, "--speech_model")
     with pytest.raises(InputError, match="load it with speech_model=FOLDER"):
         MotionGenerator(HEARS, {}, STATS)
+
+
+@pytest.mark.parametrize("name", front_end.FRONT_ENDS)
+def test_every_front_end_keeps_the_protocol(name, tmp_path) -> None:
+    """What a model is built for before anything is opened is what it is given afterwards."""
+    form = {"hubert": "base", "wavlm": "wavlm"}.get(name, "large")
+    kind = {"model_type": "hubert"} if name == "hubert" else {}
+    path = "" if name == "mel" else str(write_folder(tmp_path, form, **kind))
+    config = dataclasses.replace(HEARS, speech=name)
+    opened = open_for(config, path, "--speech_model")
+    assert isinstance(opened, FrontEnd) and front_end.fitting(config, opened) is opened
+    heard = np.ones((2, config.frames), bool)
+    features, level = jax.eval_shape(opened.features, _sound(2 * config.frames).reshape(2, -1), heard, np.zeros(2))
+    assert features.shape == (2, *config.speech_shape) and level.shape == (2,)
+    assert opened.hop * config.speech_shape[0] == SAMPLES_PER_FRAME * config.frames
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(opened))
+    assert len(jax.tree.leaves(opened)) == len(jax.tree.leaves(opened.params))
+
+
+def test_a_kind_that_is_named_is_asked_for(folder) -> None:
+    with pytest.raises(InputError, match="speech wav2vec2, not wavlm"):
+        open_for(dataclasses.replace(HEARS, speech="wavlm"), folder, "--speech_model")
+
+
+def test_log_mel_hears_no_further_than_it_says() -> None:
+    hears, sound = LogMel(16), _sound(6)
+    last = 3 * SAMPLES_PER_FRAME + hears.lookahead  # of what the third frame's features depend on
+    changed = sound.copy()
+    changed[last:] = 0.9
+    # One level for both, so that only the features' own reach is seen.
+    heard, floor = np.ones((1, 6), bool), np.zeros(1, np.float32)
+    before, after = (hears.features(jnp.asarray(x[None]), heard, floor)[0] for x in (sound, changed))
+    np.testing.assert_array_equal(before[:, :12], after[:, :12])
+    changed[last - 1] = 0.9
+    assert (hears.features(jnp.asarray(changed[None]), heard, floor)[0][:, :12] != before[:, :12]).any()
 
 
 def test_the_bundled_motion_model_has_the_parameters_of_its_configuration() -> None:

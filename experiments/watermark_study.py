@@ -1,0 +1,200 @@
+"""How well the invisible watermark survives, and how often it is seen where it is not.
+
+    python -m experiments.watermark_study --videos=data/grid --most=200 --report=experiments/results/watermark.json
+
+Makes videos of the portraits that the project owns, marks them, attacks them in a dozen ways, and looks for the mark.
+`--videos` is a folder of real videos, in which nothing may be found.
+"""
+
+import io
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from experiments import app
+from vasa_jax.errors import InputError
+
+KEY = 0x2F6A91C4
+_ASSETS = Path(__file__).parents[1] / "vasa_jax/assets"
+_CLIPS = (("portrait.jpg", 256), ("photo.jpg", 256), ("painting.jpg", 512), ("photo.jpg", 512))
+
+
+def define_flags() -> None:
+    """Here and not at import, so that the attacks can be imported beside other commands."""
+    flags.DEFINE_string("videos", None, "Folder of real videos, searched for false positives.")
+    flags.DEFINE_integer("most", 200, "Of these, at most so many, evenly spread over their sorted names.")
+    flags.DEFINE_float("seconds", 4.0, "Length of the videos made.")
+
+
+def encoded(frames: list[np.ndarray], codec: str, crf: int, fps: int = 25) -> list[np.ndarray]:
+    """The frames after libx264 or libx265."""
+    import av
+
+    options = {"crf": str(crf), "preset": "medium"}
+    if codec == "libx265":
+        options["x265-params"] = "log-level=none"
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", "mp4") as container:
+        stream = container.add_stream(codec, rate=fps, options=options)
+        height, width = (side // 2 * 2 for side in frames[0].shape[:2])
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for i, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
+            picture.pts, picture.time_base = i, Fraction(1, fps)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    buffer.seek(0)
+    with av.open(buffer) as container:
+        return [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+
+
+def scaled(frames: list[np.ndarray], by: float) -> list[np.ndarray]:
+    import cv2
+
+    return [cv2.resize(frame, None, fx=by, fy=by, interpolation=cv2.INTER_AREA) for frame in frames]
+
+
+def cropped(frames: list[np.ndarray], top: float, bottom: float, left: float, right: float) -> list[np.ndarray]:
+    """Without these shares of height and width."""
+    height, width = frames[0].shape[:2]
+    rows = slice(round(top * height), height - round(bottom * height))
+    columns = slice(round(left * width), width - round(right * width))
+    return [frame[rows, columns] for frame in frames]
+
+
+def at_rate(frames: list[np.ndarray], fps: float) -> list[np.ndarray]:
+    """At another rate and back to 25, as players show it: frames are repeated and left out."""
+    count = round(len(frames) * fps / 25)
+    other = [frames[min(len(frames) - 1, int(i * 25 / fps))] for i in range(count)]
+    return [other[min(count - 1, int(i * fps / 25))] for i in range(len(frames))]
+
+
+def gif(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """Of 12.5 frames a second and at most 256 colours."""
+    from PIL import Image
+
+    pictures = [Image.fromarray(frame) for frame in frames[::2]]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=80)
+    image, out = Image.open(buffer), []
+    for i in range(len(pictures)):
+        image.seek(min(i, image.n_frames - 1))
+        out += [np.asarray(image.convert("RGB"))] * 2
+    return out[: len(frames)]
+
+
+Attack = Callable[[list[np.ndarray]], list[np.ndarray]]
+ATTACKS: dict[str, Attack] = {
+    "none": lambda frames: frames,
+    **{f"h264 crf {crf}": lambda frames, crf=crf: encoded(frames, "libx264", crf) for crf in (18, 23, 28, 33)},
+    **{f"hevc crf {crf}": lambda frames, crf=crf: encoded(frames, "libx265", crf) for crf in (18, 23, 28, 33)},
+    "half size, h264 crf 18": lambda frames: encoded(scaled(frames, 0.5), "libx264", 18),
+    "half size, h264 crf 23": lambda frames: encoded(scaled(frames, 0.5), "libx264", 23),
+    "15 frames/s, h264 crf 23": lambda frames: encoded(at_rate(frames, 15), "libx264", 23),
+    "30 frames/s, h264 crf 23": lambda frames: encoded(at_rate(frames, 30), "libx264", 23),
+    "gif": gif,
+    "crop 5% a side, h264 crf 18": lambda frames: encoded(cropped(frames, 0.05, 0.05, 0.05, 0.05), "libx264", 18),
+    "crop 5% a side, h264 crf 23": lambda frames: encoded(cropped(frames, 0.05, 0.05, 0.05, 0.05), "libx264", 23),
+    "crop 5% of the left": lambda frames: encoded(cropped(frames, 0, 0, 0.05, 0), "libx264", 23),
+    "half size and crop": lambda frames: encoded(cropped(scaled(frames, 0.5), 0.02, 0.03, 0.03, 0.02), "libx264", 18),
+    "first 0.4 s cut off": lambda frames: encoded(frames[10:], "libx264", 23),
+}
+
+
+def clips(seconds: float) -> dict[str, list[np.ndarray]]:
+    """Frames before the mark, badge included, that the bundled weights make of the project's portraits."""
+    import soundfile
+
+    from vasa_jax import TalkingFace
+    from vasa_jax.provenance import badge
+
+    sound, rate = soundfile.read(_ASSETS / "speech.flac", dtype="float32")
+    sound = np.tile(sound, 3)[: round(seconds * rate)]
+    face = TalkingFace.load()
+    return {
+        f"{name} {size}": [
+            badge.draw(frame)
+            for frame in face.animate(_ASSETS / name, (sound, rate), seed=k, steps=4, size=size).make()
+        ]
+        for k, (name, size) in enumerate(_CLIPS)
+    }
+
+
+def survival(seconds: float) -> dict[str, Any]:
+    """Detection and bit error of every video after every attack."""
+    from vasa_jax.provenance import watermark
+
+    rows: dict[str, Any] = {"psnr": {}, "milliseconds_a_frame": {}, "attacks": {}}
+    for name, plain in clips(seconds).items():
+        watermark.mark_frame(plain[0], KEY, 0)
+        start = time.process_time()
+        marked = list(watermark.mark(plain, KEY))
+        rows["milliseconds_a_frame"][name] = round(1e3 * (time.process_time() - start) / len(plain), 2)
+        error = np.mean([np.mean((a.astype(np.float32) - b) ** 2) for a, b in zip(marked, plain, strict=True)])
+        rows["psnr"][name] = round(float(10 * np.log10(255**2 / error)), 2)
+        for attack, function in ATTACKS.items():
+            found = watermark.find(function(marked))
+            row = {"found": found.found, "key": found.key_id == f"{KEY:08x}", "bit_error": round(found.bit_error, 4)}
+            row |= {"score": round(found.score, 1), "wrong_key": found.key_id not in (None, f"{KEY:08x}")}
+            rows["attacks"].setdefault(attack, {})[name] = row
+            print(f"{name:18} {attack:28} {row}", flush=True)
+    return rows
+
+
+def foreign(folder: str, most: int) -> dict[str, Any]:
+    """Scores of real videos, as they are and at the best of all places."""
+    from vasa_jax import media
+    from vasa_jax.provenance import watermark
+
+    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in (".mp4", ".mpg", ".mov", ".webm", ".mkv"))
+    if not paths:
+        raise InputError(f"--videos={folder} holds no video (MP4, MPG, MOV, WebM, MKV)")
+    paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int))]
+    found = [watermark.find(media.VideoReader(path)) for path in paths]
+    best = sorted((f.score for f in found), reverse=True)
+    return {
+        "videos": len(paths),
+        "found": sum(f.found for f in found),
+        "search_threshold": round(watermark.SEARCH_THRESHOLD, 2),
+        "best_score_of_all_places": {"highest": round(best[0], 2), "median": round(statistics.median(best), 2)},
+        "bit_error": round(statistics.mean(f.bit_error for f in found), 3),
+    }
+
+
+def main() -> dict[str, Any]:
+    """The report holds both halves of the study."""
+    from vasa_jax.provenance import watermark
+    from vasa_jax.training import manifest
+
+    report: dict[str, Any] = {
+        "command": ["experiments.watermark_study", *sys.argv[1:]],
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "device": manifest.devices(),
+        "versions": manifest.versions(),
+        "commit": manifest.commit(),
+        "false_positives_at_most": watermark.FALSE_POSITIVES,
+        "threshold": round(watermark.THRESHOLD, 2),
+        "seconds": flags.FLAGS.seconds,
+    }
+    if flags.FLAGS.videos:
+        report["real_videos"] = foreign(flags.FLAGS.videos, flags.FLAGS.most)
+        print(report["real_videos"], flush=True)
+    report |= survival(flags.FLAGS.seconds)
+    return report
+
+
+def run() -> None:
+    """`python -m experiments.watermark_study`."""
+    define_flags()
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,147 @@
+"""What is exported gives what the models give, for any batch, with jax and numpy alone."""
+
+import subprocess
+import sys
+
+import jax
+import ml_collections
+import numpy as np
+import pytest
+
+from experiments.configs.face import tiny_64
+from vasa_jax import weights
+from vasa_jax.errors import UsageError
+from vasa_jax.inference import stablehlo
+from vasa_jax.inference.motion import MotionGenerator
+from vasa_jax.inference.renderer import FaceRenderer
+from vasa_jax.models.face_latent import FaceLatentModel
+from vasa_jax.models.motion_transformer import MotionConfig, init_params
+
+SIZE = 64
+SHAPE = {"width": 16, "depth": 1, "heads": 2, "window": 10, "context": 2, "layout": "B", "audio_blocks": 1}
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import load
+given = np.load(sys.argv[2])
+face = load.Exported(sys.argv[1])
+latents = face.encode(given["pictures"])
+inputs = face.silence(batch=2) | {"sound": given["sound"], "noise": given["noise"]}
+motion, level = face.motion(**inputs)
+frames = face.decode(latents, given["vectors"], row=1)
+for name in ("flax", "vasa_jax", "ml_collections", "safetensors", "scipy"):
+    assert name not in sys.modules or name == "scipy", name
+vectors = face.to_vectors(motion[0])
+np.savez(sys.argv[3], motion=motion, frames=frames, vectors=vectors, pose=latents["pose"], level=level)
+"""
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    config = tiny_64.get_model()
+    config = ml_collections.FrozenConfigDict(config)
+    model = FaceLatentModel(config)
+    picture = np.zeros((1, SIZE, SIZE, 3), np.float32)
+    face = jax.jit(model.init)(jax.random.key(0), picture, picture)["params"]
+    dim = 7 + config.dynamics.features
+    motion = init_params(MotionConfig.create(SHAPE | {"motion_dim": dim}), jax.random.key(1))
+
+    # So that outputs are not the zeros of a fresh last layer.
+    def stirred(tree):
+        return jax.tree.map(lambda x: np.float32(x + 0.02 * np.cos(np.arange(x.size)).reshape(x.shape)), tree)
+
+    face, motion = stirred(face), stirred(motion)
+    stats = {"mean": np.linspace(0, 0.2, dim), "std": np.linspace(0.1, 0.3, dim)}
+    folder = tmp_path_factory.mktemp("release")
+    weights.save_release(
+        folder,
+        face_config=config.to_dict(),
+        face_params=face,
+        motion_config=SHAPE | {"motion_dim": dim},
+        motion_params=motion,
+        motion_stats=stats,
+        stored="float32",
+    )
+    return weights.load_release(folder)
+
+
+def test_round_trip(release, tmp_path):
+    written = stablehlo.write(release, tmp_path / "out", steps=3)
+    assert set(written) == {
+        *(f"{name}.stablehlo" for name in ("encode", "decode", "motion")),
+        *("face.safetensors", "motion.safetensors", "config.json", "load.py"),
+    }
+    random = np.random.default_rng(0)
+    config = MotionConfig.create(release.motion_config)
+    given = {
+        "pictures": random.uniform(0, 1, (2, SIZE, SIZE, 3)).astype(np.float32),
+        "sound": random.normal(0, 0.1, (2, config.frames * 640)).astype(np.float32),
+        "noise": random.normal(size=(2, config.window, config.motion_dim)).astype(np.float32),
+        "vectors": random.normal(0, 0.2, (3, config.motion_dim)).astype(np.float32),
+    }
+    given["vectors"][:, 6] = 1
+    np.savez(tmp_path / "given.npz", **given)
+    command = [sys.executable, "-c", CHILD, tmp_path / "out", tmp_path / "given.npz", tmp_path / "made.npz"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = np.load(tmp_path / "made.npz")
+
+    renderer = FaceRenderer(
+        FaceLatentModel(ml_collections.FrozenConfigDict(release.face_config)), release.face_params, SIZE, batch=3
+    )
+    latents = renderer._encode(release.face_params, given["pictures"][1:])
+    np.testing.assert_allclose(made["pose"][1], latents.pose[0], atol=1e-5)
+    np.testing.assert_allclose(made["frames"], renderer.decode(latents, given["vectors"]), atol=1e-4)
+    assert made["frames"].std() > 0.001
+    assert made["motion"].shape == (2, config.window, config.motion_dim)
+    assert np.abs(made["motion"][0] - made["motion"][1]).max() > 1e-3
+    generator = MotionGenerator(release.motion_config, release.motion_params, release.motion_stats)
+    np.testing.assert_allclose(
+        made["vectors"],
+        np.clip(made["motion"][0] * generator.std + generator.mean, generator._low, generator._high),
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(made["motion"][1], _window(generator, given, 1), atol=1e-4)
+
+
+def _window(generator, given, row):
+    """The same window by the generator's own function."""
+    from vasa_jax.inference.motion import speak_window
+    from vasa_jax.models.motion_transformer import MotionConditions
+
+    c = generator.config
+    conditions = MotionConditions(
+        audio=np.zeros((1, 0, 0), np.float32),
+        audio_valid=np.ones((1, c.frames), bool),
+        previous=np.zeros((1, c.context, c.motion_dim), np.float32),
+        valid=np.ones((1, c.frames), bool),
+        gaze=np.zeros((1, 2), np.float32),
+        distance=np.zeros(1, np.float32),
+        emotion=np.zeros((1, 8), np.float32),
+    )
+    key = jax.random.key(3)
+    drawn = jax.random.normal(jax.random.split(key)[0], (1, c.window, c.motion_dim))
+    scales = {"audio": 0.5, "gaze": 1.0}
+    spoken = speak_window(
+        generator.params,
+        given["sound"][row],
+        -1e9,
+        conditions,
+        given["noise"][row] / drawn[0],  # the temperature that makes of the noise drawn the noise given
+        key,
+        scales,
+        {"previous": np.ones(1, bool)},
+        config=c,
+        steps=3,
+    )
+    return spoken[0]
+
+
+def test_a_pretrained_ear_is_refused(release, tmp_path):
+    import dataclasses
+
+    deaf = dataclasses.replace(release, motion_config=release.motion_config | {"speech": "wav2vec2"})
+    with pytest.raises(UsageError, match="wav2vec2"):
+        stablehlo.write(deaf, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

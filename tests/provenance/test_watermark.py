@@ -1,0 +1,98 @@
+"""Any key comes back from what is coded, scaled, cropped or slowed; what is not marked is not found."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments import watermark_study as study
+from vasa_jax.provenance import watermark
+
+KEYS = st.integers(0, 2**32 - 1)
+
+
+def speaking(seconds=3.0, size=128, seed=0):
+    """A picture of smooth shapes, and a part of it that moves like a head."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size
+    ground = 90 + 50 * x - 30 * y + 12 * np.sin(9 * x + 4 * y**2) + random.normal(0, 1.0, (size, size))
+    frames = []
+    for i in range(round(25 * seconds)):
+        centre = 0.5 + 0.03 * np.sin(i / 7 + seed), 0.5 + 0.02 * np.sin(i / 11)
+        head = np.hypot((y - centre[0]) / 0.32, (x - centre[1]) / 0.24)
+        face = 150 + 25 * np.cos(12 * (x - centre[1])) * np.cos(9 * (y - centre[0]))
+        shown = np.where(head < 1, face, ground)
+        frames.append(np.clip(shown[..., None] + np.array([8, 0, -8]), 0, 255).astype(np.uint8))
+    return frames
+
+
+SCENE = speaking()
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(KEYS)
+def test_any_key_comes_back_from_what_is_coded(key):
+    found = watermark.find(study.encoded(list(watermark.mark(SCENE, key)), "libx264", 23))
+    assert found.found and found.key_id == f"{key:08x}" and found.bit_error == 0
+
+
+@pytest.mark.parametrize("attack", ["h264 crf 28", "hevc crf 28", "gif", "15 frames/s, h264 crf 23"])
+def test_it_survives(attack):
+    found = watermark.find(study.ATTACKS[attack](list(watermark.mark(SCENE, 0x01FE80A7))))
+    assert found.found and found.key_id in (None, "01fe80a7") and found.bit_error < 0.2
+
+
+def test_half_the_size():
+    scene = speaking(size=256)
+    found = watermark.find(study.ATTACKS["half size, h264 crf 23"](list(watermark.mark(scene, 77))))
+    assert found.found and found.key_id == "0000004d"
+
+
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(KEYS, st.tuples(*[st.floats(0, 0.07)] * 4))
+def test_any_crop_is_found_again(key, sides):
+    top, bottom, left, right = sides
+    found = watermark.find(study.cropped(list(watermark.mark(SCENE, key)), top, bottom, left, right))
+    assert found.found and found.key_id == f"{key:08x}"
+    wanted = 1 - top - bottom, 1 - left - right, top, left
+    assert np.abs(np.subtract(found.place, wanted) + 0.5).max() % 1 < 0.53  # within a few pixels, around the edge
+
+
+def test_what_is_not_marked_is_not_found():
+    for seed in range(3):
+        found = watermark.find(speaking(seconds=1.5, seed=seed))
+        assert not found.found and found.key_id is None and found.score < watermark.SEARCH_THRESHOLD
+    noise = np.random.default_rng(5).integers(0, 256, (40, 64, 64, 3)).astype(np.uint8)
+    assert not watermark.find(noise).found
+    assert not watermark.find(SCENE[:3]).found and not watermark.find([np.zeros((64, 64, 3), np.uint8)] * 40).found
+
+
+def test_chance_is_as_it_was_calculated():
+    """Scores of nothing are those of coins: mean 0, deviation at most 1."""
+    random = np.random.default_rng(1)
+    scores = [watermark._score(random.normal(size=(192, 192)).astype(np.float32), (1, 1, 0, 0)) for _ in range(200)]
+    assert abs(np.mean(scores)) < 0.3 and 0.8 < np.std(scores) < 1.2
+    assert watermark._AS_IT_IS * np.exp(-(watermark.THRESHOLD**2) / 2) <= 0.5e-6 * 1.001
+    assert watermark._TRIED * np.exp(-(watermark.SEARCH_THRESHOLD**2) / 2) <= 0.5e-6 * 1.001
+
+
+def test_it_cannot_be_seen():
+    marked = list(watermark.mark(SCENE, 5))
+    error = np.stack(marked).astype(int) - np.stack(SCENE)
+    assert 10 * np.log10(255**2 / np.mean(error**2)) > 42
+    assert (error == error[..., :1]).all(), "brightness alone"
+    plain = np.full((128, 128, 3), 128, np.uint8)
+    flat = np.stack(list(watermark.mark([plain] * 20, 5))).astype(int) - 128
+    assert flat.std() < 0.8 and np.abs(flat).max() <= 3
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (33, 90), (512, 512), (101, 64)])
+def test_any_shape_and_nothing_kept(shape):
+    frame = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    before = frame.copy()
+    first = watermark.mark_frame(frame, 3, 5)
+    assert first.shape == frame.shape and first.dtype == np.uint8 and (frame == before).all()
+    watermark.mark_frame(frame[::-1], 9, 2)
+    assert (watermark.mark_frame(frame, 3, 5) == first).all() and (first != frame).any()
+    tiny = frame[:31]
+    assert watermark.mark_frame(tiny, 3, 5) is tiny
