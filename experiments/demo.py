@@ -51,7 +51,7 @@ def define_flags() -> None:
     flags.DEFINE_string("output", "demo", "Folder for talking.mp4 and report.html.")
     flags.DEFINE_string("portrait", str(PORTRAIT), "Picture of one face.")
     flags.DEFINE_string("audio", str(SPEECH), f"Speech of at most {MAX_SECONDS} s.")
-    flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, or 'bundled'.")
+    flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, 'bundled' or 'bundled-fast'.")
     flags.DEFINE_integer("seed", 0, "Same seed, same motion.")
 
 

@@ -30,7 +30,7 @@ def define_flags() -> None:
     flags.DEFINE_string("portraits", None, "Folder of pictures of faces.")
     flags.DEFINE_list("audio", [], f"Recordings of at most {MAX_SECONDS} s each.")
     flags.DEFINE_string("output", "gallery", "Folder for the videos and gallery.html.")
-    flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, or 'bundled'.")
+    flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, 'bundled' or 'bundled-fast'.")
     flags.DEFINE_integer("count", COUNT, "Faces.", lower_bound=1, upper_bound=60)
     flags.DEFINE_integer("seed", 0, "Of the first face; the next one has the next.", lower_bound=0)
 

@@ -15,7 +15,7 @@ AUDIO = flags.DEFINE_string(
     "audio", None, "Speech of 0.2 s to 10 minutes: WAV, FLAC, MP3, OGG, M4A or a video with sound."
 )
 OUTPUT = flags.DEFINE_string("output", None, "The .mp4 to write.")
-CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, or 'bundled'.")
+CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, 'bundled' or 'bundled-fast'.")
 SEED = flags.DEFINE_integer("seed", 0, "Same seed, same motion.")
 STEPS = flags.DEFINE_integer("steps", 10, "Denoising steps for each window of motion.")
 CONDITIONS = condition_flags.define()  # --gaze, --cfg_gaze and the rest of the table in vasa_jax/conditions.py

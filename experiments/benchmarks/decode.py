@@ -175,7 +175,7 @@ def bundled() -> tuple[ml_collections.ConfigDict, Any]:
     """Configuration and parameters that the project ships."""
     from vasa_jax import weights
 
-    release = weights.load_release()
+    release = weights.load_release(weights.BUNDLED_FAST)
     return ml_collections.ConfigDict(release.face_config), release.face_params
 
 

@@ -18,10 +18,11 @@ from jax import export as jax_export
 from vasa_jax import files, weights
 from vasa_jax.diffusion import sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import exported, hearing
-from vasa_jax.inference.motion import _CLAMP, sample_window, starting_scale
-from vasa_jax.models.audio import log_mel
+from vasa_jax.inference import exported
+from vasa_jax.inference.motion import _CLAMP, starting_scale
+from vasa_jax.models.audio import front_end, log_mel
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
+from vasa_jax.models.motion_sampling import sample_window
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -90,10 +91,14 @@ def motion_inputs(config: MotionConfig) -> dict[str, dict[str, Any]]:
 
 def _motion(config: MotionConfig, steps: int) -> Callable:
     def one(params: dict[str, jax.Array], given: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        audio, level = hearing.hear(config, None, given["sound"], given["heard"], given["floor"])
-        named = {name: given[name][None] for name in ("previous", "gaze", "distance", "emotion")}
+        heard = given["heard"][None]
+        audio, level = front_end.fitting(config, None).features(given["sound"][None], heard, given["floor"][None])
         conditions = MotionConditions(
-            audio=audio, audio_valid=given["heard"][None], valid=jnp.ones((1, config.frames), bool), **named
+            audio=audio,
+            audio_valid=heard,
+            previous=given["previous"][None],
+            told={one.name: given[one.name][None] for one in config.told},
+            valid=jnp.ones((1, config.frames), bool),
         )
         scales = {name: given[f"cfg_{name}"] for name in _GUIDED}
         made = sample_window(
@@ -107,7 +112,7 @@ def _motion(config: MotionConfig, steps: int) -> Callable:
             steps=steps,
             method=sampler.DEFAULT,
         )
-        return made[0], level
+        return made[0], level[0]
 
     return lambda params, given: jax.vmap(one, (None, 0))(params, given)
 

@@ -3,7 +3,7 @@
     networks = open_networks({"vgg19": "vgg19-dcbb9e9d.pth", "vggface": "", "gaze": "", "arcface": "backbone.pth"})
 
 `RANDOM` instead of a path gives the network random weights: the right size and cost, to plan a run without its files.
-A release, or `weights.BUNDLED`, for "vggface" takes the dynamics encoder in it (`released`).
+A release, or one of `weights.SHIPPED`, for "vggface" takes the dynamics encoder in it (`released`).
 They are pytrees and go into a compiled step as an argument (`Task.networks`); all four together are 0.4 GB.
 """
 
@@ -120,7 +120,7 @@ def _vgg19(path: str) -> FeatureNetwork:
 
 
 def _vggface(path: str) -> FeatureNetwork:
-    if path == weights.BUNDLED or Path(path).is_dir():
+    if path in weights.SHIPPED or Path(path).is_dir():
         return released.dynamics_maps(path)
     names = vgg.face_names()
     params = _params("vggface", path, lambda: vgg.random_state(names), lambda state: vgg.from_torch(state, names))

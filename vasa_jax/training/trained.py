@@ -30,8 +30,8 @@ class Trained:
 
 
 def is_release(path: str | Path) -> bool:
-    """Whether it is a release folder, or `weights.BUNDLED`; else it may be a workdir."""
-    return str(path) == weights.BUNDLED or (Path(path) / "config.json").is_file()
+    """Whether it is a release folder, or one of `weights.SHIPPED`; else it may be a workdir."""
+    return str(path) in weights.SHIPPED or (Path(path) / "config.json").is_file()
 
 
 def open_trained(path: str | Path, task: str) -> Trained:
