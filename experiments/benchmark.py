@@ -36,14 +36,16 @@ _ROUNDS = flags.DEFINE_integer("rounds", 9, "How often each measurement is repea
 _STEPS = flags.DEFINE_integer("steps", 16, "Batches of one measurement.", lower_bound=2)
 _CONFIGS = flags.DEFINE_list("configs", [], "Names of experiments/configs/face, or motion (motion).")
 _DENOISE = flags.DEFINE_list("denoise", ["10", "50"], "Denoising steps of a window (motion).")
-_BATCHES = flags.DEFINE_list("batches", [], "Batch sizes to measure (decode) or to begin with (tpu).")
+_BATCHES = flags.DEFINE_list(
+    "batches", [], "Batch sizes to measure (decode), to begin with (tpu), or sessions a call (stream)."
+)
 _DTYPE = flags.DEFINE_enum("dtype", None, ["float32", "bfloat16"], "Of the convolutions (decode, forms).")
 _CHIPS = flags.DEFINE_list("chips", ["v5e", "v6e", "v5p"], "TPU chips to compile for (tpu).")
 _EFFORT = flags.DEFINE_float(
     "effort", 0.0, "How hard the compiler tries: -1 takes less than half the time (tpu).", lower_bound=-1, upper_bound=1
 )
 _SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of a wav2vec2 model; random weights if not given.")
-_AUDIO = flags.DEFINE_string("audio", None, "A recording (speech).")
+_AUDIO = flags.DEFINE_string("audio", None, "A recording (speech, stream).")
 
 
 def options() -> dict[str, Any]:

@@ -1,11 +1,17 @@
 """Small models with the methods of the real ones, so that what surrounds them is tested in seconds."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tests import quick
+from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
 from vasa_jax.inference.talking_face import TalkingFace
 from vasa_jax.models.face_latent import FaceLatents
+from vasa_jax.models.motion_transformer import MotionConfig, init_params
 
 SIZE, CODE = 64, 3
 
@@ -48,6 +54,24 @@ class StandInMotion:
             motion[:, 6] = 1.0
             motion[:, 7] = rng.uniform(0, 0.4, len(motion))
             yield motion
+
+
+@functools.cache
+def small_motion():
+    """A motion model of random weights that hears, for streams: the stand-in makes no windows of sound."""
+    config = MotionConfig(
+        motion_dim=7 + CODE, width=16, depth=1, heads=2, layout="B", window=12, context=4, lookahead=2, bands=8
+    )
+    params = quick.jit(lambda key: init_params(config, key))(jax.random.key(0))
+    params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
+    stats = {"mean": [0.0] * 6 + [1.0] + [0.3] * CODE, "std": [0.02] * 7 + [0.5] * CODE}
+    return MotionGenerator(config, params, stats)
+
+
+@functools.cache
+def live_face():
+    """A TalkingFace that streams: the brightness of its pictures follows the sound."""
+    return talking_face(small_motion())
 
 
 def talking_face(motion=None):

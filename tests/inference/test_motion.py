@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests import quick
 from vasa_jax.diffusion import sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference import editing, motion
+from vasa_jax.inference import course, editing, motion
 from vasa_jax.metrics import angles
 from vasa_jax.models.audio import log_mel
-from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params, nothing_asked
 from vasa_jax.ops import directions
 
 W, K, M = 12, 4, 9
@@ -170,13 +170,13 @@ def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
             audio=np.zeros((1, 0, 0), np.float32),
             audio_valid=((index >= 0) & (index < at + span))[None],
             previous=previous,
-            told=motion.nothing_asked(CONFIG).told,
+            told=nothing_asked(CONFIG).told,
             valid=np.ones((1, K + W), bool),
         )
         heard = jax.lax.dynamic_slice(sound, (at * 640,), ((K + W) * 640,))
         drop, scales = {"previous": np.full(1, at == 0)}, {"audio": 0.5, "gaze": 1.0}
         chance = motion.starting_scale(M), jax.random.key(at)
-        hears = generator._speech
+        hears = generator.speech
         return motion.speak_window(generator.params, heard, floor, conditions, *chance, scales, drop, hears, **how)
 
     def sent(sound: jax.Array) -> jax.Array:
@@ -212,10 +212,10 @@ def test_a_start_is_held_before_the_first_frame_and_moves_what_follows(generator
 
 def test_a_window_takes_over_step_by_step() -> None:
     ahead, made = np.zeros((3, M), np.float32), np.ones((8, M), np.float32)
-    np.testing.assert_allclose(motion._joined(ahead, made)[:, 0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
-    np.testing.assert_allclose(motion._joined(np.zeros((20, M)), made)[:, 0], [*np.arange(1, 7) / 7, 1, 1])
-    np.testing.assert_array_equal(motion._joined(ahead[:0], made), made)
-    np.testing.assert_allclose(motion._joined(ahead, made[:1])[:, 0], [0.5])
+    np.testing.assert_allclose(course.joined(ahead, made)[:, 0], [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+    np.testing.assert_allclose(course.joined(np.zeros((20, M)), made)[:, 0], [*np.arange(1, 7) / 7, 1, 1])
+    np.testing.assert_array_equal(course.joined(ahead[:0], made), made)
+    np.testing.assert_allclose(course.joined(ahead, made[:1])[:, 0], [0.5])
 
 
 def test_the_head_comes_back_and_the_next_window_is_told_so(generator, monkeypatch) -> None:

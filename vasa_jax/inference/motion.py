@@ -12,11 +12,11 @@ from vasa_jax import conditions as table
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
 from vasa_jax.inference.blinks import Blinker
-from vasa_jax.inference.poise import Poise
+from vasa_jax.inference.course import Course, Scale
 from vasa_jax.models.audio import front_end, log_mel
 from vasa_jax.models.audio.protocol import FrontEnd
 from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
-from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, nothing_asked
+from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig
 from vasa_jax.ops import directions
 
 # Held-out GRID sentences of s1 after 500 steps of motion/small: correlation of the mouth's changes with the real ones
@@ -24,8 +24,6 @@ from vasa_jax.ops import directions
 DYNAMICS_TEMPERATURE = 0.6
 # Frames of a window that follow one value of a track: the bundled model knows means over windows only.
 TRACK_HOP = 10
-# Frames over which a window takes over from the one before it.
-BLEND = 6
 _SAMPLES = log_mel.SAMPLES_PER_FRAME
 # A guard against a runaway sample, far outside what data does (spec 7.2: heads that spin are a missing statistic).
 _CLAMP = 5.0
@@ -82,10 +80,11 @@ class MotionGenerator:
         speech: FrontEnd | None = None,
     ) -> None:
         self.config = MotionConfig.create(config)
-        self.params, self._speech = params, front_end.fitting(self.config, speech)
+        self.params, self.speech = params, front_end.fitting(self.config, speech)
         self.mean, self.std = (np.asarray(stats[name], np.float32) for name in ("mean", "std"))
-        self._low = np.asarray(stats.get("low", self.mean - _CLAMP * self.std), np.float32)
-        self._high = np.asarray(stats.get("high", self.mean + _CLAMP * self.std), np.float32)
+        low, high = (self.mean + sign * _CLAMP * self.std for sign in (-1, 1))
+        bounds = (np.asarray(stats.get(name, far), np.float32) for name, far in (("low", low), ("high", high)))
+        self.scale = Scale(self.mean, self.std, *bounds)
         self._compiled: dict[tuple, Any] = {}
 
     def windows(
@@ -107,7 +106,7 @@ class MotionGenerator:
         turned: Float[np.ndarray, " 3"] | None = None,
         **told: float | Sequence[float] | Float[np.ndarray, "..."],
     ) -> Iterator[Float[np.ndarray, "t m"]]:
-        """Motion for `frames` frames, in pieces of `hop` (the last of up to hop + lookahead), in constant memory.
+        """Motion for `frames` frames, in pieces of `hop` (the last of up to a window), in constant memory.
 
         No frame of a piece depends on sound later than hop + lookahead frames after the start of the piece: that much
         has to be recorded before the piece can be made, and what is recorded later never changes it.
@@ -125,7 +124,8 @@ class MotionGenerator:
           eta: of the ddim sampler: 0 deterministic steps, 1 ancestral.
           hop: frames used of each window. By default all but the look-ahead that the model was trained for, or
             `TRACK_HOP` where a track is given to a model that knows only means over windows.
-          lookahead: frames heard beyond those; by default the rest of the window.
+          lookahead: frames heard beyond those; by default the rest of the window, all of which is used at the end.
+            With one given every piece has `hop` frames, the last one at most: as live, where nobody knows the end.
           start: motion that was held before the first frame, in silence; by default nothing is known of it.
           poised: the head is drawn back to where it started (`inference.poise`), without a start to the mean pose;
             the next window is told what is shown. False leaves it to the model, which wanders off.
@@ -149,44 +149,17 @@ class MotionGenerator:
         hop, span = self._reach(hop, lookahead, wanted.moving)
         scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
         reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
-        key, floor = jax.random.key(seed), np.float32(-np.inf)
-        before = np.zeros(c.motion_dim) if start is None else (start - self.mean) / self.std
-        previous = np.tile(before.astype(np.float32), (1, c.context, 1))
-        at, ahead = 0, previous[0, :0]
-        poise = Poise(self.mean[:7], None) if start is None else Poise(start[:7], start[:7])
-        while at < frames:
-            made = frames - at if at + span >= frames else hop
+        course = Course(c, self.scale, seed=seed, start=start, poised=poised, blinker=blinker)
+        while (at := course.at) < frames:
+            made = min(hop, frames - at) if at + span < frames or lookahead is not None else frames - at
             known = c.context + min(span, frames - at)
             sound = reader.read(c.frames * _SAMPLES, (c.context + span) * _SAMPLES)
-            sound[known * _SAMPLES :] = 0.0
-            index = np.arange(c.frames)
-            heard = (index >= c.context - at) & (index < known)
-            conditions = nothing_asked(c).replace(
-                audio_valid=heard[None], previous=previous, told=wanted.window(at, made)
-            )
-            drop = {"previous": np.full(1, at == 0 and start is None)}
-            chance = scale, jax.random.fold_in(key, at)
-            spoken = speak(self.params, sound, floor, conditions, *chance, scales, drop, self._speech)
-            motion, level = np.asarray(spoken[0]), np.asarray(spoken[1])
-            floor = np.float32(log_mel.least_level(level, made / 25.0))
-            motion, ahead = _joined(ahead, motion[:made]), motion[made:span]
-            if poised:
-                motion, ahead = self._poised(poise, motion, ahead)
-            previous = np.concatenate([previous[0], motion])[None, -c.context :]
+            window = course.ask(sound, known, wanted.window(at, made))
+            key = jax.random.fold_in(jax.random.key(seed), at)
+            given = window.sound, window.floor, window.conditions, scale, key, scales, window.drop
+            motion, level = map(np.asarray, speak(self.params, *given, self.speech))
             reader.advance(made * _SAMPLES)
-            at += made
-            piece = np.clip(motion * self.std + self.mean, self._low, self._high)
-            yield piece if blinker is None else blinker.over(piece)
-
-    def _poised(
-        self, poise: Poise, motion: Float[np.ndarray, "t m"], ahead: Float[np.ndarray, "a m"]
-    ) -> tuple[Float[np.ndarray, "t m"], Float[np.ndarray, "a m"]]:
-        """The motion with the head as it is shown, and what the window says of later frames moved along."""
-        mean, std = self.mean[:7], self.std[:7]
-        shown, moved = motion.copy(), ahead.copy()
-        shown[:, :7] = (poise.follow(motion[:, :7] * std + mean) - mean) / std
-        moved[:, :7] += shown[-1, :7] - motion[-1, :7]
-        return shown, moved
+            yield course.take(motion, level, made, span)
 
     def _reach(self, hop: int | None, lookahead: int | None, moving: bool) -> tuple[int, int]:
         """Frames used of a window, and frames of it that are heard."""
@@ -207,13 +180,6 @@ class MotionGenerator:
             known = jax.jit(functools.partial(speak_window, config=self.config, **how))
             self._compiled[tuple(how.values())] = known
         return known
-
-
-def _joined(ahead: Float[np.ndarray, "a m"], motion: Float[np.ndarray, "t m"]) -> Float[np.ndarray, "t m"]:
-    """The motion, come to step by step from what the window before had made of the same frames (Ditto does so too)."""
-    count = min(len(ahead), len(motion), BLEND)
-    share = np.arange(1, count + 1, dtype=np.float32)[:, None] / (count + 1)
-    return np.concatenate([(1 - share) * ahead[:count] + share * motion[:count], motion[count:]])
 
 
 def asked(

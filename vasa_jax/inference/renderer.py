@@ -62,6 +62,9 @@ class FaceRenderer:
             return _in_own_colours({name: out[name] for name in self._composer.parts}, latents)
 
         self._render = jax.jit(parts)
+        one = parts if self.moves_source else functools.partial(pictures, "decode")
+        every = jax.vmap(one, in_axes=(None, 0, 0))
+        self._rows = jax.jit(lambda p, rows, motion: every(p, jax.tree.map(lambda *x: jnp.stack(x), *rows), motion))
 
     def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
         """Latents of one portrait crop of the model's size, batch of one."""
@@ -101,22 +104,45 @@ class FaceRenderer:
           size: side of the pictures; the portrait's if one is given, else the model's.
         """
         size = size or (self.size if portrait is None else portrait.shape[0])
-        composed = self.moves_source and portrait is not None
-        compute = self._render if composed else self._decode
+        moved = self.moves_source and portrait is not None
+        compute = self._render if moved else self._decode
         started = (
             (compute(self._params, latents, group), group, count) for group, count in _groups(motion, self.batch)
         )
         for made, group, count in _one_ahead(started):
-            if composed:
-                parts = jax.device_get(made)
-                for i in range(count):
-                    one = {name: part[i] for name, part in parts.items()}
-                    yield compose(portrait, self._composer(one, group[i, :7], self.size, size))
-                continue
-            for image in np.asarray(made)[:count]:
-                yield _bytes(
-                    image if size == self.size else cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
-                )
+            parts = jax.device_get(made)
+            for i in range(count):
+                yield self.finish(_pick(parts, i), group[i, :7], portrait, size)
+
+    def decode_rows(self, latents: Sequence[FaceLatents], motion: Float[np.ndarray, "r b m"]) -> list[list[Any]]:
+        """What `finish` makes pictures of, for several portraits at once, a row each with as many frames.
+
+        Args:
+          latents: of `encode`, one a row.
+          motion: of its frames.
+        """
+        if len(latents) == 1:  # one portrait's frames share its volume; rows cannot
+            run = self._render if self.moves_source else self._decode
+            rows = [jax.device_get(run(self._params, latents[0], motion[0]))]
+        else:
+            parts = jax.device_get(self._rows(self._params, tuple(latents), motion))
+            rows = [_pick(parts, r) for r in range(len(motion))]
+        return [[_pick(row, i) for i in range(motion.shape[1])] for row in rows]
+
+    def finish(
+        self, parts: Any, pose: Float[np.ndarray, " 7"], portrait: UInt8[np.ndarray, "p p 3"] | None, size: int
+    ) -> UInt8[np.ndarray, "s s 3"]:
+        """One picture from what the model returned for it; see `frames`."""
+        if isinstance(parts, dict):
+            return compose(portrait, self._composer(parts, pose, self.size, size))
+        if size != self.size:
+            parts = cv2.resize(parts, (size, size), interpolation=cv2.INTER_CUBIC)
+        return _bytes(parts)
+
+
+def _pick(parts: Any, i: int) -> Any:
+    """The part of one frame, or of one row."""
+    return {name: part[i] for name, part in parts.items()} if isinstance(parts, dict) else parts[i]
 
 
 def _in_own_colours(parts: dict[str, jax.Array], latents: FaceLatents) -> dict[str, jax.Array]:

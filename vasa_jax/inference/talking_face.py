@@ -5,11 +5,7 @@ face.animate("portrait.jpg", "speech.wav", emotion={"happiness": 0.5}).save("tal
 """
 
 import dataclasses
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Self
 
 import ml_collections
@@ -19,131 +15,23 @@ from PIL import Image
 
 from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import blinks, editing, given, tracks
+from vasa_jax.inference import blinks, editing, given, live, tracks
 from vasa_jax.inference import portrait as portraits
+from vasa_jax.inference.closing import Mouth, mouth_of
 from vasa_jax.inference.controls import Controls
+from vasa_jax.inference.look import Look, look_at
+from vasa_jax.inference.machine import Machine
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
+from vasa_jax.inference.video import Stopwatch, Video, version
 from vasa_jax.models.audio import front_end
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.models.motion_transformer import MotionConfig
-from vasa_jax.paths import PathLike, check_file, check_output
-from vasa_jax.provenance import badge as badges
-from vasa_jax.provenance import credentials as c2pa_credentials
-from vasa_jax.provenance import keys, watermark
+from vasa_jax.paths import PathLike, check_file
 
 Motion = Iterator[Float[np.ndarray, " m"]]
-Progress = Callable[[int, int], None]
 _PORTRAIT_LIMITS = (64, 1024)
 _LOOKS = 3  # frames of a driving video in which its face is looked for
-
-
-def version() -> str:
-    """Of this software."""
-    try:
-        return metadata.version("vasa_jax")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"
-
-
-class Stopwatch:
-    """Seconds spent in each stage; iterators are timed while they are asked for items."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    def call(self, stage: str, function: Callable, *args: Any, **options: Any) -> Any:
-        """The function's result, its time added to the stage."""
-        start = time.monotonic()
-        try:
-            return function(*args, **options)
-        finally:
-            self.seconds[stage] += time.monotonic() - start
-
-    def items(self, stage: str, iterator: Iterator, inside: str | None = None) -> Iterator:
-        """The iterator's items; `inside` names a stage that runs within and is not to be counted twice."""
-        end = object()
-        while True:
-            before = self.seconds[inside] if inside else 0.0
-            item = self.call(stage, next, iterator, end)
-            if inside:
-                self.seconds[stage] -= self.seconds[inside] - before
-            if item is end:
-                return
-            yield item
-
-
-@dataclasses.dataclass
-class Video:
-    """A talking face, computed as it is read: iterate for frames uint8 [h, w, 3], or `save`.
-
-    What comes out either way carries the invisible watermark (`provenance.watermark`), iterated frames that of this
-    installation's key; `make` gives the frames before it, for measurements. Iterating again computes the same frames
-    again; memory does not grow with length.
-    """
-
-    make: Callable[[], Iterator[UInt8[np.ndarray, "h w 3"]]] = dataclasses.field(repr=False)
-    audio: media.AudioReader
-    frames: int
-    size: int
-    info: dict[str, Any]
-    watch: Stopwatch
-    fps: int = media.FPS
-
-    def __iter__(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        return watermark.mark(self.make(), keys.signing_key().key_id, self.fps)
-
-    def __len__(self) -> int:
-        return self.frames
-
-    def save(
-        self,
-        path: PathLike,
-        *,
-        badge: bool = True,
-        credentials: bool = True,
-        certificate: PathLike | None = None,
-        key: PathLike | None = None,
-        progress: Progress | None = None,
-    ) -> dict[str, Any]:
-        """Writes H.264 + AAC with badge, watermark and signed content credentials; nothing is left behind on failure.
-
-        Args:
-          path: the .mp4.
-          badge: draw the visible "AI" badge; hiding it is recorded in the credentials.
-          credentials: sign. Without them the watermark alone tells that the video is generated.
-          certificate, key: PEM files to sign with instead of this installation's; the watermark names that key.
-          progress: called with (frames done, frames in all).
-
-        Returns:
-          What was made: frames, seconds, timings, inputs' hashes, controls.
-        """
-        check_output(path)
-        if credentials:
-            c2pa_credentials.require()
-        signing = keys.signing_key(certificate, key)
-        generation = {**self.info["provenance"], "badge": badge}
-
-        def finish(temporary: Path) -> None:
-            if credentials:
-                self.watch.call("sign", c2pa_credentials.sign, temporary, generation, signing, version())
-
-        start = time.monotonic()
-        with media.VideoWriter(path, self.audio, self.fps, finish) as writer:
-            shown = map(badges.draw, self.make()) if badge else self.make()
-            for frame in watermark.mark(shown, signing.key_id, self.fps):
-                self.watch.call("write", writer.write, frame)
-                if progress is not None:
-                    progress(writer.count, self.frames)
-        self.watch.seconds["generate_total"] = time.monotonic() - start
-        marks = {"badge": badge, "credentials": credentials, "watermark": f"{signing.key_id:08x}"}
-        return self.report() | {"output": str(path)} | marks
-
-    def report(self) -> dict[str, Any]:
-        """Everything known about the video so far."""
-        known = {"frames": self.frames, "seconds": self.frames / self.fps, "fps": self.fps, "size": self.size}
-        timings = {stage: round(seconds, 4) for stage, seconds in self.watch.seconds.items()}
-        return {**self.info, **known, "timings": timings, "version": version()}
 
 
 class TalkingFace:
@@ -154,6 +42,7 @@ class TalkingFace:
       motion: the motion model; None leaves only driving by videos.
       model_hash: SHA-256 that names the weights, for the records.
       lids: how its codes tell the lids and close them; None leaves blinks to the motion model.
+      mouth: how they tell the mouth and close it, for a stream that is interrupted.
     """
 
     def __init__(
@@ -163,9 +52,11 @@ class TalkingFace:
         model_hash: str,
         source: str = "",
         lids: blinks.Lids | None = None,
+        mouth: Mouth | None = None,
     ):
         self.renderer, self.motion, self.model_hash, self.source = renderer, motion, model_hash, source
-        self.lids = lids
+        self.lids, self.mouth = lids, mouth
+        self._machines: dict[int, Machine] = {}
 
     @classmethod
     def load(cls, path: PathLike = weights.BUNDLED, speech_model: PathLike | None = None) -> Self:
@@ -180,7 +71,7 @@ class TalkingFace:
         config = ml_collections.FrozenConfigDict(release.face_config)
         model = FaceLatentModel(config)
         renderer = FaceRenderer(model, release.face_params, config.size, generator=config.generator)
-        motion = lids = None
+        motion = lids = mouth = None
         if release.motion_params is not None:
             motion_config = MotionConfig.create(release.motion_config)
             speech = front_end.open_for(motion_config, str(speech_model or ""), "--speech_model")
@@ -188,7 +79,8 @@ class TalkingFace:
             motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
             if (head := release.face_params.get("label_head")) is not None:
                 lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"), float(stats.get("reach", 1.0)))
-        return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path), lids)
+                mouth = mouth_of(head, stats["std"][7:])
+        return cls(renderer, motion, files.sha256(release.directory / "manifest.json"), str(path), lids, mouth)
 
     def animate(
         self,
@@ -227,25 +119,62 @@ class TalkingFace:
         watch = Stopwatch()
         notes: list[str] = []
         sound = watch.call("audio", given.sound, audio)
-        shown = watch.call("picture", given.picture, portrait, notes.append)
-        picture = shown.pixels
-        box = watch.call("face", self._find_face, picture, shown.name, face_model)
-        latents = watch.call("encode", self.renderer.encode, portraits.cut(picture, box, self.renderer.size))
-        large = portraits.cut_with_margin(picture, box, size)
-        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, latents, face_model, watch, notes)
+        look = look_at(self.renderer, portrait, size, face_model, watch, notes)
+        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, look.latents, face_model, watch, notes)
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-            home, code = np.asarray(latents.pose)[0], np.asarray(latents.dynamics)[0]
-            start = np.concatenate([editing.made_pose(editing.PORTRAIT, 1)[0], code])
-            blinker = self.lids and blinks.Blinker(self.lids, wanted.seed, wanted.blinks, code)
-            moves = self._motion(sound, wanted, pose, dynamics, start, blinker, home[:3] if turned else None)
+            blinker = self.lids and blinks.Blinker(self.lids, wanted.seed, wanted.blinks, look.code)
+            home = look.home
+            moves = self._motion(sound, wanted, pose, dynamics, look.start, blinker, home[:3] if turned else None)
             placed = (editing.from_home(vector, home, turned) for vector in moves)
             motion = watch.items("motion", placed)
-            return watch.items("decode", self.renderer.frames(latents, motion, large, size), inside="motion")
+            return watch.items("decode", self.renderer.frames(look.latents, motion, look.large, size), inside="motion")
 
-        info = self._info(shown.sha256, sound, box, wanted, pose_from, dynamics_from) | {"notes": notes}
+        info = self._info(look, sound, wanted, pose_from, dynamics_from) | {"notes": notes}
         return Video(make, sound, sound.frames, size, info, watch)
+
+    def stream(
+        self,
+        portrait: PathLike | np.ndarray | Image.Image | Look,
+        seed: int = 0,
+        lookahead_ms: int = live.LOOKAHEAD_MS,
+        *,
+        face_model: PathLike | None = None,
+        size: int | None = None,
+        **controls: Any,
+    ) -> live.LiveSession:
+        """A face that answers while it is spoken to: `push` sound, get frames.
+
+        session = face.stream("portrait.jpg", seed=3, lookahead_ms=160, gaze=(0.1, 0.0))
+        frames = session.push(samples)  # 16 kHz mono float32, any length; uint8 [h, w, 3] each
+        frames += session.flush()  # round(seconds * 25) in all
+
+        Args:
+          portrait: as for `animate`, or what `look` returned.
+          seed: same seed, same motion.
+          lookahead_ms: sound later than this after a frame's time never changes it; 40 to 320, in steps of 40.
+          face_model, size: as for `animate`.
+          **controls: fields of `Controls`, constants only; fewer `steps` than offline by default (`live.STEPS`).
+
+        Raises:
+          InputError, UsageError: what is wrong with an input, and what to do.
+        """
+        wanted = live.controls_of(seed, controls)
+        look = portrait if isinstance(portrait, Look) else self.look(portrait, size, face_model)
+        return live.LiveSession(self.machine(), look, wanted, lookahead_ms)
+
+    def look(self, portrait: Any, size: int | None = None, face_model: PathLike | None = None) -> Look:
+        """The portrait ready for any number of streams."""
+        return look_at(self.renderer, portrait, self._output_size(size), face_model, Stopwatch(), [])
+
+    def machine(self, rows: int = 1) -> Machine:
+        """The compiled programs of live sessions, `rows` of which share a call; made once."""
+        if self.motion is None:
+            raise InputError(f"{self.source} has no motion model: a stream needs one; give another release")
+        if rows not in self._machines:
+            self._machines[rows] = Machine(self.renderer, self.motion, self.lids, self.mouth, rows)
+        return self._machines[rows]
 
     def _edits(
         self,
@@ -297,10 +226,6 @@ class TalkingFace:
             if told := reader.damage.told("the picture before is held"):
                 notes.append(f"{video}: {told}")
         return motion
-
-    def _find_face(self, picture: np.ndarray, name: str, face_model: PathLike | None) -> portraits.FaceBox:
-        pose_of, resolution = self.renderer.pose, self.renderer.size
-        return portraits.find_face(picture, name=name, pose_of=pose_of, resolution=resolution, face_model=face_model)
 
     def _output_size(self, size: int | None) -> int:
         if size is None:
@@ -354,7 +279,7 @@ class TalkingFace:
         for window in windows:
             yield from window
 
-    def _info(self, portrait_sha256, sound, box, wanted, pose_from, dynamics_from) -> dict[str, Any]:
+    def _info(self, look, sound, wanted, pose_from, dynamics_from) -> dict[str, Any]:
         controls = wanted.described()
         drivers = {"pose_from": pose_from, "dynamics_from": dynamics_from}
         edits = {name: str(kind) for name, kind in drivers.items() if kind is not None and not editing.is_video(kind)}
@@ -362,7 +287,7 @@ class TalkingFace:
         provenance = {
             "model_sha256": self.model_hash,
             "seed": wanted.seed,
-            "portrait_sha256": portrait_sha256,
+            "portrait_sha256": look.sha256,
             "audio_sha256": files.sha256(sound.path),
             "version": version(),
             **{f"{name}_sha256": value for name, value in drivers.items()},
@@ -372,7 +297,7 @@ class TalkingFace:
             "seed": wanted.seed,
             "model_hash": self.model_hash,
             "checkpoint": self.source,
-            "face_box": dataclasses.asdict(box),
+            "face_box": dataclasses.asdict(look.box),
             "audio": {
                 "seconds": sound.seconds,
                 "rate": sound.rate,

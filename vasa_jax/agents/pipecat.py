@@ -1,0 +1,79 @@
+"""A Pipecat video service: speech of a text-to-speech service in, pictures with that speech out. Extra `pipecat`.
+
+Stands behind the text-to-speech service in a pipeline, as Pipecat's own video services do. Its audio is held back until
+the pictures of it are there, so both reach the transport together.
+"""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+from pipecat.frames.frames import (
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    OutputImageRawFrame,
+    StartFrame,
+    TTSAudioRawFrame,
+    TTSStoppedFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from vasa_jax.agents.avatar import Avatar
+from vasa_jax.inference.live import LiveSession
+from vasa_jax.inference.running import RATE
+
+
+class VasaVideoService(FrameProcessor):
+    """Give the transport `video_out_enabled=True, video_out_is_live=True` and the frames' size.
+
+    Args:
+      session: of `TalkingFace.stream`.
+    """
+
+    def __init__(self, session: LiveSession, **options: Any) -> None:
+        super().__init__(**options)
+        self.avatar = Avatar(session)
+        self._showing: asyncio.Task | None = None
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Takes speech; everything else goes on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, TTSAudioRawFrame):
+            sound = np.frombuffer(frame.audio, np.int16).reshape(-1, frame.num_channels)
+            self.avatar.say(sound.astype(np.float32).mean(1) / 32768, frame.sample_rate)
+            return
+        if isinstance(frame, StartFrame):
+            await self.push_frame(frame, direction)
+            self._showing = asyncio.create_task(self._show())
+            return
+        if isinstance(frame, TTSStoppedFrame):
+            self.avatar.end()  # what is said to have stopped goes on when it has been shown
+            return
+        if isinstance(frame, InterruptionFrame):
+            self.avatar.interrupt()
+        elif isinstance(frame, EndFrame | CancelFrame):
+            await self._stop()
+        await self.push_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """Ends the avatar."""
+        await self._stop()
+        await super().cleanup()
+
+    async def _show(self) -> None:
+        size = (self.avatar.size, self.avatar.size)
+        async for shown in self.avatar.play():
+            await self.push_frame(OutputImageRawFrame(image=shown.frame.tobytes(), size=size, format="RGB"))
+            if shown.talking:
+                await self.push_frame(TTSAudioRawFrame(shown.sound.tobytes(), RATE, 1))
+            if shown.ended:
+                await self.push_frame(TTSStoppedFrame())
+
+    async def _stop(self) -> None:
+        self.avatar.close()
+        if self._showing is not None:
+            self._showing.cancel()
+            await asyncio.gather(self._showing, return_exceptions=True)
+            self._showing = None
