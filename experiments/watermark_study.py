@@ -31,6 +31,7 @@ def define_flags() -> None:
     flags.DEFINE_string("videos", None, "Folder of real videos, searched for false positives.")
     flags.DEFINE_integer("most", 200, "Of these, at most so many, evenly spread over their sorted names.")
     flags.DEFINE_float("seconds", 4.0, "Length of the videos made.")
+    flags.DEFINE_integer("largest", 512, "Of these, at most so many pixels a side.")
 
 
 def encoded(frames: list[np.ndarray], codec: str, crf: int, fps: int = 25) -> list[np.ndarray]:
@@ -108,7 +109,7 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-def clips(seconds: float) -> dict[str, list[np.ndarray]]:
+def clips(seconds: float, largest: int) -> dict[str, list[np.ndarray]]:
     """Frames before the mark, badge included, that the bundled weights make of the project's portraits."""
     import soundfile
 
@@ -124,15 +125,16 @@ def clips(seconds: float) -> dict[str, list[np.ndarray]]:
             for frame in face.animate(_ASSETS / name, (sound, rate), seed=k, steps=4, size=size).make()
         ]
         for k, (name, size) in enumerate(_CLIPS)
+        if size <= largest
     }
 
 
-def survival(seconds: float) -> dict[str, Any]:
+def survival(seconds: float, largest: int) -> dict[str, Any]:
     """Detection and bit error of every video after every attack."""
     from vasa_jax.provenance import watermark
 
     rows: dict[str, Any] = {"psnr": {}, "milliseconds_a_frame": {}, "attacks": {}}
-    for name, plain in clips(seconds).items():
+    for name, plain in clips(seconds, largest).items():
         watermark.mark_frame(plain[0], KEY, 0)
         start = time.process_time()
         marked = list(watermark.mark(plain, KEY))
@@ -186,7 +188,7 @@ def main() -> dict[str, Any]:
     if flags.FLAGS.videos:
         report["real_videos"] = foreign(flags.FLAGS.videos, flags.FLAGS.most)
         print(report["real_videos"], flush=True)
-    report |= survival(flags.FLAGS.seconds)
+    report |= survival(flags.FLAGS.seconds, flags.FLAGS.largest)
     return report
 
 

@@ -210,7 +210,7 @@ def test_a_talking_face_takes_them(monkeypatch):
     face, frames = talking_face(), []
     for portrait in (RGB, RGB / 255, np.dstack([RGB, ALPHA]), Image.fromarray(RGB), RGB.transpose(2, 0, 1)):
         video = face.animate(portrait, (TONE, RATE))
-        frames.append(np.stack(list(video)))
+        frames.append(np.stack(list(video.make())))
         assert len(video.info["provenance"]["portrait_sha256"]) == 64 and video.info["notes"] == []
     for other in frames[1:]:
         np.testing.assert_allclose(other.astype(int), frames[0], atol=2)

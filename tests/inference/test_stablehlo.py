@@ -37,21 +37,27 @@ np.savez(sys.argv[3], motion=motion, frames=frames, vectors=vectors, pose=latent
 """
 
 
+def _drawn(tree):
+    random = np.random.default_rng(0)
+
+    def draw(path, leaf):
+        ones = path[-1].key == "scale"
+        return np.float32(ones + random.normal(0, 0.3 / max(1, np.prod(leaf.shape[:-1])) ** 0.5, leaf.shape))
+
+    return jax.tree_util.tree_map_with_path(draw, tree)
+
+
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
     config = tiny_64.get_model()
     config = ml_collections.FrozenConfigDict(config)
     model = FaceLatentModel(config)
-    picture = np.zeros((1, SIZE, SIZE, 3), np.float32)
-    face = jax.jit(model.init)(jax.random.key(0), picture, picture)["params"]
+    picture = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), np.float32)
     dim = 7 + config.dynamics.features
-    motion = init_params(MotionConfig.create(SHAPE | {"motion_dim": dim}), jax.random.key(1))
-
-    # So that outputs are not the zeros of a fresh last layer.
-    def stirred(tree):
-        return jax.tree.map(lambda x: np.float32(x + 0.02 * np.cos(np.arange(x.size)).reshape(x.shape)), tree)
-
-    face, motion = stirred(face), stirred(motion)
+    # Shapes alone, since compiling the initialisers takes longer than all the rest.
+    face = _drawn(jax.eval_shape(model.init, jax.random.key(0), picture, picture)["params"])
+    ear = MotionConfig(**SHAPE, motion_dim=dim)
+    motion = _drawn(jax.eval_shape(lambda key: init_params(ear, key), jax.random.key(1)))
     stats = {"mean": np.linspace(0, 0.2, dim), "std": np.linspace(0.1, 0.3, dim)}
     folder = tmp_path_factory.mktemp("release")
     weights.save_release(

@@ -11,17 +11,18 @@ from vasa_jax.provenance import watermark
 KEYS = st.integers(0, 2**32 - 1)
 
 
-def speaking(seconds=3.0, size=128, seed=0):
-    """A picture of smooth shapes, and a part of it that moves like a head."""
+def speaking(seconds=3.0, size=256, seed=0):
+    """A picture with the spectrum of photographs, and a part of it that moves like a head."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] / size
-    ground = 90 + 50 * x - 30 * y + 12 * np.sin(9 * x + 4 * y**2) + random.normal(0, 1.0, (size, size))
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size
+    detail = np.fft.irfft2(np.fft.rfft2(random.normal(size=(2, size, size))) / np.maximum(frequency, 2) ** 1.2)
+    ground, face = 100 + 25 * detail[0] / detail[0].std(), 150 + 25 * detail[1] / detail[1].std()
     frames = []
     for i in range(round(25 * seconds)):
-        centre = 0.5 + 0.03 * np.sin(i / 7 + seed), 0.5 + 0.02 * np.sin(i / 11)
-        head = np.hypot((y - centre[0]) / 0.32, (x - centre[1]) / 0.24)
-        face = 150 + 25 * np.cos(12 * (x - centre[1])) * np.cos(9 * (y - centre[0]))
-        shown = np.where(head < 1, face, ground)
+        down, right = round(0.03 * size * np.sin(i / 7 + seed)), round(0.02 * size * np.sin(i / 11))
+        head = np.hypot((y - 0.5 - down / size) / 0.32, (x - 0.5 - right / size) / 0.24) < 1
+        shown = np.where(head, np.roll(face, (down, right), (0, 1)), ground)
         frames.append(np.clip(shown[..., None] + np.array([8, 0, -8]), 0, 255).astype(np.uint8))
     return frames
 
@@ -29,7 +30,7 @@ def speaking(seconds=3.0, size=128, seed=0):
 SCENE = speaking()
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(KEYS)
 def test_any_key_comes_back_from_what_is_coded(key):
     found = watermark.find(study.encoded(list(watermark.mark(SCENE, key)), "libx264", 23))
@@ -43,23 +44,23 @@ def test_it_survives(attack):
 
 
 def test_half_the_size():
-    scene = speaking(size=256)
-    found = watermark.find(study.ATTACKS["half size, h264 crf 23"](list(watermark.mark(scene, 77))))
+    found = watermark.find(study.ATTACKS["half size, h264 crf 23"](list(watermark.mark(SCENE, 77))))
     assert found.found and found.key_id == "0000004d"
 
 
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 @given(KEYS, st.tuples(*[st.floats(0, 0.07)] * 4))
 def test_any_crop_is_found_again(key, sides):
     top, bottom, left, right = sides
     found = watermark.find(study.cropped(list(watermark.mark(SCENE, key)), top, bottom, left, right))
     assert found.found and found.key_id == f"{key:08x}"
     wanted = 1 - top - bottom, 1 - left - right, top, left
-    assert np.abs(np.subtract(found.place, wanted) + 0.5).max() % 1 < 0.53  # within a few pixels, around the edge
+    off = (np.subtract(found.place, wanted) + 0.5) % 1 - 0.5  # places wrap around
+    assert np.abs(off).max() < 0.01
 
 
 def test_what_is_not_marked_is_not_found():
-    for seed in range(3):
+    for seed in range(2):
         found = watermark.find(speaking(seconds=1.5, seed=seed))
         assert not found.found and found.key_id is None and found.score < watermark.SEARCH_THRESHOLD
     noise = np.random.default_rng(5).integers(0, 256, (40, 64, 64, 3)).astype(np.uint8)
@@ -80,7 +81,8 @@ def test_it_cannot_be_seen():
     marked = list(watermark.mark(SCENE, 5))
     error = np.stack(marked).astype(int) - np.stack(SCENE)
     assert 10 * np.log10(255**2 / np.mean(error**2)) > 42
-    assert (error == error[..., :1]).all(), "brightness alone"
+    inside = ((np.stack(SCENE) > 10) & (np.stack(SCENE) < 245)).all(-1, keepdims=True)
+    assert ((error == error[..., :1]) | ~inside).all(), "brightness alone"
     plain = np.full((128, 128, 3), 128, np.uint8)
     flat = np.stack(list(watermark.mark([plain] * 20, 5))).astype(int) - 128
     assert flat.std() < 0.8 and np.abs(flat).max() <= 3

@@ -217,6 +217,7 @@ def find(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Found:
     place = (1.0, 1.0, 0.0, 0.0)
     score, turn = max((_score(_turned(swings, k), place), k) for k in range(2 * _TURNS))
     if score >= THRESHOLD:
+        score, place = _nearer(_turned(swings, turn), place)  # a crop of a few pixels is found so, and misread else
         return _read(_turned(swings, turn), place, score, THRESHOLD)
     score, turn, place = _search(swings)
     score, place = _nearer(_turned(swings, turn), place)
@@ -367,7 +368,8 @@ def _read(picture: Float[np.ndarray, "g g"], place: tuple[float, ...], score: fl
     moved = _moved(picture, place)
     bits = (moved[:_FIXED] * _pattern_signs().conj()).real.reshape(BITS, _WAVES).sum(1)
     letters = moved[_FIXED:].reshape(_LETTERS, -1)
-    sums = np.einsum("lan,ln->la", _alphabet().conj(), letters).real / np.linalg.norm(letters, axis=1)[:, None]
+    norm = np.linalg.norm(letters, axis=1)[:, None] + 1e-20
+    sums = np.einsum("lan,ln->la", _alphabet().conj(), letters).real / norm
     found, ordered = score >= threshold, np.sort(sums, 1)
     sure = found and bool((ordered[:, -1] - ordered[:, -2] >= _SURE).all())
     name = bytes(sums.argmax(1).tolist()).hex() if sure else None
