@@ -40,7 +40,7 @@ def main() -> dict[str, Any]:
     wanted = flags.FLAGS
     if not wanted.rows or not wanted.output:
         raise UsageError("give --rows=ONE.mp4,OTHER.mp4 and --output=PICTURE.webp")
-    output = paths.check_output(wanted.output)
+    output = paths.check_output(wanted.output, (".webp",))
     rows = [[paths.check_file(name, "a video") for name in row.split(",")] for row in wanted.rows]
     pictures = beside(rows, wanted.side, wanted.seconds)
     quality = write(output, pictures)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 from PIL import Image, ImageSequence
 
-from experiments import moving_picture
+from experiments import app, moving_picture
 from tests.test_media import write_video
 from vasa_jax.errors import UsageError
 
@@ -36,6 +37,14 @@ def test_every_second_frame_of_each_side_by_side_as_long_as_the_shortest(videos,
     with Image.open(output) as image:
         shades = [np.asarray(frame.convert("RGB")).mean() for frame in ImageSequence.Iterator(image)]
     np.testing.assert_allclose(shades, range(0, 250, 50), atol=6)
+
+
+def test_the_command_writes_the_picture(videos, tmp_path):
+    with flagsaver.flagsaver():
+        moving_picture.define_flags()
+        words = [f"--rows={videos[0]},{videos[1]}", f"--output={tmp_path / 'm.webp'}", "--side=32"]
+        assert app.call(moving_picture.main, ["moving_picture", *words]) == 0
+    assert (tmp_path / "m.webp").stat().st_size > 0
 
 
 def test_a_picture_that_stays_too_large_and_rows_of_other_lengths_are_refused(videos, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import export as jax_export
 
 from vasa_jax import files, weights
@@ -50,13 +51,13 @@ def write(release: weights.Release, folder: str | Path, *, steps: int = 10) -> d
     folder.mkdir(parents=True, exist_ok=True)
     size = int(release.face_config["size"])
     described: dict[str, Any] = {"size": size, "fps": log_mel.SAMPLE_RATE // log_mel.SAMPLES_PER_FRAME, "steps": steps}
-    face = weights.flatten(release.face_params)
+    face = flatten_dict(release.face_params, sep="/")
     for name, (function, inputs) in _face_functions(release.face_config, size, face).items():
         _export(folder / f"{name}.stablehlo", function, face, *inputs)
     weights.save_params(folder / "face.safetensors", release.face_params)
     if config is not None:
         inputs = motion_inputs(config)
-        motion = weights.flatten(release.motion_params)
+        motion = flatten_dict(release.motion_params, sep="/")
         specs = {name: _rows(entry["shape"], entry["dtype"]) for name, entry in inputs.items()}
         _export(folder / "motion.stablehlo", _motion(config, steps), motion, specs)
         weights.save_params(folder / "motion.safetensors", release.motion_params)
@@ -102,7 +103,7 @@ def _motion(config: MotionConfig, steps: int) -> Callable:
         )
         scales = {name: given[f"cfg_{name}"] for name in _GUIDED}
         made = sample_window(
-            weights.unflatten(params),
+            unflatten_dict(params, sep="/"),
             conditions,
             given["noise"][None],
             jax.random.key(0),  # the sampler adds no noise of its own
@@ -121,13 +122,13 @@ def _face_functions(config: dict[str, Any], size: int, params: dict[str, np.ndar
     model = FaceLatentModel(ml_collections.FrozenConfigDict(config))
 
     def encode_one(params: dict[str, jax.Array], picture: jax.Array) -> dict[str, jax.Array]:
-        latents = model.apply({"params": weights.unflatten(params)}, picture[None], method="encode")
+        latents = model.apply({"params": unflatten_dict(params, sep="/")}, picture[None], method="encode")
         return {name: value[0] for name, value in vars(latents).items() if value is not None}
 
     def decode_one(params: dict[str, jax.Array], latents: dict[str, jax.Array], vector: jax.Array) -> jax.Array:
         given = FaceLatents(**latents)
         vector = vector[None]
-        tree = {"params": weights.unflatten(params)}
+        tree = {"params": unflatten_dict(params, sep="/")}
         return model.apply(tree, given, vector[:, :7], vector[:, 7:], method="decode")[0]
 
     picture = _rows((size, size, 3))
