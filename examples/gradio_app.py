@@ -1,7 +1,7 @@
 """A form in the browser: a portrait and a recording become a video.
 
-    pip install 'vasa_jax[gradio]'
-    python examples/gradio_app.py
+pip install 'vasa_jax[gradio]'
+python examples/gradio_app.py
 """
 
 import tempfile

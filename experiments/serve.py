@@ -13,9 +13,7 @@ from vasa_jax import paths
 from vasa_jax.errors import InputError, UsageError
 
 PORT = flags.DEFINE_integer("port", 8080, "TCP port; 0 takes a free one, which is printed.")
-HOST = flags.DEFINE_string(
-    "host", "127.0.0.1", "Address to listen at. Others than this machine's own need --token."
-)
+HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at. Others than this machine's own need --token.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, or 'bundled'.")
 SPEECH_MODEL = flags.DEFINE_string(
     "speech_model", None, "Folder of the wav2vec2 model that the release listens through; the bundled one needs none."

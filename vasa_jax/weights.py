@@ -133,11 +133,7 @@ def write_manifest(directory: str | Path) -> Path:
     """Writes manifest.json: size and SHA-256 of every file of the release."""
     directory = Path(directory)
     names = ("config.json", "face.safetensors", "motion.safetensors", "pose.safetensors", "MODEL_CARD.md")
-    entries = {
-        name: files.fingerprint(directory / name)
-        for name in names
-        if (directory / name).is_file()
-    }
+    entries = {name: files.fingerprint(directory / name) for name in names if (directory / name).is_file()}
     files.write_json(directory / "manifest.json", {"schema": SCHEMA, "files": entries})
     return directory
 

@@ -16,10 +16,7 @@ def write(directory: str | pathlib.Path, counts: dict[str, int]) -> dict:
       directory: where the shards lie.
       counts: split -> number of examples.
     """
-    shards = {
-        path.name: files.fingerprint(path)
-        for path in sorted(pathlib.Path(directory).glob("*.array_record-*"))
-    }
+    shards = {path.name: files.fingerprint(path) for path in sorted(pathlib.Path(directory).glob("*.array_record-*"))}
     manifest = {"schema": 1, "examples": counts, "shards": shards}
     files.write_json(pathlib.Path(directory) / NAME, manifest)
     return manifest

@@ -111,9 +111,9 @@ def test_killed_under_load_it_leaves_no_orphan_and_the_next_one_sweeps(tmp_path)
     try:
         url = server.stdout.readline().split()[0]
         _until(lambda: _get(f"{url}/healthz") == 200)
-        body = b"--b\r\nContent-Disposition: form-data; name=\"portrait\"; filename=\"p\"\r\n\r\n"
+        body = b'--b\r\nContent-Disposition: form-data; name="portrait"; filename="p"\r\n\r\n'
         body += (ROOT / "vasa_jax" / "assets" / "photo.jpg").read_bytes()
-        body += b"\r\n--b\r\nContent-Disposition: form-data; name=\"audio\"; filename=\"a\"\r\n\r\n"
+        body += b'\r\n--b\r\nContent-Disposition: form-data; name="audio"; filename="a"\r\n\r\n'
         body += (ROOT / "vasa_jax" / "assets" / "speech.flac").read_bytes() + b"\r\n--b--\r\n"
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as raw:

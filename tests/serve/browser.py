@@ -91,9 +91,7 @@ class Browser:
 
     def screenshot(self, path: Path, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
         """The window as PNG."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))

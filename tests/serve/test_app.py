@@ -53,9 +53,11 @@ def test_health_page_and_documentation(serve) -> None:
     health = client.get("/healthz")
     assert health.status_code == 200 and health.json() == {"status": "ok", "sessions": 4, "free": 4}
     page = client.get("/")
-    assert page.status_code == 200 and "AI-generated" in page.text and "script-src" in page.headers[
-        "content-security-policy"
-    ]
+    assert (
+        page.status_code == 200
+        and "AI-generated" in page.text
+        and "script-src" in page.headers["content-security-policy"]
+    )
     assert client.get("/docs").status_code == 200
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/healthz", "/v1/videos", "/v1/videos/{id}", "/v1/videos/{id}/file", "/v1/webrtc/offer"} <= paths.keys()

@@ -117,9 +117,7 @@ class Course:
         """The last frame as the next window is told it, in raw units: without blinks."""
         return self._previous[-1] * self._scale.std + self._scale.mean
 
-    def _shown(
-        self, motion: Float[np.ndarray, "t m"], ahead: Float[np.ndarray, "a m"]
-    ) -> Float[np.ndarray, "t m"]:
+    def _shown(self, motion: Float[np.ndarray, "t m"], ahead: Float[np.ndarray, "a m"]) -> Float[np.ndarray, "t m"]:
         if self._poise is not None:
             motion, ahead = self._poised(motion, ahead)
         self._ahead = ahead

@@ -1,10 +1,10 @@
 """Runs what `vasa-export --stablehlo` wrote. Needs jax and numpy alone; a copy lies beside the files as load.py.
 
-    import load
-    face = load.Exported("FOLDER")
-    latents = face.encode(picture[None])                          # float32 [b, s, s, 3] in 0..1
-    motion, level = face.motion(**face.silence(batch=1))          # one window of standardised motion [b, w, m]
-    frames = face.decode(latents, face.to_vectors(motion[0]))     # [w, s, s, 3]
+import load
+face = load.Exported("FOLDER")
+latents = face.encode(picture[None])                          # float32 [b, s, s, 3] in 0..1
+motion, level = face.motion(**face.silence(batch=1))          # one window of standardised motion [b, w, m]
+frames = face.decode(latents, face.to_vectors(motion[0]))     # [w, s, s, 3]
 """
 
 import json

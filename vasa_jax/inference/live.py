@@ -228,9 +228,7 @@ class LiveSession:
         """Guidance strengths, the names being those of the compiled program."""
         return dict(self._scales)
 
-    def take(
-        self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""]
-    ) -> Float[np.ndarray, "n m"]:
+    def take(self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""]) -> Float[np.ndarray, "n m"]:
         """The motion of the next frames, placed where the portrait's head is, of what the model answered to `ask`."""
         made = min(self.hop, self._known())
         piece = self._course.take(motion, level, made, self.span)

@@ -1,6 +1,6 @@
 """The HTTP interface: health, page, videos as jobs, live streams by WebSocket and WebRTC.
 
-    app = create_app(face, Settings(token="secret"))     # an ASGI application; vasa-serve runs it with uvicorn
+app = create_app(face, Settings(token="secret"))     # an ASGI application; vasa-serve runs it with uvicorn
 """
 
 import asyncio

@@ -377,5 +377,3 @@ def _finisher(machine: Machine, look: Look, motion: np.ndarray, parts: list[Any]
 
 def _nobody(made: Made) -> None:
     """Nobody is there any more."""
-
-

@@ -77,4 +77,3 @@ class Portraits:
             while len(self._looks) > _KEPT:
                 self._looks.popitem(last=False)
             return self._looks[key]
-

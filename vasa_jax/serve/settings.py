@@ -5,6 +5,7 @@ from pathlib import Path
 
 MIB = 2**20
 
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """Limits of a server; see docs/live.md.
@@ -33,4 +34,3 @@ class Settings:
     decode_seconds: float = 60.0
     decode_bytes: int = 4096 * MIB
     decoders: int = 2
-

@@ -1,13 +1,13 @@
 """The WebSocket `/v1/stream`: sound and wishes in, fragmented MP4 and events out.
 
-    in   {"type": "start", "portrait": "photo", "seed": 0, "lookahead_ms": 160, "gaze": [0, 0]}   the first message
-         int16 16 kHz mono                                                        binary, any length
-         {"type": "controls", "gaze": [0.2, 0], "distance": 0, "emotion": {"happiness": 0.5}, "cfg_audio": 0.5}
-         {"type": "interrupt"}, {"type": "flush"}, {"type": "end"}, {"type": "ping", "t": 1}
-    out  {"type": "ready", "mime", "size", "fps", "synthetic": true}, then binary pieces of one MP4
-         {"type": "latency", "queue", "motion", "decode", "encode", "frames"}     milliseconds, a few times a second
-         {"type": "flushed" | "interrupted", "frames"}, {"type": "ended"}, {"type": "pong", "t"}
-         {"type": "error", "status", "error", "retry_after"}, then it closes
+in   {"type": "start", "portrait": "photo", "seed": 0, "lookahead_ms": 160, "gaze": [0, 0]}   the first message
+     int16 16 kHz mono                                                        binary, any length
+     {"type": "controls", "gaze": [0.2, 0], "distance": 0, "emotion": {"happiness": 0.5}, "cfg_audio": 0.5}
+     {"type": "interrupt"}, {"type": "flush"}, {"type": "end"}, {"type": "ping", "t": 1}
+out  {"type": "ready", "mime", "size", "fps", "synthetic": true}, then binary pieces of one MP4
+     {"type": "latency", "queue", "motion", "decode", "encode", "frames"}     milliseconds, a few times a second
+     {"type": "flushed" | "interrupted", "frames"}, {"type": "ended"}, {"type": "pong", "t"}
+     {"type": "error", "status", "error", "retry_after"}, then it closes
 """
 
 import asyncio

@@ -206,9 +206,7 @@ class _MotionTask:
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
     ) -> tuple[Array, tuple[Metrics, dict[str, Any]]]:
         vary_key, time_key, noise_key = jax.random.split(rng, 3)
-        conditions, clean, drop = self.varied(
-            batch, example_keys(vary_key, batch["index"]), params[NETWORKS]["speech"]
-        )
+        conditions, clean, drop = self.varied(batch, example_keys(vary_key, batch["index"]), params[NETWORKS]["speech"])
         time = jax.vmap(lambda k: schedule.draw_time(k, self.model_config.diffusion_steps))(
             example_keys(time_key, batch["index"])
         )

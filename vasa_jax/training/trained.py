@@ -1,7 +1,7 @@
 """Trained models, opened from a release folder, the bundled one, or a training workdir (also of a run under way).
 
-    model = open_trained("runs/face", "face")
-    model.config, model.params, model.source
+model = open_trained("runs/face", "face")
+model.config, model.params, model.source
 """
 
 import dataclasses
