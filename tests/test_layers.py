@@ -17,6 +17,8 @@ FLOORS = (
     # Training knows nothing of inference, nor the other way round.
     {"training", "inference"},
     {"report"},
+    # What other programs talk to.
+    {"serve", "agents"},
 )
 """From the ground up. The modules beside the rooms (errors, files, media, weights...) are under all of them."""
 
