@@ -106,8 +106,7 @@ class ClipStream:
         if batch_size % process_count or not 0 <= process_index < process_count:
             raise UsageError(f"clip stream: batch size {batch_size} does not divide among {process_count} hosts")
         if min(length, window, threads, reuse) < 1 or previous < 0:
-            given = f"length {length}, window {window}, previous {previous}, threads {threads}, reuse {reuse}"
-            raise UsageError(f"clip stream: {given}")
+            raise UsageError(f"clip stream: {length=}, {window=}, {previous=}, {threads=}, {reuse=}")
         try:
             self._mixture = order.Mixture(mixture)
         except ValueError as error:
