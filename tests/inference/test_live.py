@@ -158,7 +158,7 @@ def test_interrupting_forgets_what_waits_and_closes_within_200_ms(look) -> None:
     assert abs(levels[0] - closed.mean()) > 3, "it was open"
     assert np.abs(levels[-2:] - closed.mean()).max() < 1.0
     steps = np.diff(levels)
-    assert (steps >= 0).all() or (steps <= 0).all(), "without a jump back"
+    assert (steps >= -0.05).all() or (steps <= 0.05).all(), "without a jump back"  # the watermark moves a mean by less
     assert len(session.push(np.zeros(4 * 640, np.float32))) == 2, "and it lives on"
 
 
