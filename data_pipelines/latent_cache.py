@@ -86,7 +86,7 @@ def statistics_of(told: Iterable[conditions.Condition]) -> list[str]:
 
 def _check(arrays: Mapping[str, np.ndarray], told: Sequence[conditions.Condition]) -> None:
     shapes = _SHAPES | {one.name: one.shape for one in told}
-    if missing := [name for name in (*_KEYS, *shapes, *statistics_of(told)) if name not in arrays]:
+    if missing := [name for name in dict.fromkeys((*_KEYS, *shapes, *statistics_of(told))) if name not in arrays]:
         raise ValueError(f"no {', '.join(missing)} in it")
     offsets, frames = arrays["offsets"], len(arrays["motion"])
     if offsets[0] != 0 or offsets[-1] != frames or (np.diff(offsets) <= 0).any():
