@@ -105,7 +105,7 @@ def test_round_trip(release, tmp_path):
     generator = MotionGenerator(release.motion_config, release.motion_params, release.motion_stats)
     np.testing.assert_allclose(
         made["vectors"],
-        np.clip(made["motion"][0] * generator.std + generator.mean, generator._low, generator._high),
+        np.clip(made["motion"][0] * generator.std + generator.mean, generator.scale.low, generator.scale.high),
         atol=1e-6,
     )
     np.testing.assert_allclose(made["motion"][1], _window(generator, given, 1), atol=1e-4)
