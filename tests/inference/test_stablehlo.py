@@ -122,9 +122,7 @@ def _window(generator, given, row):
         audio_valid=np.ones((1, c.frames), bool),
         previous=np.zeros((1, c.context, c.motion_dim), np.float32),
         valid=np.ones((1, c.frames), bool),
-        gaze=np.zeros((1, 2), np.float32),
-        distance=np.zeros(1, np.float32),
-        emotion=np.zeros((1, 8), np.float32),
+        told={one.name: np.zeros((1, *one.shape), np.float32) for one in c.told},
     )
     key = jax.random.key(3)
     drawn = jax.random.normal(jax.random.split(key)[0], (1, c.window, c.motion_dim))
@@ -132,12 +130,13 @@ def _window(generator, given, row):
     spoken = speak_window(
         generator.params,
         given["sound"][row],
-        -1e9,
+        np.float32(-1e9),
         conditions,
         given["noise"][row] / drawn[0],  # the temperature that makes of the noise drawn the noise given
         key,
         scales,
         {"previous": np.ones(1, bool)},
+        generator.speech,
         config=c,
         steps=3,
     )
