@@ -80,8 +80,9 @@ def test_padding_changes_nothing(model):
     batch = np.stack([long, np.pad(short, (0, 3 * FRAME), constant_values=7.0)])
     heard = np.arange(FRAMES * FRAME) < np.asarray([[FRAMES * FRAME], [5 * FRAME]])
     found = whole_of(model, batch, heard)
-    np.testing.assert_allclose(found[0], whole_of(model, long[None])[0], atol=2e-5)
-    np.testing.assert_allclose(found[1, :10], whole_of(model, short[None])[0], atol=2e-5)
+    # Values of up to 3 of a dozen layers, summed in another order by another batch: 2.1e-5 was seen.
+    np.testing.assert_allclose(found[0], whole_of(model, long[None])[0], atol=5e-5)
+    np.testing.assert_allclose(found[1, :10], whole_of(model, short[None])[0], atol=5e-5)
 
 
 @pytest.mark.parametrize("pieces", [Pieces(8, 0, 0), Pieces(3, 8, 8)])
