@@ -6,6 +6,7 @@ because it was killed, is deleted when the next one starts.
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import sys
@@ -114,7 +115,8 @@ class Uploads:
 
     async def _decode(self, kind: str, path: Path, out: Path, limit: float) -> None:
         s = self._settings
-        words = [kind, path, out, limit, s.decode_bytes, int(s.decode_seconds), os.getpid()]
+        processor = math.ceil(s.decode_seconds)  # the system counts whole seconds, and 0 would end it at once
+        words = [kind, path, out, limit, s.decode_bytes, processor, os.getpid()]
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
         async with self._turns:
             child = await asyncio.create_subprocess_exec(
