@@ -126,7 +126,7 @@ def face_suite() -> dict[str, Any]:
     from experiments.evaluation import models, verdicts
 
     (recogniser, identity), (lpips, distance) = _identity(), _lpips()
-    model = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face"))
+    model = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face", "--checkpoint"))
     report: dict[str, Any] = {"model": model.source, "identity": identity, "lpips": distance}
     measures = recogniser, lpips
     if _HEADS.value:
@@ -180,7 +180,7 @@ def motion_suite() -> dict[str, Any]:
     """Report of the motion model on held-out GRID sentences and on procedural heads."""
     from experiments.evaluation import models
 
-    face = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face"))
+    face = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face", "--checkpoint"))
     generator = models.load_motion(_MOTION.value or _CHECKPOINT.value, _SPEECH_MODEL.value)
     scales = {"audio": _CFG_AUDIO.value, "gaze": _CFG_GAZE.value}
     how = {"steps": _STEPS.value, "method": _SAMPLER.value, "guidance": scales}
@@ -227,7 +227,7 @@ def synthetic_suite() -> dict[str, Any]:
     from experiments.evaluation import data, models, synthetic
     from vasa_jax.errors import InputError
 
-    face = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face"))
+    face = models.FaceModel(models.open_trained(_CHECKPOINT.value, "face", "--checkpoint"))
     name = "procedural_heads"
     test = data.HeldOut(_DATA.value, name, "test", face.size)
     motion = distance = None

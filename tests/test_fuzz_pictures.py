@@ -9,7 +9,8 @@ from tests import fuzz_pictures
 def test_a_few_damaged_pictures(tmp_path, kind):
     tally = fuzz_pictures.fuzz(kind, 25, str(tmp_path))
     assert not tally.faults
-    assert tally.used + tally.refused == 25 and tally.used and tally.refused
+    assert tally.used + tally.refused == 25 and tally.refused
+    assert tally.used or kind == "png"  # whose check sums tell of nearly all damage
 
 
 @pytest.mark.slow

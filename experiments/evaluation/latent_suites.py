@@ -70,7 +70,7 @@ def guidance(options: Options) -> dict[str, Any]:
     from experiments.evaluation import data, guidance, models, synthetic
 
     part, batch, windows = _held_out_windows(options, {"grid": 0.5, HEADS: 0.5})
-    face = models.FaceModel(models.open_trained(options.checkpoint, "face"))
+    face = models.FaceModel(models.open_trained(options.checkpoint, "face", "--checkpoint"))
     scale = synthetic.DistanceScale.find(options.data, HEADS, data.HeldOut(options.data, HEADS, "train", face.size))
     table = guidance.Table(face, windows, batch, batch["domain"] == 0, (scale.mean, scale.std))
     report = table.run(method=options.sampler)
@@ -118,7 +118,7 @@ def wander(options: Options, show_progress: Any = iter) -> dict[str, Any]:
     """Report of where heads go in a minute of many seeds, beside those of a latents cache of real clips."""
     from experiments.evaluation import models, wander
 
-    face = models.FaceModel(models.open_trained(options.checkpoint, "face"))
+    face = models.FaceModel(models.open_trained(options.checkpoint, "face", "--checkpoint"))
     generator = models.load_motion(options.motion, options.speech_model)
     sound, source = _spoken(options, options.seconds)
     seeds = range(options.seed, options.seed + options.seeds)
@@ -150,7 +150,7 @@ def blinks(options: Options, show_progress: Any = iter) -> dict[str, Any]:
     from vasa_jax.inference.blinks import Blinker
     from vasa_jax.inference.talking_face import TalkingFace
 
-    face = models.FaceModel(models.open_trained(options.checkpoint, "face"))
+    face = models.FaceModel(models.open_trained(options.checkpoint, "face", "--checkpoint"))
     talking = TalkingFace.load(options.checkpoint, options.speech_model)
     sound, source = _spoken(options, options.seconds)
     start = _start(talking.motion)

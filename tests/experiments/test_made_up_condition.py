@@ -76,7 +76,7 @@ def trained(config) -> MotionGenerator:
     step = quick.jit(make_train_step(task, optimizers))
     first = jax.device_get(state.params)
     for k in range(2):
-        state, metrics = step(state, stream.batch(k), jax.random.key(1))
+        state, metrics = step(state, stream.batch(k), jax.random.key(1), task.networks)
     params = jax.device_get(state.params)["motion"]
     assert all(np.isfinite(x).all() for x in jax.tree.leaves((params, jax.device_get(metrics))))
     assert np.abs(params["squint_in"]["kernel"] - first["motion"]["squint_in"]["kernel"]).max() > 0

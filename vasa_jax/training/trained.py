@@ -34,8 +34,10 @@ def is_release(path: str | Path) -> bool:
     return str(path) in weights.SHIPPED or (Path(path) / "config.json").is_file()
 
 
-def open_trained(path: str | Path, task: str) -> Trained:
+def open_trained(path: str | Path, task: str, flag: str = "") -> Trained:
     """The "face", "motion" or "pose" model of a release, or of a workdir's newest whole checkpoint (its averages).
+
+    `flag` is what the user gave the path by ("--checkpoint"), for the message where nothing is there.
 
     Raises:
       InputError: there is none, or it is damaged.
@@ -49,7 +51,8 @@ def open_trained(path: str | Path, task: str) -> Trained:
         source = {"release": str(path), "run": release.info.get(f"{task}_run")}
         return Trained(config, params, release.motion_stats, source)
     if not Path(path).is_dir():
-        raise InputError(f"{path} is no release and no training workdir; name one")
+        given = f"{flag}={path}" if flag else path
+        raise InputError(f"{given} is no release and no training workdir; name one")
     manifest = checkpoint.read_manifest(Path(path))
     if manifest.get("task") != task:
         raise UsageError(f"{path} is a run of task {manifest.get('task')!r}, and this needs one of task {task!r}")
