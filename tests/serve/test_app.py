@@ -1,6 +1,8 @@
 """The server's contract, on stand-ins: endpoints, refusals, one client beside another."""
 
 import base64
+import concurrent.futures
+import contextlib
 import io
 import json
 import time
@@ -11,6 +13,21 @@ import pytest
 import soundfile
 from PIL import Image
 from starlette.websockets import WebSocketDisconnect
+
+
+@contextlib.contextmanager
+def _connected(client, path="/v1/stream"):
+    """A client that goes in the end. The test client then cancels the server's side, and tells of it as a failure."""
+    connection = client.websocket_connect(path)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(concurrent.futures.CancelledError))
+        socket = connection.__enter__()
+        try:
+            yield socket
+        except concurrent.futures.CancelledError as error:
+            raise AssertionError("the server's side was cancelled while the client was there") from error
+        finally:
+            connection.__exit__(None, None, None)
 
 
 def _picture(kind="PNG", size=(90, 90)) -> bytes:
@@ -70,7 +87,7 @@ def test_health_page_and_documentation(serve) -> None:
 
 def test_a_stream_from_start_to_end(serve) -> None:
     client = serve()
-    with client.websocket_connect("/v1/stream") as socket:
+    with _connected(client) as socket:
         ready = _start(socket, seed=3, lookahead_ms=160, gaze=[0.1, 0])
         assert ready == {"type": "ready", "mime": ready["mime"], "size": 64, "fps": 25, "synthetic": True}
         socket.send_bytes(_int16(7))
@@ -111,7 +128,7 @@ def test_a_stream_from_start_to_end(serve) -> None:
 )
 def test_starts_that_are_refused(serve, start, status) -> None:
     client = serve(portrait_bytes=2000)
-    with client.websocket_connect("/v1/stream") as socket:
+    with _connected(client) as socket:
         answer = _start(socket, **start)
         assert answer["type"] == "error" and answer["status"] == status and answer["error"]
         with pytest.raises(WebSocketDisconnect):
@@ -128,7 +145,7 @@ def test_messages_that_are_refused_end_the_session(serve) -> None:
         lambda s: s.send_json({"type": "dance"}),
         lambda s: s.send_json({"type": "controls", "distance": "near"}),
     ):
-        with client.websocket_connect("/v1/stream") as socket:
+        with _connected(client) as socket:
             assert _start(socket)["type"] == "ready"
             send(socket)
             assert _events(socket, "error")[1][-1]["status"] == 422
@@ -136,12 +153,12 @@ def test_messages_that_are_refused_end_the_session(serve) -> None:
 
 def test_one_more_than_there_are_seats_is_told_when_to_come_again(serve) -> None:
     client = serve(sessions=1)
-    with client.websocket_connect("/v1/stream") as first:
+    with _connected(client) as first:
         assert _start(first)["type"] == "ready"
-        with client.websocket_connect("/v1/stream") as second:
+        with _connected(client) as second:
             answer = _start(second)
             assert answer["status"] == 503 and answer["retry_after"] >= 1
-    with client.websocket_connect("/v1/stream") as third:
+    with _connected(client) as third:
         assert _start(third)["type"] == "ready"
 
 
@@ -157,7 +174,7 @@ def test_token(serve) -> None:
     for path in ("/v1/stream", "/v1/stream?token=wrong"):
         with pytest.raises(Exception), client.websocket_connect(path):  # noqa: B017 - the client's own kind
             pass
-    with client.websocket_connect("/v1/stream?token=secret") as socket:
+    with _connected(client, "/v1/stream?token=secret") as socket:
         assert _start(socket)["type"] == "ready"
 
 
@@ -240,23 +257,21 @@ def test_a_thousand_connects_and_drops(serve) -> None:
     """Whatever was said before, a client that is gone holds no seat."""
     client = serve(sessions=2)
     for k in range(1000):
-        with client.websocket_connect("/v1/stream") as socket:
+        with _connected(client) as socket:
             if k % 50 == 0:
                 assert _start(socket)["type"] == "ready"
                 socket.send_bytes(_int16(4))
             elif k % 3 == 0:
                 socket.send_text("{")
     assert client.engine.taken == 0
-    with client.websocket_connect("/v1/stream") as socket:
+    with _connected(client) as socket:
         assert _start(socket)["type"] == "ready"
 
 
 def test_sixteen_where_four_fit(serve) -> None:
-    import contextlib
-
     client, answers = serve(sessions=4), []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(client.websocket_connect("/v1/stream")) for _ in range(16)]
+        sockets = [stack.enter_context(_connected(client)) for _ in range(16)]
         answers = [_start(socket) for socket in sockets]
         taken = [socket for socket, answer in zip(sockets, answers) if answer["type"] == "ready"]
         assert len(taken) == 4
