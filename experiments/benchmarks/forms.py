@@ -1,4 +1,4 @@
-"""Suite `forms`: which form of the 3D convolution, the warp and the pooling is fastest where they are used.
+"""Suite `forms`: which form of the operations in `FORMS` is fastest where they are used.
 
     python -m experiments.benchmark --suite=forms --configs=small_128,lite_256 --batches=4 --report=forms.json
 
@@ -18,6 +18,8 @@ FORMS = {
     "conv3d": ("native", "depth_taps", "folded"),
     "warp": ("stacked", "corners", "planes"),
     "pool": ("mean", "window"),
+    "moments": ("dot", "reduce"),
+    "upsampled_conv": ("phases", "repeated"),
 }
 
 

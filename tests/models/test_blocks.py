@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from vasa_jax.models.appearance_encoder import AppearanceEncoder
 from vasa_jax.models.canonical_unet import CanonicalUNet
 from vasa_jax.models.discriminator import PatchDiscriminator
 from vasa_jax.models.generator import Generator
-from vasa_jax.models.layers import ResBlock
+from vasa_jax.models.layers import Conv, ConvWeights, ResBlock, side_by_side
 from vasa_jax.models.resnet import Residual
 from vasa_jax.models.warp_field import WarpField
 from vasa_jax.ops.resize import nearest_upsample
@@ -136,3 +137,22 @@ def test_the_spectral_critic_bounds_its_logits_whatever_the_weights():
     large = jax.tree.map(lambda x: x * 100 if x.ndim > 1 else x, params)
     small, same = (critic.apply({"params": p}, PICTURE)[0] for p in (params, large))
     np.testing.assert_allclose(small, same, atol=1e-4)
+
+
+def test_convolutions_side_by_side_are_each_alone():
+    x = _normal(2, 6, 5, 4)
+    names = {"first": 3, "second": 2}
+
+    class Two(nn.Module):
+        together: bool
+
+        @nn.compact
+        def __call__(self, x):
+            kind = ConvWeights if self.together else Conv
+            convolutions = [kind(n, use_bias=True, name=name) for name, n in names.items()]
+            return side_by_side(x, *convolutions) if self.together else [conv(x) for conv in convolutions]
+
+    params = Two(False).init(jax.random.key(0), x)
+    params = jax.tree.map(lambda p: p + 0.1, params)  # biases start at zero
+    for apart, together in zip(Two(False).apply(params, x), Two(True).apply(params, x), strict=True):
+        np.testing.assert_allclose(apart, together, atol=1e-5)

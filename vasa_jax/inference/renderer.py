@@ -4,10 +4,12 @@
 them, one for the whole batch. Nothing is donated: no result has the shape of an argument that is not needed again.
 """
 
+import collections
+import concurrent.futures
 import dataclasses
 import functools
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -106,11 +108,11 @@ class FaceRenderer:
         size = size or (self.size if portrait is None else portrait.shape[0])
         moved = self.moves_source and portrait is not None
         compute = self._render if moved else self._decode
-        started = (
-            (compute(self._params, latents, group), group, count) for group, count in _groups(motion, self.batch)
-        )
-        for made, group, count in _one_ahead(started):
-            parts = jax.device_get(made)
+
+        def made(group: np.ndarray) -> Any:
+            return jax.device_get(compute(self._params, latents, group))
+
+        for parts, (group, count) in _ahead(lambda item: made(item[0]), _groups(motion, self.batch)):
             for i in range(count):
                 yield self.finish(_pick(parts, i), group[i, :7], portrait, size)
 
@@ -265,14 +267,20 @@ def _bytes(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _one_ahead(items: Iterable[Any]) -> Iterator[Any]:
-    """The items, each after the next one has been asked for: the device computes that one meanwhile."""
-    items = iter(items)
-    held = next(items, None)
-    while held is not None:
-        coming = next(items, None)
-        yield held
-        held = coming
+def _ahead(make: Callable[[Any], Any], items: Iterable[Any], most: int = 2) -> Iterator[tuple[Any, Any]]:
+    """What is made of each item, with the item, in order. Up to `most` are being made while one is used.
+
+    Two at once, because the small arrays of one do not keep even two cores busy.
+    """
+    with concurrent.futures.ThreadPoolExecutor(most, thread_name_prefix="decode") as pool:
+        waiting: collections.deque[tuple[concurrent.futures.Future, Any]] = collections.deque()
+        for item in items:
+            waiting.append((pool.submit(make, item), item))
+            if len(waiting) > most:
+                future, used = waiting.popleft()
+                yield future.result(), used
+        for future, used in waiting:
+            yield future.result(), used
 
 
 def _groups(items: Iterable[np.ndarray], size: int) -> Iterator[tuple[np.ndarray, int]]:

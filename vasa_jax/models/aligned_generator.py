@@ -6,6 +6,7 @@ the same cells whatever the head does, and a quarter of the cells are enough for
 Colours are written in the portrait's own (`ops.colour`): a grey portrait stays grey whatever is painted.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vasa_jax.models.layers import BLOCK, Conv, ResBlock, StyleNorm
+from vasa_jax.models.layers import BLOCK, Conv, ConvWeights, ResBlock, StyleNorm, side_by_side
 from vasa_jax.ops import precise
 from vasa_jax.ops.colour import colour_frame, from_frame, into_frame
 from vasa_jax.ops.conv3d import fold_depth
@@ -126,8 +127,10 @@ class AlignedGenerator(nn.Module):
             y = ResBlock(fine, **self.block)(y, dynamics)
         y = nn.relu(StyleNorm()(y))
         zeros = nn.initializers.zeros
-        offsets = Conv(2, standardise=False, use_bias=True, init=zeros, name="fine_flow")(y).astype(jnp.float32)
-        paint = Conv(4 * self.last_patch**2, standardise=False, use_bias=True, name="paint")(y).astype(jnp.float32)
+        last = functools.partial(ConvWeights, standardise=False, use_bias=True)
+        fine_flow = last(2, init=zeros, name="fine_flow")
+        paint = last(4 * self.last_patch**2, name="paint")
+        offsets, paint = (part.astype(jnp.float32) for part in side_by_side(y, fine_flow, paint))
         paint = depth_to_space(paint, self.last_patch)
         colour = _RANGE * jnp.tanh(paint[..., :3] / _RANGE)
         keep = jax.nn.sigmoid(paint[..., 3:] + 1.0)

@@ -12,7 +12,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from vasa_jax.ops.conv3d import conv3d
+from vasa_jax.ops.group_norm import group_norm
 from vasa_jax.ops.resize import average_pool, nearest_upsample, space_to_depth
+from vasa_jax.ops.upsampled_conv import upsampled_conv
 
 
 def group_count(channels: int, most: int = 32) -> int:
@@ -52,7 +54,8 @@ def spectral_scale(kernel: Float[Array, "*k c d"], steps: int = 8) -> Float[Arra
 class Conv(nn.Module):
     """2D or 3D convolution ("same" padding) in its input's type.
 
-    `standardise`: weight standardisation (Qiao et al. 2019); `spectral`: the weight divided by its spectral norm.
+    `standardise`: weight standardisation (Qiao et al. 2019); `spectral`: the weight divided by its spectral norm;
+    `upsample`: of x with its cells repeated, twice along each axis.
     """
 
     features: int
@@ -62,11 +65,21 @@ class Conv(nn.Module):
     use_bias: bool = False
     standardise: bool = True
     spectral: bool = False
+    upsample: bool = False
     init: Any = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
     gain_init: Any = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
+        kernel, bias = self.weights(x)
+        if self.upsample and (self.dims, self.size) == (2, 3):
+            y = upsampled_conv(x, kernel)
+        else:
+            y = convolve(nearest_upsample(x, (2,) * self.dims) if self.upsample else x, kernel, self.strides)
+        return y if bias is None else y + bias
+
+    def weights(self, x: Array) -> tuple[Array, Array | None]:
+        """Kernel and bias for x, in its type."""
         shape = (self.size,) * self.dims + (x.shape[-1], self.features)
         kernel = self.param("kernel", self.init, shape, jnp.float32)
         if self.standardise:
@@ -77,15 +90,42 @@ class Conv(nn.Module):
             kernel = gain * kernel * lax.rsqrt(fan_in / 2.0 * jnp.var(kernel, axes, keepdims=True) + 1e-6)
         if self.spectral:
             kernel = kernel / spectral_scale(kernel)
-        kernel = kernel.astype(x.dtype)
-        if self.dims == 3:
-            y = conv3d(x, kernel)
-        else:
-            strides = (self.strides,) * 2
-            y = lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-        if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
-        return y
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype) if self.use_bias else None
+        return kernel.astype(x.dtype), bias
+
+
+class ConvWeights(Conv):
+    """Kernel and bias of a `Conv`, without applying them: two convolutions of one array run as one (`side_by_side`)."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> tuple[Array, Array | None]:
+        return self.weights(x)
+
+
+def convolve(x: Array, kernel: Array, strides: int = 1) -> Array:
+    """2D or 3D convolution, as the kernel has axes."""
+    if kernel.ndim == 5:
+        return conv3d(x, kernel)
+    return lax.conv_general_dilated(x, kernel, (strides,) * 2, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def side_by_side(x: Array, *convolutions: ConvWeights) -> list[Array]:
+    """What each of them makes of x. A convolution to two channels costs a CPU as much as one to twenty."""
+    kernels, biases = zip(*(convolution(x) for convolution in convolutions), strict=True)
+    y = convolve(x, jnp.concatenate(kernels, -1)) + jnp.concatenate(biases)
+    return jnp.split(y, np.cumsum([kernel.shape[-1] for kernel in kernels])[:-1], -1)
+
+
+class GroupNorm(nn.Module):
+    """Group norm; `group_count` says how many. With a style's `scale` and `shift` [b, c] it has none of its own."""
+
+    @nn.compact
+    def __call__(self, x: Array, scale: Array | None = None, shift: Array | None = None) -> Array:
+        channels = x.shape[-1]
+        if scale is None:
+            scale = self.param("scale", nn.initializers.ones, (channels,))[None]
+            shift = self.param("bias", nn.initializers.zeros, (channels,))[None]
+        return group_norm(x, group_count(channels), scale, shift)
 
 
 class StyleNorm(nn.Module):
@@ -97,9 +137,9 @@ class StyleNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array, style: Array | None = None) -> Array:
         channels = x.shape[-1]
-        y = nn.GroupNorm(group_count(channels), dtype=x.dtype, use_bias=style is None, use_scale=style is None)(x)
+        norm = GroupNorm()
         if style is None:
-            return y
+            return norm(x)
         small = nn.initializers.normal(0.02)
         if style.ndim == 2:
             both = nn.Dense(2 * channels, kernel_init=small)(style).reshape(-1, channels, 2)
@@ -107,8 +147,7 @@ class StyleNorm(nn.Module):
             u = self.param("u", nn.initializers.lecun_normal(), (style.shape[-1], channels))
             v = self.param("v", small, (style.shape[1], 2))
             both = jnp.einsum("bsd,dc,sk->bck", style, u, v)
-        spread = (slice(None),) + (None,) * (x.ndim - 2)
-        return (y * (1.0 + both[..., 0][spread]) + both[..., 1][spread]).astype(x.dtype)
+        return norm(x, 1.0 + both[..., 0], both[..., 1])
 
 
 class ResBlock(nn.Module):
@@ -136,8 +175,8 @@ class ResBlock(nn.Module):
     def _body(self, x: Array, style: Array | None) -> Array:
         conv = functools.partial(Conv, self.features, dims=self.dims, spectral=self.spectral)
         widen = functools.partial(nearest_upsample, factors=(2,) * self.dims) if self.upsample else lambda x: x
-        y = widen(nn.relu(StyleNorm()(x, style)))
-        y = conv(standardise=self.standardise)(y)
+        y = nn.relu(StyleNorm()(x, style))
+        y = conv(standardise=self.standardise, upsample=self.upsample)(y)
         y = nn.relu(StyleNorm()(y, style))
         gain = nn.initializers.zeros if self.start_as_identity else nn.initializers.ones
         y = conv(standardise=self.standardise, gain_init=gain)(y)

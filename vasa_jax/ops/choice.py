@@ -65,6 +65,16 @@ def pool() -> str:
     return _forced.get().get("pool") or ("window" if backend() == "tpu" else "mean")
 
 
+def moments() -> str:
+    """Form of the sums in `ops.group_norm.group_norm`."""
+    return _forced.get().get("moments") or ("dot" if backend() == "cpu" else "reduce")
+
+
+def upsampled_conv() -> str:
+    """Form of `ops.upsampled_conv.upsampled_conv`."""
+    return _forced.get().get("upsampled_conv") or ("phases" if backend() == "cpu" else "repeated")
+
+
 def attention(dtype: jnp.dtype, channels: int) -> str:
     """Form of `ops.attention.attention` for heads of so many channels: "cudnn" is the fused one, of GPUs only."""
     if form := _forced.get().get("attention"):

@@ -36,13 +36,20 @@ def _conv2d(x: Array, kernel: Array) -> Array:
 
 
 def _depth_taps(x: Array, kernel: Array) -> Array:
+    b, depth, h, w, c = x.shape
     taps, reach = kernel.shape[0], kernel.shape[0] // 2
-    padded = jnp.pad(x, ((0, 0), (reach, reach), (0, 0), (0, 0), (0, 0)))
-    total = 0.0
-    for tap in range(taps):
-        part = padded[:, tap : tap + x.shape[1]]
-        total += _conv2d(part.reshape(-1, *x.shape[2:]), kernel[tap])
-    return total.reshape(*x.shape[:-1], kernel.shape[-1])
+    # All taps over depth are channels of one 2D convolution: few channels keep a core's vector units idle.
+    across = _conv2d(x.reshape(-1, h, w, c), kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:3], c, -1))
+    across = across.reshape(b, depth, h, w, taps, -1)
+    return sum(_moved(across[:, :, :, :, tap], reach - tap) for tap in range(taps))
+
+
+def _moved(x: Array, planes: int) -> Array:
+    """x moved so many planes to the back, zeros in its place."""
+    empty = jnp.zeros_like(x[:, : abs(planes)])
+    if planes > 0:
+        return jnp.concatenate([empty, x[:, :-planes]], 1)
+    return jnp.concatenate([x[:, -planes:], empty], 1) if planes else x
 
 
 def _folded(x: Array, kernel: Array) -> Array:

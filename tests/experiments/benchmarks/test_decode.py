@@ -76,7 +76,7 @@ def test_forms_are_compared_each_under_its_own_choice(monkeypatch):
         """Notes which forms are picked while its program is made."""
 
         def __init__(self, name, dtype):
-            taken.append((choice.conv3d(4), choice.warp(3), choice.pool()))
+            taken.append((choice.conv3d(4), choice.warp(3), choice.pool(), choice.moments(), choice.upsampled_conv()))
 
         def jobs(self, batches, repeat):
             return {f"decode {batch}": lambda: Lap(10, 1.0, 1.0) for batch in batches}
@@ -85,13 +85,13 @@ def test_forms_are_compared_each_under_its_own_choice(monkeypatch):
     with choice.as_on("cpu"):
         report = forms.run({"configs": ["any"], "batches": [2], "dtype": None, "rounds": 3})["any"]["decode 2"]
     assert report["warp corners"]["share_p50"] == 1.0 and report["picked"]["n"] == 3
-    picked = ("folded", "stacked", "mean")
-    assert taken == [
-        picked,
-        *((form, *picked[1:]) for form in ("native", "depth_taps", "folded")),
-        *((picked[0], form, picked[2]) for form in ("stacked", "corners", "planes")),
-        *((*picked[:2], form) for form in ("mean", "window")),
+    picked = ("folded", "stacked", "mean", "dot", "phases")
+    one_other = [
+        (*picked[:place], form, *picked[place + 1 :])
+        for place, op in enumerate(("conv3d", "warp", "pool", "moments", "upsampled_conv"))
+        for form in forms.FORMS[op]
     ]
+    assert taken == [picked, *one_other]
 
 
 @pytest.mark.slow
