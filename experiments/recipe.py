@@ -74,8 +74,8 @@ def main() -> tuple[int, dict[str, Any]]:
     prepared = _prepared(_DATA.value, any(part.needs for part in recipe.parts) and not where)
     sources = planning.find_sources(recipe, prepared, where)
     absent = planning.missing(recipe, sources, prepared)
-    jobs = planning.plan(recipe, workdir, sources, prepared, _PROCESSES.value)
     _check_missing(recipe, absent)
+    jobs = planning.plan(recipe, workdir, sources, prepared, _PROCESSES.value)
     record = Record(workdir)
     deadline = None if _STOP.value is None else time.monotonic() + 60 * _STOP.value
     environment = running.QUICK_ENVIRONMENT if _QUICK.value else {}
