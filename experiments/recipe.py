@@ -67,7 +67,6 @@ def main() -> tuple[int, dict[str, Any]]:
         if not flag.value:
             raise UsageError(f"--{flag.name} is missing; see --help")
     from experiments.recipes import planning, reading, running
-    from experiments.recipes.record import Record
 
     recipe = reading.read(_RECIPE.value, "quick" if _QUICK.value else _BUDGET.value)
     workdir, where = Path(_WORKDIR.value).absolute(), _where()
@@ -76,19 +75,11 @@ def main() -> tuple[int, dict[str, Any]]:
     absent = planning.missing(recipe, sources, prepared)
     _check_missing(recipe, absent)
     jobs = planning.plan(recipe, workdir, sources, prepared, _PROCESSES.value)
-    record = Record(workdir)
     deadline = None if _STOP.value is None else time.monotonic() + 60 * _STOP.value
     environment = running.QUICK_ENVIRONMENT if _QUICK.value else {}
-    try:
-        with running.locked(workdir) as lock:
-            for text in record.check(jobs, _REDO.value):
-                print(f"made again, since its numbers have changed: {text}")
-            running.Runner(jobs, record, workdir, deadline, environment, lock)()
-            code = EXIT_OK
-    except running.Preempted:
-        print("stopped before the end; what was done is saved; run the same command again to go on")
-        code = EXIT_PREEMPTED
-    return code, _report(recipe, jobs, record, absent, code == EXIT_OK)
+    record, finished = running.run(jobs, workdir, deadline, environment, _REDO.value)
+    report = _report(recipe, jobs, record, absent, finished)
+    return EXIT_OK if finished else EXIT_PREEMPTED, report
 
 
 def _report(recipe: Any, jobs: list[Any], record: Any, absent: dict[str, Any], finished: bool) -> dict[str, Any]:

@@ -46,6 +46,32 @@ def locked(workdir: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
+def run(
+    jobs: list[Job],
+    workdir: Path,
+    deadline: float | None = None,
+    environment: dict[str, str] | None = None,
+    redo: bool = False,
+) -> tuple[Record, bool]:
+    """Runs what is not done yet; returns the record, and whether all of it is done now.
+
+    Args:
+      deadline: of time.monotonic(), when it has to stop; None: never.
+      environment: set for the children.
+      redo: parts whose numbers have changed are made again (`Record.check`).
+    """
+    with locked(workdir) as lock:
+        record = Record(workdir)
+        for text in record.check(jobs, redo):
+            print(f"made again, since its numbers have changed: {text}")
+        try:
+            Runner(jobs, record, workdir, deadline, environment, lock)()
+        except Preempted:
+            print("stopped before the end; what was done is saved; run the same command again to go on")
+            return record, False
+    return record, True
+
+
 class Runner:
     """Runs jobs in a workdir.
 
