@@ -22,7 +22,7 @@ _DATA = flags.DEFINE_string("data", None, "Folder of the data sets that the reci
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the runs, the prepared data, the release and the record.")
 _BUDGET = flags.DEFINE_enum("budget", "cpu", ["cpu", "gpu"], "Whose numbers of the recipe count.")
 _QUICK = flags.DEFINE_bool("quick", False, "All of it in minutes: small networks, few steps, drawn data.")
-_WHERE = flags.DEFINE_multi_string("where", [], "NAME=PATH of a data set that does not lie in --data.")
+_WHERE = flags.DEFINE_multi_string("where", [], "NAME=PATH of a data set that does not lie in --data")
 _REDO = flags.DEFINE_bool("redo", False, "Make again, deleting what was made, the parts whose numbers have changed.")
 _STOP = flags.DEFINE_float(
     "stop_after_minutes", None, "Save and leave with exit code 42 after so long; run again to go on.", 0.0
@@ -50,13 +50,15 @@ def _where() -> dict[str, str]:
     return found
 
 
-def _check_missing(recipe: Any, absent: dict[str, Any]) -> None:
-    """Refuses where a required data set is missing; says what the absence of others costs."""
+def _check_missing(recipe: Any, absent: dict[str, Any], fatal: set[str]) -> None:
+    """Refuses where a data set of a required part is missing; says what the absence of others costs."""
     said = {name: f"{name} (without it: {one.without}; fetch: {one.fetch})" for name, one in absent.items()}
-    if required := [said[name] for name, one in absent.items() if one.required]:
+    if fatal:
+        places = ", ".join(one.path for name, one in absent.items() if name in fatal)
         raise InputError(
-            f"{recipe.path} needs what is not in --data={_DATA.value}: {'; '.join(required)}; put it there as "
-            f"{', '.join(one.path for one in absent.values() if one.required)}, or name it with --where=NAME=PATH"
+            f"{recipe.path} needs what is not in --data={_DATA.value}: "
+            f"{'; '.join(text for name, text in said.items() if name in fatal)}; put it there as {places}, or name it "
+            "with --where=NAME=PATH"
         )
     for text in said.values():
         print(f"missing: {text}")
@@ -72,8 +74,8 @@ def main() -> tuple[int, dict[str, Any]]:
     workdir, where = Path(_WORKDIR.value).absolute(), _where()
     prepared = _prepared(_DATA.value, any(part.needs for part in recipe.parts) and not where)
     sources = planning.find_sources(recipe, prepared, where)
-    absent = planning.missing(recipe, sources, prepared)
-    _check_missing(recipe, absent)
+    absent, fatal = planning.missing(recipe, sources, prepared)
+    _check_missing(recipe, absent, fatal)
     jobs = planning.plan(recipe, workdir, sources, prepared, _PROCESSES.value)
     deadline = None if _STOP.value is None else time.monotonic() + 60 * _STOP.value
     environment = running.QUICK_ENVIRONMENT if _QUICK.value else {}

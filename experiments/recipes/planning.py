@@ -29,7 +29,7 @@ class Job:
       numbers: what it is made from, flat: name -> value.
       after: parts whose products go in.
       link: a prepared data set that stands in for it.
-      absent: the data sets for want of which it is left out.
+      absent: what it needs and is not there: it is left out.
       notes: to be said before it runs.
     """
 
@@ -69,11 +69,16 @@ def find_sources(recipe: Recipe, data: Path | None, where: Mapping[str, str]) ->
     return found
 
 
-def missing(recipe: Recipe, sources: Mapping[str, Path], prepared: Path | None) -> dict[str, DataSet]:
-    """The data sets that parts of this budget need, and that are neither there nor prepared already."""
+def missing(recipe: Recipe, sources: Mapping[str, Path], prepared: Path | None) -> tuple[dict[str, DataSet], set[str]]:
+    """The data sets that parts of this budget need, and that are neither there nor prepared already.
+
+    Returns:
+      (those data sets, the names of those without which nothing is begun).
+    """
     parts = [part for part in recipe.parts if prepared_set(part, prepared) is None]
-    needed = {name for part in parts for name in part.needs}
-    return {name: one for name, one in recipe.sets.items() if name in needed and name not in sources}
+    needed = {name: part.required for part in sorted(parts, key=lambda part: part.required) for name in part.needs}
+    absent = {name: one for name, one in recipe.sets.items() if name in needed and name not in sources}
+    return absent, {name for name in absent if needed[name]}
 
 
 def prepared_set(part: Part, folder: Path | None) -> Path | None:
@@ -94,7 +99,6 @@ def plan(
     """
     places = {part.name: workdir / part.name for part in recipe.parts}
     places |= {"work": workdir, "data": workdir / "data", "assets": ASSETS, "processes": processes} | dict(sources)
-    absent = missing(recipe, sources, prepared)
     jobs: list[Job] = []
     left_out: set[str] = set()
     given: set[str] = set()
@@ -105,7 +109,7 @@ def plan(
             except UserError as error:
                 raise type(error)(f"{recipe.path}: {stage.name}.{part.name}: {error}") from error
             after = tuple(before.part.name for before in jobs if _goes_into(before.part, part))
-            lacking = tuple(name for name in part.needs if name in absent)
+            lacking = tuple(name for name in part.needs if name not in (given if "/" in name else sources))
             if gone := part.named() & left_out:
                 raise InputError(f"{recipe.path}: {part.name} uses {sorted(gone)[0]}, which lacks a data set")
             if link := prepared_set(part, prepared):

@@ -23,9 +23,11 @@ FOLDERS = {"data", "logs", "parts", "reports"}
 """What the workdir holds beside one folder a part."""
 PLACES = {"data", "work", "assets", "processes", *FOLDERS}
 """Words in braces that are neither a part nor a data set."""
-_TRAIN = {"name", "train", "steps", "minutes", "set", "only", "needs", *BUDGETS}
-_RUN = {"name", "run", "config", "flags", "set", "minutes", "only", "needs", "gives", "metrics", *BUDGETS}
-_SET = {"path", "fetch", "without", "required"}
+_TRAIN = {"name", "train", "steps", "minutes", "set", "only", "needs", "required", *BUDGETS}
+_RUN = {"name", "run", "config", "flags", "set", "minutes", "only", "needs", "required", "gives", "metrics"}.union(
+    BUDGETS
+)
+_SET = {"path", "fetch", "without"}
 _EXPECTED = {"value", "tolerance", "better", "source"}
 
 
@@ -37,14 +39,12 @@ class DataSet:
       path: below --data; a pattern is allowed, the first that matches counts.
       fetch: from where.
       without: what its absence costs.
-      required: whether nothing is begun without it.
     """
 
     name: str
     path: str
     fetch: str
     without: str
-    required: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Part:
       seconds: that it takes, about: for what is left.
       set: fields of the configuration.
       flags: of the command.
-      needs: data sets without which it is left out.
+      needs: data sets, or what an earlier part gives ("grid/small_128"), without which it is left out.
+      required: whether nothing is begun where it would be left out.
       gives: "NAME/SIZE" below the folder of data, or "latents/NAME": what trains on it has that in its mixture.
       metrics: metric -> where it stands in the command's report, "mouth.generated.changes.mean".
     """
@@ -71,6 +72,7 @@ class Part:
     set: dict[str, Any]
     flags: dict[str, Any]
     needs: tuple[str, ...]
+    required: bool
     gives: str | None
     metrics: dict[str, str]
 
@@ -185,7 +187,7 @@ def _data_set(name: str, row: Any) -> DataSet:
     where = f"sets.{name}"
     _known(_mapping(row, where), _SET, where)
     texts = [_of(row, field, str, where) for field in ("path", "fetch", "without")]
-    return DataSet(name, *texts, _of(row, "required", bool, where, False))
+    return DataSet(name, *texts)
 
 
 def _stage(name: str, table: dict[str, Any], budget: str) -> Stage:
@@ -243,6 +245,7 @@ def _part(stage: str, row: dict[str, Any], budget: str) -> Part | None:
         set=fields,
         flags=given,
         needs=tuple(_of(row, "needs", list, where, [])),
+        required=_of(row, "required", bool, where, False),
         gives=_of(row, "gives", str, where, "") or None,
         metrics=_of(row, "metrics", dict, where, {}),
     )
@@ -258,15 +261,17 @@ def _exists(module: str) -> bool:
 def _check_names(recipe: Recipe) -> None:
     """Every part is named once, and names only what was made before it."""
     made: set[str] = set()
+    gives: dict[str | None, None] = {}
     for part in recipe.parts:
         if part.name in made | PLACES | recipe.sets.keys() or not re.fullmatch(r"\w+", part.name):
             raise _Wrong(f"a part cannot be called {part.name!r}; take another name of letters and digits")
         for name in sorted(part.named() - made - {part.name} - PLACES - recipe.sets.keys()):
             raise _Wrong(f"{part.name}: {{{name}}} is no part before it and no data set")
         for name in part.needs:
-            if name not in recipe.sets:
-                raise _Wrong(f"{part.name}: needs names {name!r}, which [sets] does not have")
+            if name not in recipe.sets | gives:
+                raise _Wrong(f"{part.name}: needs names {name!r}, which [sets] does not have and no part gives")
         made.add(part.name)
+        gives |= {part.gives: None}
 
 
 def fill(value: Any, places: Mapping[str, Any]) -> Any:

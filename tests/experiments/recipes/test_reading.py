@@ -79,7 +79,11 @@ def test_parts_become_commands_with_the_numbers_of_the_recipe(tmp_path):
         ("data_pipelines.synthetic", "data_pipelines.nothing", "there is no command 'data_pipelines.nothing'"),
         ('"tiny/l1_mouth"', '"big/l1_mouth"', "no part 'big' in the stage face of this budget"),
         ('better = "low"', 'better = "lower"', "better is 'lower'"),
-        ('gives = "procedural_heads/tiny_64"', 'needs = ["grid"]', "needs names 'grid', which [sets] does not have"),
+        (
+            'gives = "procedural_heads/tiny_64"',
+            'needs = ["grid"]',
+            "needs names 'grid', which [sets] does not",
+        ),
         ('without = "no looks"', "", "sets.faces: without is None, and has to be text"),
         ("[sets.faces]", "[sets.faces", "is no TOML"),
     ],
@@ -131,14 +135,33 @@ only = ["cpu"]
     assert portraits.link == ready.parent and not portraits.runs and not tiny.notes
 
 
+def test_prepared_shards_serve_without_what_they_were_made_of(tmp_path):
+    """As on a machine that can train and nothing else."""
+    for size in ("small_128", "lite_256"):
+        for name in ("grid", "procedural_heads", "procedural_twins"):
+            place = tmp_path / "data" / name / size / "1.0.0"
+            place.mkdir(parents=True)
+            (place / "dataset_info.json").touch()
+    recipe = reading.read(ROOT / "experiments" / "recipes" / "bundled.toml", "gpu")
+    absent, fatal = planning.missing(recipe, {}, None)
+    assert absent.keys() == recipe.sets.keys() and fatal == {"grid", "landmarker"}
+    absent, fatal = planning.missing(recipe, {}, tmp_path / "data")
+    assert absent.keys() == {"portraits", "rigged", "landmarker"} and fatal == set()
+    jobs = {job.part.name: job for job in planning.plan(recipe, tmp_path / "work", {}, tmp_path / "data")}
+    assert {name for name, job in jobs.items() if job.absent} == {"portraits_256", "rigged_256"}
+    assert {name for name, job in jobs.items() if job.link} == {
+        *("heads_128", "heads_256", "twins_128", "grid_128", "grid_256")
+    }
+    assert jobs["grid_latents"].runs and "portraits, rigged_heads" in jobs["inputs"].notes[0]
+
+
 @pytest.mark.parametrize("budget", reading.BUDGETS)
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_recipes_hold_together(path, budget, tmp_path):
     """Every configuration, field, flag and source is there; the budget of two cores is kept."""
     recipe = reading.read(path, budget)
     for sources in ({}, {name: tmp_path / name for name in recipe.sets}):
-        absent = planning.missing(recipe, sources, None)
-        if any(one.required for one in absent.values()):
+        if planning.missing(recipe, sources, None)[1]:
             continue
         jobs = planning.plan(recipe, tmp_path, sources, None)
         assert [job.stage for job in jobs] == sorted((job.stage for job in jobs), key=reading.STAGES.index)

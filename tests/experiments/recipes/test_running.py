@@ -136,8 +136,10 @@ def test_ctrl_c_ends_the_command_with_130_when_its_part_has_saved(tmp_path):
 
 def test_the_command_names_missing_data_and_what_its_absence_costs_before_any_work(tmp_path):
     path = write(tmp_path, more="")
-    sets = '[sets.grid]\npath = "grid"\nfetch = "Zenodo"\nwithout = "no real voices"\nrequired = true\n'
-    path.write_text(sets + path.read_text().replace('name = "second"', 'name = "second"\nneeds = ["grid"]'))
+    sets = '[sets.grid]\npath = "grid"\nfetch = "Zenodo"\nwithout = "no real voices"\n'
+    path.write_text(
+        sets + path.read_text().replace('name = "second"', 'name = "second"\nrequired = true\nneeds = ["grid"]')
+    )
     words = ["experiments.recipe", f"--recipe={path}", f"--workdir={tmp_path}/work", f"--data={tmp_path}"]
     done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, env=os.environ, capture_output=True, text=True)
     assert done.returncode == 3 and not (tmp_path / "work").exists()
@@ -182,7 +184,7 @@ def test_metrics_of_a_training_are_those_of_its_last_evaluation(tmp_path):
     rows = [{"step": 1, "loss": 3.0, "eval/l1_mouth": 0.9}, {"step": 2, "eval/l1_mouth": 0.2, "eval/copy_mouth": 0.4}]
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"step": 3, "lo')
-    part = reading.Part("run", "experiments.train", "face/tiny_64", 3, 60.0, {}, {}, (), None, {})
+    part = reading.Part("run", "experiments.train", "face/tiny_64", 3, 60.0, {}, {}, (), False, None, {})
     job = planning.Job(part, "face", [], None, tmp_path, {}, ())
     assert telling.measured(job, tmp_path) == {"l1_mouth": 0.2, "copy_mouth": 0.4, "l1_mouth_of_copy": 0.5}
 
