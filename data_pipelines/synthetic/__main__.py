@@ -8,7 +8,7 @@ from data_pipelines import requirements
 from vasa_jax.errors import InputError
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "data", "TFDS data folder to write to.")
-_CONFIG = flags.DEFINE_enum("config", "small_128", ["tiny_64", "small_128"], "Which configuration.")
+_CONFIG = flags.DEFINE_enum("config", "small_128", ["tiny_64", "small_128", "lite_256"], "Which configuration.")
 _TWINS = flags.DEFINE_bool("twins", False, "Draw procedural_twins, one face made by several people, in its place.")
 _IDENTITIES = flags.DEFINE_integer("identities", None, "How many people, instead of the configuration's number.")
 _CLIPS = flags.DEFINE_integer("clips", None, "How many clips of each person, instead of the configuration's number.")

@@ -4,8 +4,7 @@ vasa-train --config=tests/experiments/shrunk.py:face/small_128 --workdir=D
 """
 
 import importlib
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,15 +12,11 @@ import ml_collections
 import numpy as np
 
 import experiments
-from data_pipelines import schema
-from experiments import dry_run
+from experiments import dry_run, shrinking
 from vasa_jax import landmarks
 from vasa_jax.ops.rotations import transform
 
 CONFIGS = Path(experiments.__file__).parent / "configs"
-SIZE = 32  # of pictures
-CHANNELS = 8
-PLANES = 4  # of volumes
 BATCH = 16  # twice as many as the tests have devices
 
 
@@ -51,72 +46,13 @@ def get_config(text: str) -> ml_collections.ConfigDict:
     """
     name, *fields = text.split(",")
     config = shipped(name)
-    _SHRINK[config.task](config)
+    shrinking.shrink(config)
     config.update({"steps": 2, "batch_size": BATCH, "log_every": 1})
     config.update({"eval_every": 0, "checkpoint_every": 0, "tensorboard": False, "init_from": ""})
     config.data.eval_batches = 1
-    if "size" in config.data:
-        config.data.size = schema.stored_size(config.model.size)
     for field, _, value in (field.partition("=") for field in fields):
         config[field] = int(value) if value.isdigit() else value
     return config
-
-
-def _narrow(widths: tuple[int, ...], keep: int | None = None) -> tuple[int, ...]:
-    """As many layers (or the last `keep` of them), none wider than CHANNELS."""
-    return tuple(min(width, CHANNELS) for width in widths[-keep if keep else None :])
-
-
-def _shrink_face(config: ml_collections.ConfigDict) -> None:
-    """The volume keeps its share of the picture's side, so that the same number of layers leads into and out of it."""
-    model = config.model
-    side = 2 ** (len(model.warp.widths) + 1) * SIZE // model.size
-    model.size = model.face_size = SIZE
-    model.appearance.update({"stem": CHANNELS, "widths": _narrow(model.appearance.widths), "blocks_3d": 1})
-    planes, model.appearance.volume = model.appearance.volume[0], (PLANES, CHANNELS)
-    for tower in (model.identity, model.pose, model.dynamics):
-        _shrink_tower(tower)
-    model.identity.features = model.dynamics.features = CHANNELS
-    warps = _narrow(model.warp.widths, int(math.log2(side)) - 1)
-    model.warp.update({"widths": warps, "depth": PLANES, "features": CHANNELS})
-    model.canonical.widths = _narrow(model.canonical.widths)
-    if "middle" in model.canonical:
-        depths = tuple(depth * PLANES // planes for depth in model.canonical.depths)
-        model.canonical.update({"middle": _narrow(model.canonical.middle), "depths": depths})
-    model.generator.update({"base": CHANNELS, "blocks": 1, "widths": _narrow(model.generator.widths)})
-    if "cells" in model.generator:
-        model.generator.cells = CHANNELS
-    config.discriminator.update({"widths": _narrow(config.discriminator.widths, 2), "scales": 1})
-
-
-def _shrink_tower(tower: ml_collections.ConfigDict) -> None:
-    """Two layers instead of many: how deep towers compile says nothing of training, and takes minutes."""
-    if "size" in tower:
-        tower.size = SIZE
-    if "resnet" in tower:
-        del tower["resnet"]
-        tower.blocks = 1
-        tower.widths = (CHANNELS, CHANNELS)
-    tower.widths = _narrow(tower.widths, 2)
-
-
-def _shrink_pose(config: ml_collections.ConfigDict) -> None:
-    config.model.size = SIZE
-    _shrink_tower(config.model.pose)
-
-
-def _shrink_motion(config: ml_collections.ConfigDict) -> None:
-    small = {"width": 16, "depth": 2, "heads": 2, "window": 12, "context": 4, "lookahead": 2}
-    config.model.update(small | {"bands": 16, "audio_blocks": 1, "motion_dim": 12})
-
-
-_SHRINK: dict[str, Callable[[ml_collections.ConfigDict], None]] = {
-    "face": _shrink_face,
-    "dynamics": _shrink_face,
-    "generator": _shrink_face,
-    "pose": _shrink_pose,
-    "motion": _shrink_motion,
-}
 
 
 class Stream:

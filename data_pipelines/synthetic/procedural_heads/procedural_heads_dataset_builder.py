@@ -44,6 +44,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         ProceduralHeadsConfig(
             name="small_128", description="for models of 128 px", resolution=128, identities=600, frames=75
         ),
+        ProceduralHeadsConfig(
+            name="lite_256", description="for models of 256 px", resolution=256, identities=360, frames=12
+        ),
     ]
 
     def __init__(self, *, processes: int = 1, amounts: Mapping[str, int] | None = None, **kwargs: Any):

@@ -33,6 +33,7 @@ class Builder(heads.Builder):
     BUILDER_CONFIGS: ClassVar[list[ProceduralTwinsConfig]] = [
         ProceduralTwinsConfig(name="tiny_64", description="for models of 64 px", resolution=64),
         ProceduralTwinsConfig(name="small_128", description="for models of 128 px", resolution=128),
+        ProceduralTwinsConfig(name="lite_256", description="for models of 256 px", resolution=256),
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:
