@@ -34,7 +34,7 @@ _THREADS = flags.DEFINE_integer("threads", 2, "Threads that work at once.", lowe
 _BATCH = flags.DEFINE_integer("batch_size", 16, "Items of a batch (windows: four times as many).", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "How often each measurement is repeated.", lower_bound=3)
 _STEPS = flags.DEFINE_integer("steps", 16, "Batches of one measurement.", lower_bound=2)
-_CONFIGS = flags.DEFINE_list("configs", [], "Names of experiments/configs/face, or motion (motion).")
+_CONFIGS = flags.DEFINE_list("configs", [], "Names of experiments/configs/face, or motion (motion); releases (video).")
 _DENOISE = flags.DEFINE_list("denoise", ["10", "50"], "Denoising steps of a window (motion).")
 _BATCHES = flags.DEFINE_list(
     "batches", [], "Batch sizes to measure (decode), to begin with (tpu), or sessions a call (stream)."
@@ -45,7 +45,8 @@ _EFFORT = flags.DEFINE_float(
     "effort", 0.0, "How hard the compiler tries: -1 takes less than half the time (tpu).", lower_bound=-1, upper_bound=1
 )
 _SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of a wav2vec2 model; random weights if not given.")
-_AUDIO = flags.DEFINE_string("audio", None, "A recording (speech, stream).")
+_AUDIO = flags.DEFINE_string("audio", None, "A recording (speech, stream, video).")
+_SIZES = flags.DEFINE_list("sizes", [], "Sides of the videos in pixels (video).")
 
 
 def options() -> dict[str, Any]:
@@ -70,6 +71,7 @@ def options() -> dict[str, Any]:
         "effort": _EFFORT.value,
         "speech_model": _SPEECH_MODEL.value,
         "audio": _AUDIO.value,
+        "sizes": _numbers("sizes", _SIZES.value),
     }
 
 
@@ -111,7 +113,7 @@ HELP = app.Help(
     groups={
         "what is measured": (_SUITE, _ROUNDS),
         "data sets": (_DATA, _NAMES, _CONFIG, _SPLIT, _LATENTS, _WORKDIR, _ENGINES, _THREADS, _BATCH, _STEPS),
-        "models": (_CONFIGS, _BATCHES, _DENOISE, _DTYPE, _SPEECH_MODEL, _AUDIO),
+        "models": (_CONFIGS, _BATCHES, _DENOISE, _DTYPE, _SPEECH_MODEL, _AUDIO, _SIZES),
         "compiling for TPUs": (_CHIPS, _EFFORT),
     },
 )
