@@ -4,9 +4,9 @@
 
 A face model closes the eyes of the people it was trained on; those of others it may leave half open with the same code.
 Each portrait is painted with its lids ever further along the direction of `vasa_jax.inference.blinks`, a face tracker
-reads how far they are closed, and the closure in the code at which most of the portraits are shut becomes the release's
-`motion_stats["reach"]`, which every blink is made with. Without it a release has 1. The release is written in place;
---nowrite only tells.
+reads how far they are closed, and the least closure in the code beyond which the portraits close no further becomes the
+release's `motion_stats["reach"]`, which every blink is made with. Without it a release has 1. The release is written in
+place; --nowrite only tells.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ from jaxtyping import Float
 
 from experiments import app
 from vasa_jax.errors import InputError, UsageError
+from vasa_jax.metrics import blinks
 
 LEVELS = tuple(np.arange(0.75, 3.01, 0.25))
 """Closures in the code that are tried, above 0 as `blinks.Lids.reach` is; what lies beyond tears faces."""
 SHUT = 0.75
-"""Closure in a picture that is taken for shut. A blink is counted from 0.55 on (`vasa_jax.metrics.blinks`); the frames
-of a video need not meet its deepest moment."""
-OF_PORTRAITS = 75
-"""Percentile of the portraits' reaches: further closes more of them, and goes too far with more."""
+"""Closure in a picture that is taken for shut."""
+GAIN = 0.02
+"""Mean closure below the best at which a level is as good: some faces open again when the code goes on."""
 FEWEST = 4  # portraits that the tracker must follow
 
 
@@ -41,20 +41,13 @@ def define_flags() -> None:
     flags.DEFINE_bool("write", True, "Keep the number in the release.")
 
 
-def reach_of(levels: Sequence[float], closure: Float[np.ndarray, " k"]) -> float:
-    """The least level at which the picture's closure is SHUT, on the line between two levels; the last if it never is.
+def reach_of(levels: Sequence[float], closures: Float[np.ndarray, "portraits k"]) -> float:
+    """The least level at which the portraits are as shut as at any; what lies beyond SHUT counts for nothing.
 
-    Levels that the tracker could not read are NaN and count for nothing.
+    Levels that the tracker could not read are NaN and count for nothing either.
     """
-    known = np.isfinite(closure)
-    at, seen = np.asarray(levels)[known], np.asarray(closure)[known]
-    shut = np.flatnonzero(seen >= SHUT)
-    if not len(shut):
-        return float(levels[-1])
-    first = int(shut[0])
-    if first == 0:
-        return float(at[0])
-    return float(np.interp(SHUT, seen[first - 1 : first + 1], at[first - 1 : first + 1]))
+    shut = np.nanmean(np.minimum(closures, SHUT), 0)
+    return float(levels[int(np.flatnonzero(shut >= shut.max() - GAIN)[0])])
 
 
 def find(painted: Callable[[Any, Sequence[float]], Any], reader: Any, portraits: Iterable[Any]) -> dict[str, Any]:
@@ -79,19 +72,16 @@ def find(painted: Callable[[Any, Sequence[float]], Any], reader: Any, portraits:
         raise InputError(
             f"the tracker follows {len(rows)} of the portraits; {FEWEST} are needed: give more photographs"
         )
-    reaches = [reach_of(LEVELS, row[1:]) for row in rows]
-    reach = round(float(np.percentile(reaches, OF_PORTRAITS)), 2)
-    shut = [np.interp(reach, LEVELS, row[1:]) >= SHUT - 0.01 for row in rows]
-    before = [np.interp(1.0, LEVELS, row[1:]) >= SHUT for row in rows]
+    reach = reach_of(LEVELS, np.asarray(rows)[:, 1:])
+    seen = {level: np.asarray(rows)[:, 1 + LEVELS.index(level)] >= blinks.CLOSED for level in (1.0, reach)}
     return {
         "reach": reach,
         "portraits": len(rows),
-        "shut_with_reach_1": float(np.mean(before)),
-        "shut": float(np.mean(shut)),
+        "blinks_with_reach_1": float(np.mean(seen[1.0])),
+        "blinks": float(np.mean(seen[reach])),
         "levels": [0.0, *map(float, LEVELS)],
         "closure": np.nanmean(rows, 0),
         "mouth_moved": np.nanmean(mouths, 0),
-        "each": reaches,
     }
 
 
@@ -129,8 +119,10 @@ def main() -> dict[str, Any]:
         result = find(lambda still, levels: paint(face, still.path, levels), reader, tqdm.tqdm(found, unit="portrait"))
     for level, closure, moved in zip(result["levels"], result["closure"], result["mouth_moved"], strict=True):
         print(f"  {level:.2f} in the code: closed by {closure:.2f} in pictures, mouth moved by {moved:.3f}")
-    print(f"reach {result['reach']}: {result['shut']:.0%} of {result['portraits']} portraits shut their eyes", end="")
-    print(f", {result['shut_with_reach_1']:.0%} with 1")
+    print(
+        f"reach {result['reach']}: {result['blinks']:.0%} of {result['portraits']} portraits are seen to blink", end=""
+    )
+    print(f", {result['blinks_with_reach_1']:.0%} with 1")
     if wanted.write:
         keep(wanted.checkpoint, result["reach"])
     return tables.plain({"model": wanted.checkpoint, "shut_at": SHUT, **result})
