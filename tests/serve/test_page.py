@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("websockets", reason="needs the extra `serve`")
-uvicorn = pytest.importorskip("uvicorn", reason="needs the extra `serve`")
+pytest.importorskip("uvicorn", reason="needs the extra `serve`")
 
 import numpy as np
 import soundfile
+import uvicorn
 from PIL import Image
 
 from tests.inference.stand_ins import live_face
@@ -96,7 +97,8 @@ VIEWS = {"desktop": (1280, 800, False, False), "phone": (390, 844, False, True),
 
 
 def test_it_works(page, seats, tmp_path) -> None:
-    page.until("document.readyState === 'complete' && $('face_painting').naturalWidth > 0 && $('still').naturalWidth > 0")
+    page.until("document.readyState === 'complete'")
+    page.until("$('face_painting').naturalWidth > 0 && $('still').naturalWidth > 0")
     page.until("fetch('/healthz').then((answer) => answer.ok)")
     assert page.run(BADGE) == "AI-generated"
 
