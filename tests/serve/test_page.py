@@ -4,7 +4,6 @@ VASA_SCREENSHOTS=FOLDER keeps what it looked like.
 """
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,11 @@ pytest.importorskip("uvicorn", reason="needs the extra `serve`")
 
 import numpy as np
 import soundfile
-import uvicorn
 from PIL import Image
 
 from tests.inference.stand_ins import live_face
 from tests.serve import browser
-from vasa_jax.serve.app import create_app
+from tests.serve.running import served
 from vasa_jax.serve.engine import Engine
 from vasa_jax.serve.settings import Settings
 
@@ -38,19 +36,6 @@ WebSocket.prototype.send = function (data) {
 """
 
 
-class _Server(uvicorn.Server):
-    """Tells its address."""
-
-    def __init__(self, config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets=None) -> None:
-        await super().startup(sockets)
-        self.url = "http://{}:{}".format(*self.servers[0].sockets[0].getsockname())
-        self.ready.set()
-
-
 @pytest.fixture
 def seats(monkeypatch):
     """Those that were opened."""
@@ -63,14 +48,8 @@ def seats(monkeypatch):
 def url(look, seats, found, tmp_path):
     """Of a server of stand-ins."""
     engine = Engine(live_face(), sessions=4, warm=lambda: look)
-    app = create_app(live_face(), Settings(sessions=4, folder=tmp_path / "serve"), engine)
-    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert server.ready.wait(60) and engine.until_ready(60)
-    yield server.url
-    server.should_exit = True
-    thread.join()
+    with served(live_face(), Settings(sessions=4, folder=tmp_path / "serve"), engine) as address:
+        yield address
 
 
 @pytest.fixture

@@ -61,9 +61,7 @@ def parts_of(release: weights.Release, batch: Any, *, steps: int, flag: str) -> 
         raise UsageError(f"{flag}: the motion model listens through {config.speech}; only log-mel can be exported")
     parts = _face_parts(release, batch)
     if config is not None:
-        inputs = {
-            name: _rows(batch, entry["shape"], entry["dtype"]) for name, entry in motion_inputs(config).items()
-        }
+        inputs = {name: _rows(batch, entry["shape"], entry["dtype"]) for name, entry in motion_inputs(config).items()}
         params = flatten_dict(release.motion_params, sep="/")
         parts["motion"] = Part(_motion(config, steps), "motion", params, {"given": inputs}, ("motion", "level"))
     return parts
