@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -198,7 +199,7 @@ def server(folder: Path) -> Any:
     """(address, nursery, its folder)."""
     box = portraits.FaceBox(45.0, 45.0, 40.0)
     new = _Nursery(asyncio.create_subprocess_exec)
-    swapped = mock.Mock(wraps=asyncio, create_subprocess_exec=new)
+    swapped = types.SimpleNamespace(**vars(asyncio) | {"create_subprocess_exec": new})
     with (
         mock.patch.object(portraits, "find_face", lambda *_, **__: box),
         mock.patch.object(uploads, "asyncio", swapped),
