@@ -1,4 +1,4 @@
-"""Writes a release, which the other commands read, from training workdirs; or a release as StableHLO."""
+"""Writes a release, which the other commands read, from training workdirs; or a release as StableHLO or ONNX."""
 
 import dataclasses
 from pathlib import Path
@@ -29,8 +29,9 @@ OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
 CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
 FLOAT32 = flags.DEFINE_bool("float32", False, "Store float32; otherwise float16, which halves the size.")
 STABLEHLO = flags.DEFINE_bool("stablehlo", False, "Write --checkpoint as StableHLO with a loader that needs jax alone.")
-CHECKPOINT = flags.DEFINE_string("checkpoint", None, "With --stablehlo: the release, a folder or 'bundled'.")
-STEPS = flags.DEFINE_integer("steps", 10, "With --stablehlo: denoising steps of a window of motion.", lower_bound=1)
+ONNX = flags.DEFINE_bool("onnx", False, "Write --checkpoint as ONNX, one row at a time. Needs the extra 'onnx'.")
+CHECKPOINT = flags.DEFINE_string("checkpoint", None, "With --stablehlo or --onnx: the release, a folder or 'bundled'.")
+STEPS = flags.DEFINE_integer("steps", 10, "With --stablehlo or --onnx: denoising steps of a window.", lower_bound=1)
 INT8 = flags.DEFINE_bool("int8", False, "Store the face model's matrices as int8: a quarter of float32's size.")
 
 
@@ -57,17 +58,21 @@ def mean_of(parts: "list[Trained]") -> "tuple[Trained, Any]":
     return dataclasses.replace(parts[-1], params=mean), runs[0] if len(parts) == 1 else {"mean_of": runs}
 
 
-def write_stablehlo() -> dict[str, Any]:
-    """The report of `--stablehlo`."""
+def write_parts() -> dict[str, Any]:
+    """The report of `--stablehlo` or `--onnx`."""
+    flag = "--onnx" if ONNX.value else "--stablehlo"
+    if ONNX.value and STABLEHLO.value:
+        raise UsageError("--stablehlo and --onnx do not go together; give one, and each its own folder")
     if not CHECKPOINT.value or not OUTPUT.value or FACE.value or MOTION.value:
-        raise UsageError("--stablehlo takes --checkpoint=RELEASE and --output=FOLDER, and no workdirs")
+        raise UsageError(f"{flag} takes --checkpoint=RELEASE and --output=FOLDER, and no workdirs")
     from vasa_jax import weights
-    from vasa_jax.inference import stablehlo
+    from vasa_jax.inference import onnx_files, stablehlo
 
     release = weights.load_release(CHECKPOINT.value)
     if Path(OUTPUT.value).resolve() == release.directory.resolve():
         raise UsageError(f"--output={OUTPUT.value} is the release itself: give another folder")
-    return told(Path(OUTPUT.value), stablehlo.write(release, OUTPUT.value, steps=STEPS.value))
+    write = onnx_files.write if ONNX.value else stablehlo.write
+    return told(Path(OUTPUT.value), write(release, OUTPUT.value, steps=STEPS.value))
 
 
 def told(directory: Path, sizes: dict[str, int]) -> dict[str, Any]:
@@ -78,10 +83,10 @@ def told(directory: Path, sizes: dict[str, int]) -> dict[str, Any]:
 
 
 def main() -> dict[str, Any]:
-    if STABLEHLO.value:
-        return write_stablehlo()
+    if STABLEHLO.value or ONNX.value:
+        return write_parts()
     if CHECKPOINT.value:
-        raise UsageError("--checkpoint goes with --stablehlo; a release is taken by --face and --motion")
+        raise UsageError("--checkpoint goes with --stablehlo or --onnx; a release is taken by --face and --motion")
     if not FACE.value or not OUTPUT.value:
         raise UsageError("--face and --output are needed; --motion adds the motion model")
     if FLOAT32.value and INT8.value:
@@ -134,7 +139,7 @@ HELP = app.Help(
     groups={
         "what goes in": (FACE, MOTION, POSE, POSE_SHARE, BLINK),
         "the release": (OUTPUT, CARD, FLOAT32, INT8),
-        "for other programs": (STABLEHLO, CHECKPOINT, STEPS),
+        "for other programs": (STABLEHLO, ONNX, CHECKPOINT, STEPS),
     },
 )
 

@@ -3,14 +3,16 @@
     python -m experiments.watermark_study --videos=data/grid --most=200 --report=experiments/results/watermark.json
 
 Makes videos of the portraits that the project owns, marks them, attacks them in a dozen ways, and looks for the mark.
-`--videos` is a folder of real videos, in which nothing may be found.
+`--videos` and `--photographs` are folders of real ones, in which nothing may be found: all are looked at as they are,
+and `--searched` of each at all crops and scales as well, which takes a hundred times as long.
 """
 
 import io
+import itertools
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,19 @@ from vasa_jax.errors import InputError
 
 KEY = 0x2F6A91C4
 _ASSETS = Path(__file__).parents[1] / "vasa_jax/assets"
+_VIDEOS = (".mp4", ".mpg", ".mov", ".webm", ".mkv")
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 _CLIPS = (("portrait.jpg", 256), ("photo.jpg", 256), ("painting.jpg", 512), ("photo.jpg", 512))
 
 
 def define_flags() -> None:
     """Here and not at import, so that the attacks can be imported beside other commands."""
     flags.DEFINE_string("videos", None, "Folder of real videos, searched for false positives.")
-    flags.DEFINE_integer("most", 200, "Of these, at most so many, evenly spread over their sorted names.")
+    flags.DEFINE_string("photographs", None, "Folder of real photographs, each swayed in the mark's own time.")
+    flags.DEFINE_integer("most", 200, "Of either, at most so many, evenly spread over their sorted names.")
+    flags.DEFINE_integer("searched", 200, "Of these, at most so many at all crops and scales.")
+    flags.DEFINE_integer("frames", 3000, "Of a real video, at most so many frames; of a photograph 50.")
+    flags.DEFINE_bool("survival", True, "Make, mark and attack videos.")
     flags.DEFINE_float("seconds", 4.0, "Length of the videos made.")
     flags.DEFINE_integer("largest", 512, "Of these, at most so many pixels a side.")
 
@@ -150,24 +158,64 @@ def survival(seconds: float, largest: int) -> dict[str, Any]:
     return rows
 
 
-def foreign(folder: str, most: int) -> dict[str, Any]:
-    """Scores of real videos, as they are and at the best of all places."""
-    from vasa_jax import media
+def foreign(folder: str, kinds: tuple[str, ...], read: Callable[[Path], Any]) -> dict[str, Any]:
+    """Scores of what is real, as it is and at the best of all places.
+
+    Args:
+      kinds: suffixes of its files.
+      read: gives the frames of one.
+    """
     from vasa_jax.provenance import watermark
 
-    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in (".mp4", ".mpg", ".mov", ".webm", ".mkv"))
+    paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in kinds)
     if not paths:
-        raise InputError(f"--videos={folder} holds no video (MP4, MPG, MOV, WebM, MKV)")
-    paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int))]
-    found = [watermark.find(media.VideoReader(path)) for path in paths]
-    best = sorted((f.score for f in found), reverse=True)
+        raise InputError(f"{folder} holds no file of {', '.join(kinds)}")
+    paths = _spread(paths, flags.FLAGS.most)
+    searched = set(_spread(paths, flags.FLAGS.searched))
+    plain, found, short = [], [], 0
+    for path in paths:
+        swings = watermark.swinging(itertools.islice(read(path), flags.FLAGS.frames))
+        if swings is None:
+            short += 1
+            continue
+        plain.append(watermark.as_it_is(swings)[0])
+        if path in searched:
+            found.append(watermark.find_in(swings))
     return {
-        "videos": len(paths),
-        "found": sum(f.found for f in found),
+        "looked_at": len(plain),
+        "too_short": short,
+        "threshold": round(watermark.THRESHOLD, 2),
+        "reached_it": sum(score >= watermark.THRESHOLD for score in plain),
+        "score": {"highest": round(max(plain), 2), "median": round(statistics.median(plain), 2)},
+        "searched": len(found),
         "search_threshold": round(watermark.SEARCH_THRESHOLD, 2),
-        "best_score_of_all_places": {"highest": round(best[0], 2), "median": round(statistics.median(best), 2)},
+        "found": sum(f.found for f in found),
+        "best_score_of_all_places": {
+            "highest": round(max(f.score for f in found), 2),
+            "median": round(statistics.median(f.score for f in found), 2),
+        },
         "bit_error": round(statistics.mean(f.bit_error for f in found), 3),
     }
+
+
+def _spread(paths: list[Path], most: int) -> list[Path]:
+    return [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).astype(int))]
+
+
+def swayed(path: Path) -> Iterator[np.ndarray]:
+    """A photograph as 50 frames that sway by 2 % as often as the mark swings: one held still would show nothing."""
+    import cv2
+    from PIL import Image
+
+    from vasa_jax.provenance import watermark
+
+    with Image.open(path) as image:
+        image.draft("RGB", (256, 256))  # JPEG is decoded at a part of its size
+        picture = np.asarray(image.convert("RGB").resize((256, 256)))
+    for i in range(50):
+        shift = 5 * np.sin(2 * np.pi * watermark.SWING * i / watermark.FPS)
+        by = np.float32([[1, 0, shift], [0, 1, 0.5 * shift]])
+        yield cv2.warpAffine(picture, by, (256, 256), borderMode=cv2.BORDER_REFLECT)
 
 
 def main() -> dict[str, Any]:
@@ -185,10 +233,15 @@ def main() -> dict[str, Any]:
         "threshold": round(watermark.THRESHOLD, 2),
         "seconds": flags.FLAGS.seconds,
     }
-    if flags.FLAGS.videos:
-        report["real_videos"] = foreign(flags.FLAGS.videos, flags.FLAGS.most)
-        print(report["real_videos"], flush=True)
-    report |= survival(flags.FLAGS.seconds, flags.FLAGS.largest)
+    from vasa_jax import media
+
+    real = {"videos": (_VIDEOS, media.VideoReader), "photographs": (_PICTURES, swayed)}
+    for name, (kinds, read) in real.items():
+        if flags.FLAGS[name].value:
+            report[f"real_{name}"] = foreign(flags.FLAGS[name].value, kinds, read)
+            print(name, report[f"real_{name}"], flush=True)
+    if flags.FLAGS.survival:
+        report |= survival(flags.FLAGS.seconds, flags.FLAGS.largest)
     return report
 
 

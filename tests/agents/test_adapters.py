@@ -6,21 +6,11 @@ import sys
 import types
 
 import numpy as np
-import pytest
 
-from tests.inference.stand_ins import SIZE, live_face
+from tests.inference.stand_ins import SIZE
 from vasa_jax.agents.avatar import Avatar
-from vasa_jax.inference import portrait as portraits
-from vasa_jax.inference.portrait import FaceBox
 
 SPEECH = (8000 * np.random.default_rng(0).standard_normal(24_000 // 2)).astype(np.int16)  # 0.5 s at 24 kHz
-
-
-@pytest.fixture
-def session(monkeypatch, tmp_path):
-    monkeypatch.setenv("VASA_KEYS", str(tmp_path / "keys"))
-    monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
-    return live_face().stream(np.full((90, 90, 3), 100, np.uint8))
 
 
 def _module(monkeypatch, name, **members):
@@ -154,6 +144,12 @@ def test_pipecat(session, monkeypatch) -> None:
 
         async def push_frame(self, frame, direction=None):
             self.pushed.append(frame)
+
+        def create_task(self, coroutine):
+            return asyncio.create_task(coroutine)
+
+        async def cancel_task(self, task):
+            task.cancel()
 
         async def cleanup(self):
             pass

@@ -62,8 +62,11 @@ def small_motion():
     config = MotionConfig(
         motion_dim=7 + CODE, width=16, depth=1, heads=2, layout="B", window=12, context=4, lookahead=2, bands=8
     )
-    params = quick.jit(lambda key: init_params(config, key))(jax.random.key(0))
-    params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
+
+    def drawn(key):
+        return jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), init_params(config, key))
+
+    params = quick.jit(drawn)(jax.random.key(0))  # in one program: alone, each shape is compiled by itself
     stats = {"mean": [0.0] * 6 + [1.0] + [0.3] * CODE, "std": [0.02] * 7 + [0.5] * CODE}
     return MotionGenerator(config, params, stats)
 

@@ -8,17 +8,15 @@ import ml_collections
 import numpy as np
 import pytest
 
-from experiments.configs.face import tiny_64
-from vasa_jax import weights
+from tests.inference import small_release
+from tests.inference.small_release import SIZE
 from vasa_jax.errors import UsageError
 from vasa_jax.inference import stablehlo
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
 from vasa_jax.models.face_latent import FaceLatentModel
-from vasa_jax.models.motion_transformer import MotionConfig, init_params
+from vasa_jax.models.motion_transformer import MotionConfig
 
-SIZE = 64
-SHAPE = {"width": 16, "depth": 1, "heads": 2, "window": 10, "context": 2, "layout": "B", "audio_blocks": 1}
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -37,39 +35,9 @@ np.savez(sys.argv[3], motion=motion, frames=frames, vectors=vectors, pose=latent
 """
 
 
-def _drawn(tree):
-    random = np.random.default_rng(0)
-
-    def draw(path, leaf):
-        ones = path[-1].key == "scale"
-        return np.float32(ones + random.normal(0, 0.3 / max(1, np.prod(leaf.shape[:-1])) ** 0.5, leaf.shape))
-
-    return jax.tree_util.tree_map_with_path(draw, tree)
-
-
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
-    config = tiny_64.get_model()
-    config = ml_collections.FrozenConfigDict(config)
-    model = FaceLatentModel(config)
-    picture = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), np.float32)
-    dim = 7 + config.dynamics.features
-    # Shapes alone, since compiling the initialisers takes longer than all the rest.
-    face = _drawn(jax.eval_shape(model.init, jax.random.key(0), picture, picture)["params"])
-    ear = MotionConfig(**SHAPE, motion_dim=dim)
-    motion = _drawn(jax.eval_shape(lambda key: init_params(ear, key), jax.random.key(1)))
-    stats = {"mean": np.linspace(0, 0.2, dim), "std": np.linspace(0.1, 0.3, dim)}
-    folder = tmp_path_factory.mktemp("release")
-    weights.save_release(
-        folder,
-        face_config=config.to_dict(),
-        face_params=face,
-        motion_config=SHAPE | {"motion_dim": dim},
-        motion_params=motion,
-        motion_stats=stats,
-        stored="float32",
-    )
-    return weights.load_release(folder)
+    return small_release.make(tmp_path_factory.mktemp("release"))
 
 
 def test_round_trip(release, tmp_path):

@@ -42,9 +42,14 @@ def engine(look):
 
 
 @pytest.fixture
-def serve(look, tmp_path, monkeypatch):
-    """serve(**settings) -> a test client whose server is ready."""
+def found(monkeypatch):
+    """A face in every picture."""
     monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
+
+
+@pytest.fixture
+def serve(look, tmp_path, found):
+    """serve(**settings) -> a test client whose server is ready."""
     clients = []
 
     def start(sessions=4, **settings):

@@ -4,7 +4,6 @@ Stands behind the text-to-speech service in a pipeline, as Pipecat's own video s
 the pictures of it are there, so both reach the transport together.
 """
 
-import asyncio
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from vasa_jax.inference.running import RATE
 
 
 class VasaVideoService(FrameProcessor):
-    """Give the transport `video_out_enabled=True, video_out_is_live=True` and the frames' size.
+    """Give the transport `video_out_enabled=True, video_out_is_live=True, video_out_framerate=25` and the frames' size.
 
     Args:
       session: of `TalkingFace.stream`.
@@ -35,7 +34,7 @@ class VasaVideoService(FrameProcessor):
     def __init__(self, session: LiveSession, **options: Any) -> None:
         super().__init__(**options)
         self.avatar = Avatar(session)
-        self._showing: asyncio.Task | None = None
+        self._showing: Any = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Takes speech; everything else goes on."""
@@ -46,7 +45,7 @@ class VasaVideoService(FrameProcessor):
             return
         if isinstance(frame, StartFrame):
             await self.push_frame(frame, direction)
-            self._showing = asyncio.create_task(self._show())
+            self._showing = self.create_task(self._show())
             return
         if isinstance(frame, TTSStoppedFrame):
             self.avatar.end()  # what is said to have stopped goes on when it has been shown
@@ -74,6 +73,5 @@ class VasaVideoService(FrameProcessor):
     async def _stop(self) -> None:
         self.avatar.close()
         if self._showing is not None:
-            self._showing.cancel()
-            await asyncio.gather(self._showing, return_exceptions=True)
+            await self.cancel_task(self._showing)
             self._showing = None

@@ -83,7 +83,7 @@ def _multistep(left: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, ...]:
 def sample(
     denoise: Denoise,
     start: Float[Array, "b t m"],
-    key: jax.Array,
+    key: jax.Array | None,
     *,
     method: str = DEFAULT,
     count: int,
@@ -95,7 +95,7 @@ def sample(
     Args:
       denoise: predicts the clean data from (noisy data, time [b] in 0..steps-1).
       start: standard normal noise (or noise of lower temperature).
-      key: randomness of the steps; unused by those that add none.
+      key: randomness of the steps; not looked at, and may be None, where they add none.
       method, count, eta, steps: see `plan`.
 
     Returns:
@@ -104,7 +104,7 @@ def sample(
     planned = plan(method, count, eta=eta, steps=steps)
     noisy = bool(planned.spread.any())
 
-    def step(carry: tuple[Array, Array], at: tuple[Steps, jax.Array]) -> tuple[tuple[Array, Array], None]:
+    def step(carry: tuple[Array, Array], at: tuple[Steps, jax.Array | None]) -> tuple[tuple[Array, Array], None]:
         (x, before), (now, step_key) = carry, at
         clean = denoise(x, jnp.full(x.shape[:1], now.time, jnp.int32))
         x = now.keep * x + now.take * clean + now.turn * (clean - before)
@@ -112,5 +112,5 @@ def sample(
             x = x + now.spread * jax.random.normal(step_key, x.shape, x.dtype)
         return (x, clean), None
 
-    keys = jax.random.split(key, count)
+    keys = jax.random.split(key, count) if noisy else None
     return jax.lax.scan(step, (start, jnp.zeros_like(start)), (planned, keys))[0][0]

@@ -17,7 +17,7 @@ def sample_window(
     params: Any,
     conditions: MotionConditions,
     start: Float[Array, "b w m"],
-    key: jax.Array,
+    key: jax.Array | None,
     scales: Mapping[str, Float[Array, ""] | float],
     drop: guidance.Drop,
     *,

@@ -198,6 +198,7 @@ _FINE = 128  # shifts along a side
 _NARROW = np.arange(0.84, 1.041, 0.02)  # heights and widths of a crop, apart
 _WIDE = 0.5 * 1.015 ** np.arange(94)  # and together
 _AS_IT_IS = 2 * _TURNS
+_WHOLE = (1.0, 1.0, 0.0, 0.0)
 _TRIED = 2 * _TURNS * ((len(_NARROW) ** 2 + len(_WIDE)) * _FINE**2 + 2_000)
 THRESHOLD = float(np.sqrt(2 * np.log(2 * _AS_IT_IS / FALSE_POSITIVES)))
 """Of a video that is looked at as it is."""
@@ -212,10 +213,18 @@ def find(frames: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Found:
     A second and a half is needed; the mark of one that is coded hard takes longer to show.
     """
     swings = swinging(frames)
-    if swings is None:
-        return Found(False, None, 0.5, 0.0, THRESHOLD)
-    place = (1.0, 1.0, 0.0, 0.0)
-    score, turn = max((_score(_turned(swings, k), place), k) for k in range(2 * _TURNS))
+    return Found(False, None, 0.5, 0.0, THRESHOLD) if swings is None else find_in(swings)
+
+
+def as_it_is(swings: Complex[np.ndarray, "g g"]) -> tuple[float, int]:
+    """The best score of a video that is neither cropped nor scaled, and its turn."""
+    return max((_score(_turned(swings, k), _WHOLE), k) for k in range(2 * _TURNS))
+
+
+def find_in(swings: Complex[np.ndarray, "g g"]) -> Found:
+    """`find`, in what `swinging` gives."""
+    place = _WHOLE
+    score, turn = as_it_is(swings)
     if score >= THRESHOLD:
         score, place = _nearer(_turned(swings, turn), place)  # a crop of a few pixels is found so, and misread else
         return _read(_turned(swings, turn), place, score, THRESHOLD)
