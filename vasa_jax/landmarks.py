@@ -134,7 +134,7 @@ def fit_pose(points: np.ndarray, reference: np.ndarray | None = None) -> np.ndar
     return pose.reshape(*points.shape[:-2], 7).astype(np.float32)
 
 
-def face_height(points: np.ndarray) -> np.ndarray:
+def face_height(points: np.ndarray) -> np.ndarray | np.floating:
     """Forehead to chin [...], along the head's own axis so that an open jaw does not count twice."""
     return np.linalg.norm(points[..., _at(10), :] - points[..., _at(2), :], axis=-1) * 1.45
 

@@ -97,14 +97,15 @@ class LiveSession:
         if self.span > config.window:
             raise UsageError(f"lookahead_ms {lookahead_ms}: the model's window is {1000 * config.window // FPS} ms")
         self._ask_for(controls)
-        blinker = machine.lids and Blinker(machine.lids, controls.seed, controls.blinks, look.code)
+        blinker = Blinker(machine.lids, controls.seed, controls.blinks, look.code) if machine.lids else None
         start, scale = look.start, machine.motion.scale
         self._course = Course(config, scale, seed=controls.seed, start=start, blinker=blinker)
         self._before, self._window = config.context * FRAME, config.frames * FRAME
         self._hearing = RunningHearing()
         self._kept = np.zeros(self._before, np.float32)  # of the frames before the next window, and what follows
         self._partial = np.zeros(0, np.float32)
-        self._samples, self._left = 0, None  # since the last flush; frames that are left of what is flushed
+        self._samples = 0  # since the last flush
+        self._left: int | None = None  # frames of what is flushed
         self._made = 0
 
     # ---- for users ------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ class LiveSession:
         return self._made
 
     def _run(self) -> list[Frame]:
-        frames = []
+        frames: list[Frame] = []
         while (told := self.ask()) is not None:
             how = self._controls.steps, self._controls.sampler
             (answer,) = self.machine.speak([told], [self.scales()], *how)
@@ -181,7 +182,7 @@ class LiveSession:
         return frames
 
     def _show(self, motion: Float[np.ndarray, "n m"]) -> list[Frame]:
-        frames = []
+        frames: list[Frame] = []
         for at in range(0, len(motion), self.hop):
             piece = motion[at : at + self.hop]
             (parts,) = self.machine.frames([self.look], [piece], self.hop)

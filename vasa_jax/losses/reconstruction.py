@@ -9,7 +9,7 @@ from vasa_jax.ops.resize import average_pool
 from vasa_jax.ops.warp import identity_grid
 
 
-def region_boxes(points: Float[Array, "b k 3"], margin: float = 0.06) -> Float[Array, "b 3 4"]:
+def region_boxes(points: Float[Array, "b k c"], margin: float = 0.06) -> Float[Array, "b 3 4"]:
     """Boxes (x0, y0, x1, y1) around mouth, left eye and right eye of the image, crop-normalised."""
 
     def box(names: tuple[str, ...]) -> Array:

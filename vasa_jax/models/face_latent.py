@@ -35,7 +35,7 @@ class FaceLatents:
 
     appearance: Float[Array, "b z y x c"]
     """Of one portrait ([1, z, y, x, c]) it serves any number of poses and codes at once."""
-    identity: Float[Array, "b 4 4 c"]
+    identity: Float[Array, "b 4 4 i"]
     pose: Float[Array, "b 7"]
     dynamics: Float[Array, "b d"]
     picture: Float[Array, "b h w 3"] | None = None
@@ -114,7 +114,7 @@ class FaceLatentModel(nn.Module):
             dynamics = self.encode_face(aligned_crop(image, pose, self.config.face_size), pose)
         identity = self.encode_identity(image)
         posed = self.appearance_encoder(image.astype(self.dtype))
-        grid = self._grid(posed.shape[1:4])
+        grid = self._grid(posed.shape[1:4])[None]
         offsets = self.warp_in(self.code_in_pose(dynamics, pose), identity)
         coords = self._posed(pose, grid + offsets * self._reach())
         canonical = self.canonical_unet(self.sample(posed, self._normalised(coords), self.config.padding))
@@ -193,10 +193,11 @@ class FaceLatentModel(nn.Module):
     # ---- coordinates --------------------------------------------------------------------------------
 
     def _grid(self, shape: tuple[int, ...]) -> Float[Array, "z y x 3"]:
-        return identity_grid(shape) * jnp.asarray([1.0, 1.0, self.config.depth_extent])
+        return identity_grid(shape) * jnp.asarray([[[[1.0, 1.0, self.config.depth_extent]]]])
 
     def _normalised(self, places: Array) -> Array:
-        return places / jnp.asarray([1.0, 1.0, self.config.depth_extent])
+        extents = jnp.asarray([1.0, 1.0, self.config.depth_extent])
+        return places / jnp.expand_dims(extents, range(places.ndim - 1))
 
     def _reach(self) -> float:
         return self.config.offset_reach

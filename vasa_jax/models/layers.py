@@ -74,7 +74,8 @@ class Conv(nn.Module):
             kernel = kernel - kernel.mean(axes, keepdims=True)
             gain = self.param("gain", self.gain_init, (self.features,))
             fan_in = kernel.size / self.features
-            kernel = gain * kernel * lax.rsqrt(fan_in / 2.0 * jnp.var(kernel, axes, keepdims=True) + 1e-6)
+            scale = lax.rsqrt(fan_in / 2.0 * jnp.var(kernel, axes, keepdims=True) + 1e-6)
+            kernel = jnp.expand_dims(gain, axes) * kernel * scale
         if self.spectral:
             kernel = kernel / spectral_scale(kernel)
         kernel = kernel.astype(x.dtype)
@@ -84,7 +85,8 @@ class Conv(nn.Module):
             strides = (self.strides,) * 2
             y = lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+            bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
+            y = y + jnp.expand_dims(bias, range(y.ndim - 1))
         return y
 
 
@@ -106,9 +108,10 @@ class StyleNorm(nn.Module):
         else:
             u = self.param("u", nn.initializers.lecun_normal(), (style.shape[-1], channels))
             v = self.param("v", small, (style.shape[1], 2))
-            both = jnp.einsum("bsd,dc,sk->bck", style, u, v)
+            both = jnp.einsum("bsd,dc,sk->bck", style.astype(u.dtype), u, v)
         spread = (slice(None),) + (None,) * (x.ndim - 2)
-        return (y * (1.0 + both[..., 0][spread]) + both[..., 1][spread]).astype(x.dtype)
+        # The parameters and what is made of them are float32, whatever the type of x.
+        return (y.astype(both.dtype) * (1.0 + both[..., 0][spread]) + both[..., 1][spread]).astype(x.dtype)
 
 
 class ResBlock(nn.Module):

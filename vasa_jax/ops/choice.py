@@ -65,7 +65,7 @@ def pool() -> str:
     return _forced.get().get("pool") or ("window" if backend() == "tpu" else "mean")
 
 
-def attention(dtype: jnp.dtype, channels: int) -> str:
+def attention(dtype: jax.typing.DTypeLike, channels: int) -> str:
     """Form of `ops.attention.attention` for heads of so many channels: "cudnn" is the fused one, of GPUs only."""
     if form := _forced.get().get("attention"):
         return form

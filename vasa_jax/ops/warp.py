@@ -56,11 +56,12 @@ def grid_sample(grid: Array, coords: Array, padding: Padding = "zeros", form: Fo
         total = precise.einsum("bnkc,bnk->bnc", _rows(flat, index), weight.astype(grid.dtype))
     elif form == "corners":
         # In float32 whatever the grid's type: the sum is fused, so that only its result is ever written.
-        total = sum(_rows(flat, index) * weight[..., None] for index, weight in corners).astype(grid.dtype)
+        total = sum(_rows(flat, index).astype(jnp.float32) * weight[..., None] for index, weight in corners)
+        total = total.astype(grid.dtype)
     else:
         planes = jnp.moveaxis(flat, -1, 1)
-        total = sum(_columns(planes, index) * weight[:, None] for index, weight in corners).astype(grid.dtype)
-        total = jnp.moveaxis(total, 1, -1)
+        total = sum(_columns(planes, index).astype(jnp.float32) * weight[:, None] for index, weight in corners)
+        total = jnp.moveaxis(total.astype(grid.dtype), 1, -1)
     return total.reshape(*coords.shape[:-1], channels)
 
 
@@ -74,7 +75,7 @@ def _corner(
         cell = low + step
         weight *= place - low if step else 1.0 - (place - low)
         if padding == "zeros":
-            weight *= (cell >= 0) & (cell <= size - 1)
+            weight *= ((cell >= 0) & (cell <= size - 1)).astype(weight.dtype)
         index = index * size + jnp.clip(cell.astype(jnp.int32), 0, size - 1)
     return index, weight
 

@@ -48,7 +48,7 @@ def convolve(x: Float[Array, "b h w c"], convolution: Convolution, stride: int =
     kernel, bias = (part.astype(x.dtype) for part in convolution)
     pads = [(kernel.shape[0] // 2,) * 2] * 2
     y = jax.lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    return y + bias
+    return y + bias[None, None, None]
 
 
 def max_pool(x: Float[Array, "b h w c"], size: int, stride: int, padding: int = 0) -> Float[Array, "b y x c"]:

@@ -1,7 +1,7 @@
 """What every labelling network has in common: the interface, and how a face is cut out for it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,6 +12,7 @@ IMAGENET_STD = np.asarray([0.229, 0.224, 0.225], np.float32)
 """Of RGB in 0..1; the networks were trained on pictures normalised by these."""
 
 
+@runtime_checkable
 class FrameNetwork(Protocol):
     """Labels successive frames of one clip: all of them, or a part of a long one.
 

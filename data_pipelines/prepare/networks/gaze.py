@@ -35,8 +35,8 @@ _DETECTED, _SIDE = 224, 448  # faces were stored at the one size and enlarged to
 
 def expected_angles(logits: Float[Array, "*b 90"]) -> Float[Array, "*b"]:
     """The expectation of an angle in radians, from the logits of its bins."""
-    degrees = FIRST_DEGREES + BIN_DEGREES * jnp.arange(BINS)
-    return jnp.radians(jnp.sum(jax.nn.softmax(logits, -1) * degrees, -1))
+    degrees = FIRST_DEGREES + BIN_DEGREES * jnp.arange(BINS, dtype=jnp.float32)
+    return jnp.radians(jnp.sum(jax.nn.softmax(logits, -1) * degrees[None], -1))
 
 
 def schema_gaze(yaw: Float[Array, "*b 90"], pitch: Float[Array, "*b 90"]) -> Float[Array, "*b 2"]:
@@ -71,7 +71,7 @@ def load(path: str | os.PathLike) -> dict:
 def logits(params: dict, pictures: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 90"], Float[Array, "b 90"]]:
     """Logits of yaw and of pitch, for faces normalised as ImageNet's pictures."""
     features = resnet.features(params["resnet"], pictures)
-    yaw, pitch = (features @ weight + bias for weight, bias in (params[head] for head in _HEADS))
+    yaw, pitch = (features @ weight + bias[None] for weight, bias in (params[head] for head in _HEADS))
     return yaw, pitch
 
 
