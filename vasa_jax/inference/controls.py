@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -45,7 +45,7 @@ class _Asked:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
             raise UsageError(f"seed {self.seed}: give a whole number from 0 to 2147483647")
-        bounded = {"steps": (self.steps, _STEPS)}
+        bounded: dict[str, tuple[float, tuple[int, int]]] = {"steps": (self.steps, _STEPS)}
         bounded |= {f"cfg_{name}": (value, _STRENGTH) for name, value in self.scales.items()}
         for name, (value, (low, high)) in bounded.items():
             if not (math.isfinite(value) and low <= value <= high):
@@ -154,6 +154,8 @@ if TYPE_CHECKING:
 
     class Controls(_Asked):
         """What static checkers see, which do not run `declare`."""
+
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
         def __init__(
             self, seed: int = 0, steps: int = 10, sampler: str = DEFAULT, hop: int | None = None, **told: Any

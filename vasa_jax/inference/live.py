@@ -32,6 +32,8 @@ from vasa_jax.provenance.marking import Marks
 
 FPS = 25
 LOOKAHEAD_MS, LOOKAHEADS = 160, (40, 320)
+Samples = np.ndarray | Sequence[Any]
+"""Sound as it comes from outside: `as_sound` looks at it and says what is wrong."""
 STEPS = 4
 """Denoising steps of a window where none are asked for."""
 GUIDED = ("audio", "gaze")
@@ -110,7 +112,7 @@ class LiveSession:
 
     # ---- for users ------------------------------------------------------------------------------------
 
-    def push(self, samples: Float[np.ndarray, "n"]) -> list[Frame]:
+    def push(self, samples: Samples) -> list[Frame]:
         """The frames that can be known now.
 
         Args:
@@ -191,7 +193,7 @@ class LiveSession:
 
     # ---- for engines ----------------------------------------------------------------------------------
 
-    def hear(self, samples: Float[np.ndarray, "n"]) -> None:
+    def hear(self, samples: Samples) -> None:
         """Takes sound in."""
         sound = as_sound(samples)
         self._samples += len(sound)
@@ -229,7 +231,9 @@ class LiveSession:
         """Guidance strengths, the names being those of the compiled program."""
         return dict(self._scales)
 
-    def take(self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""]) -> Float[np.ndarray, "n m"]:
+    def take(
+        self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""] | np.floating
+    ) -> Float[np.ndarray, "n m"]:
         """The motion of the next frames, placed where the portrait's head is, of what the model answered to `ask`."""
         made = min(self.hop, self._known())
         piece = self._course.take(motion, level, made, self.span)
@@ -263,7 +267,7 @@ def _differ(a: Any, b: Any) -> bool:
     return a != b if isinstance(a, dict) else not np.array_equal(a, b)
 
 
-def as_sound(value: Float[np.ndarray, "n"] | Sequence[float]) -> Float[np.ndarray, " n"]:
+def as_sound(value: Samples) -> Float[np.ndarray, " n"]:
     try:
         array = np.asarray(value)
     except ValueError:

@@ -44,7 +44,7 @@ def write(release: weights.Release, folder: str | Path, *, steps: int = 10) -> d
     Raises:
       UsageError: the motion model listens through a pretrained speech model, which is not part of a release.
     """
-    config = None if release.motion_params is None else MotionConfig.create(release.motion_config)
+    config = None if release.motion_params is None else MotionConfig.create(release.motion_config or {})
     if config is not None and config.speech != "mel":
         raise UsageError(f"--stablehlo: the motion model listens through {config.speech}; only log-mel can be exported")
     folder = Path(folder)
@@ -55,14 +55,14 @@ def write(release: weights.Release, folder: str | Path, *, steps: int = 10) -> d
     for name, (function, inputs) in _face_functions(release.face_config, size, face).items():
         _export(folder / f"{name}.stablehlo", function, face, *inputs)
     weights.save_params(folder / "face.safetensors", release.face_params)
-    if config is not None:
+    if config is not None and release.motion_params is not None:
         inputs = motion_inputs(config)
         motion = flatten_dict(release.motion_params, sep="/")
         specs = {name: _rows(entry["shape"], entry["dtype"]) for name, entry in inputs.items()}
         _export(folder / "motion.stablehlo", _motion(config, steps), motion, specs)
         weights.save_params(folder / "motion.safetensors", release.motion_params)
         described |= {"motion_inputs": inputs, "noise_scale": starting_scale(config.motion_dim).tolist()}
-        described["motion_stats"] = _stats(release.motion_stats)
+        described["motion_stats"] = _stats(release.motion_stats or {})
     files.write_json(folder / "config.json", described)
     shutil.copyfile(exported.__file__, folder / "load.py")
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}

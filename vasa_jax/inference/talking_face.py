@@ -186,7 +186,7 @@ class TalkingFace:
         face_model: PathLike | None,
         watch: Stopwatch,
         notes: list[str],
-    ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "t d"] | None]:
+    ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "u d"] | None]:
         """Pose and dynamics that take the place of generated ones; None where the speech gives them."""
         pose = dynamics = whole = None
         if editing.is_video(pose_from):

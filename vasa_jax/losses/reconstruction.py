@@ -19,7 +19,7 @@ def region_boxes(points: Float[Array, "b k c"], margin: float = 0.06) -> Float[A
     return jnp.stack([box(("lips_outer",)), box(("eye_left",)), box(("eye_right",))], 1)
 
 
-def region_mask(boxes: Float[Array, "b 3 4"], size: tuple[int, int], soft: float = 0.03) -> Float[Array, "b h w 3"]:
+def region_mask(boxes: Float[Array, "b 3 4"], size: tuple[int, ...], soft: float = 0.03) -> Float[Array, "b h w 3"]:
     """Soft masks of the three boxes, one in each channel."""
     grid = identity_grid(size)
     inside = [

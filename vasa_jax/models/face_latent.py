@@ -151,6 +151,7 @@ class FaceLatentModel(nn.Module):
         inputs = {"dynamics": code}
         if self.moves_source:
             # Read at the same places as the volume: together, so that these are worked out once.
+            assert latents.origins is not None  # `encode` gives such a generator's portraits theirs
             both = jnp.concatenate([latents.appearance, latents.origins], -1)
             sampled = self._sample_canonical(both, places)
             inputs |= {"volume": sampled[..., :-2], "flow": places[..., :2] + sampled[..., -2:], "picture": picture}

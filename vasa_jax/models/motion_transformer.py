@@ -12,7 +12,7 @@ leading tokens stand outside of time; rotary attention leaves them unturned.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import flax.linen as nn
 import flax.struct
@@ -94,7 +94,7 @@ class MotionConfig:
     @classmethod
     def create(cls, mapping: Mapping[str, Any] | Self) -> Self:
         """From a config's mapping; a name that the model does not know is an error."""
-        return mapping if isinstance(mapping, cls) else cls(**dict(mapping))
+        return mapping if isinstance(mapping, cls) else cls(**dict(cast(Mapping[str, Any], mapping)))
 
     @property
     def frames(self) -> int:
@@ -123,20 +123,20 @@ class MotionConfig:
         return form.per_frame * self.frames, form.width
 
 
-@flax.struct.dataclass
-class MotionConditions:
+class MotionConditions(flax.struct.PyTreeNode):
     """C of the paper. Motion is standardised; `audio` holds the speech features of context and window, or what
     `encode_audio` made of them; `audio_valid` says which frames are heard, `valid` which exist. `told` has what the
     model is told by name, [b, width] for the window or [b, t, width] for each frame of context and window; single
-    numbers, as the distance, without the last axis."""
+    numbers, as the distance, without the last axis. Arrays on a device, or in memory until a
+    program takes them; [r, ...] are those of r sessions that a mapped program takes."""
 
-    audio: Float[Array, "b s c"]
-    audio_valid: Bool[Array, "b t"]
-    previous: Float[Array, "b k m"]
-    told: dict[str, Float[Array, "b *t"]]
-    valid: Bool[Array, "b t"]
+    audio: Float[Array | np.ndarray, "*r b s c"]
+    audio_valid: Bool[Array | np.ndarray, "*r b t"]
+    previous: Float[Array | np.ndarray, "*r b k m"]
+    told: dict[str, Float[Array | np.ndarray, "..."]]
+    valid: Bool[Array | np.ndarray, "*r b t"]
 
-    def tell(self, **told: Float[Array, "b *t"]) -> Self:
+    def tell(self, **told: Float[Array | np.ndarray, "b *t"]) -> Self:
         """The same with other values told."""
         return self.replace(told={**self.told, **told})
 
@@ -195,7 +195,9 @@ class MotionTransformer(nn.Module):
         self.norm = nn.LayerNorm(dtype=dtype)
         self.motion_out = nn.Dense(c.motion_dim, kernel_init=nn.initializers.normal(0.02))
 
-    def encode_audio(self, steps: Float[Array, "b s c"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
+    def encode_audio(
+        self, steps: Float[Array | np.ndarray, "b s c"], valid: Bool[Array | np.ndarray, "b t"]
+    ) -> Float[Array, "b t d"]:
         """One vector per frame; once per window, since it depends neither on the noise nor on the time."""
         return self.audio_in(self.audio_encoder(steps, valid))
 
@@ -226,15 +228,16 @@ class MotionTransformer(nn.Module):
         scalars = self._scalar_tokens(instant, conditions, dropped)
         always = jnp.ones(scalars.shape[:2], bool)
         if c.layout == "A":
-            tokens, mask = [scalars, audio, motion], [always, conditions.valid, conditions.valid]
+            tokens, masks = [scalars, audio, motion], [always, conditions.valid, conditions.valid]
         else:
-            tokens, mask = [scalars, motion + audio + instant[:, None].astype(jnp.float32)], [always, conditions.valid]
-        x, mask = jnp.concatenate(tokens, 1), jnp.concatenate(mask, 1)
+            speaking = motion + audio + instant[:, None].astype(jnp.float32)
+            tokens, masks = [scalars, speaking], [always, conditions.valid]
+        x, there = jnp.concatenate(tokens, 1), jnp.concatenate(masks, 1)
         position = None
         if c.positions == "rotary":
             position = np.concatenate([np.zeros(scalars.shape[1]), *[np.arange(c.frames)] * (len(tokens) - 1)])
         for block in self.blocks:
-            x = block(x, mask, position)
+            x = block(x, there, position)
         return self.motion_out(self.norm(x[:, -c.window :]).astype(jnp.float32))
 
     def _null(self, name: str) -> Float[Array, "d"]:
@@ -292,7 +295,7 @@ class MotionTransformer(nn.Module):
             tokens.append(given(name, getattr(self, f"{name}_in")(self._mean(value, conditions.valid))))
         return jnp.stack(tokens, 1) + self.types[None, : len(tokens)]
 
-    def _mean(self, value: Float[Array, "b *t c"], valid: Bool[Array, "b t"]) -> Float[Array, "b c"]:
+    def _mean(self, value: Float[Array, "b *t c"], valid: Bool[Array | np.ndarray, "b t"]) -> Float[Array, "b c"]:
         """A track's mean over the window, the value that the paper's conditions have."""
         if value.ndim == 2:
             return value

@@ -1,5 +1,7 @@
 """Attention of tokens to tokens, and the rotation that tells it how far apart they are. No parameters."""
 
+from typing import Literal, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +22,7 @@ def attention(
     batch, tokens = mask.shape
     # The fused kernel wants a mask of every query.
     left = jnp.broadcast_to(mask[:, None, None, :], (batch, 1, tokens, tokens))
-    form = choice.attention(query.dtype, query.shape[-1])
+    form = cast(Literal["cudnn", "xla"], choice.attention(query.dtype, query.shape[-1]))
     return jax.nn.dot_product_attention(query, key, value, mask=left, implementation=form)
 
 

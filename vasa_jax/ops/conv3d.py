@@ -21,10 +21,10 @@ def conv3d(
     x: Float[Array, "b z y x c"], kernel: Float[Array, "k k k c d"], implementation: Implementation | None = None
 ) -> Float[Array, "b z y x d"]:
     """Stride-1 convolution with zero padding that keeps the size; odd kernel sizes."""
-    implementation = implementation or choice.conv3d(x.shape[1])
+    form = implementation or choice.conv3d(x.shape[1])
     if kernel.shape[:3] == (1, 1, 1):
         return x @ kernel[0, 0, 0]
-    return {"native": _native, "depth_taps": _depth_taps, "folded": _folded}[implementation](x, kernel)
+    return {"native": _native, "depth_taps": _depth_taps, "folded": _folded}[form](x, kernel)
 
 
 def _native(x: Array, kernel: Array) -> Array:
@@ -38,7 +38,7 @@ def _conv2d(x: Array, kernel: Array) -> Array:
 def _depth_taps(x: Array, kernel: Array) -> Array:
     taps, reach = kernel.shape[0], kernel.shape[0] // 2
     padded = jnp.pad(x, ((0, 0), (reach, reach), (0, 0), (0, 0), (0, 0)))
-    total = 0.0
+    total = jnp.zeros((), x.dtype)
     for tap in range(taps):
         part = padded[:, tap : tap + x.shape[1]]
         total += _conv2d(part.reshape(-1, *x.shape[2:]), kernel[tap])

@@ -27,7 +27,8 @@ def _scale_and_shift(state: State, norm: str) -> tuple[np.ndarray, np.ndarray]:
 
 def affine(state: State, norm: str) -> Affine:
     """A batch normalisation that stands alone; KeyError where a name is missing (as below)."""
-    return tuple(jnp.asarray(values, jnp.float32) for values in _scale_and_shift(state, norm))
+    scale, shift = _scale_and_shift(state, norm)
+    return jnp.asarray(scale, jnp.float32), jnp.asarray(shift, jnp.float32)
 
 
 def folded(state: State, convolution: str, norm: str) -> Convolution:

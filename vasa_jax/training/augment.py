@@ -19,8 +19,7 @@ from vasa_jax.ops import precise
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
-@flax.struct.dataclass
-class View:
+class View(flax.struct.PyTreeNode):
     """A batch of model pictures with their labels."""
 
     image: Float[Array, "b h w 3"]

@@ -154,7 +154,9 @@ def _gradients(
     task: Task, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array
 ) -> tuple[dict[str, Any], Metrics]:
     """Gradients of every player at the same parameters, and the metrics of all of them."""
-    grads, metrics, carry = {}, {}, {}
+    grads: dict[str, Any] = {}
+    metrics: Metrics = {}
+    carry: dict[str, Any] = {}
     mask = trainable_mask(params, task.frozen)
     for number, (player, loss_fn) in enumerate(task.losses.items()):
 

@@ -7,7 +7,7 @@ and missing bands. Pauses are lengthened because a corpus of short sentences has
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ class AugmentConfig:
 
     @classmethod
     def create(cls, mapping: Mapping[str, Any] | Self) -> Self:
-        return mapping if isinstance(mapping, cls) else cls(**dict(mapping))
+        return mapping if isinstance(mapping, cls) else cls(**dict(cast(Mapping[str, Any], mapping)))
 
 
 def warp_bands(power: Float[Array, "s bands"], factor: Float[Array, ""]) -> Float[Array, "s bands"]:

@@ -84,7 +84,7 @@ def speech_level(power: Float[Array, "*b s bands"]) -> Float[Array, "*b"]:
     return jnp.clip(jnp.maximum(loudest, floor + ABOVE_FLOOR), LEVEL_LOW, LEVEL_HIGH)
 
 
-def least_level(previous: float, seconds: float) -> float:
+def least_level(previous: float | Float[Array, ""], seconds: float) -> float | Float[Array, ""]:
     """Of what follows: the level rises at once, but falls by at most 1 dB a second, so a pause is not turned up."""
     return previous - RELEASE_PER_SECOND * seconds
 

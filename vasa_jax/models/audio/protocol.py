@@ -51,10 +51,17 @@ class FrontEnd(Protocol):
       params: frozen parameters, a tree of arrays; () where there are none.
     """
 
-    name: str
-    hop: int
-    lookahead: int | None
-    params: Any
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def hop(self) -> int: ...
+
+    @property
+    def lookahead(self) -> int | None: ...
+
+    @property
+    def params(self) -> Any: ...
 
     @staticmethod
     def form(config: Asks) -> Form:

@@ -115,8 +115,8 @@ class ConvExtractor(nn.Module):
             if c.conv_norm == "layer":
                 x = nn.LayerNorm(1e-5, dtype=dtype, use_fast_variance=False, name=f"norm_{i}")(x)
             elif not i:
-                exact = c.exact_padding and heard is not None
-                counted = jnp.broadcast_to(heard[..., None], x.shape) if exact else None
+                exact = c.exact_padding
+                counted = jnp.broadcast_to(heard[..., None], x.shape) if exact and heard is not None else None
                 norm = nn.GroupNorm(width, epsilon=1e-5, dtype=dtype, use_fast_variance=False, name="norm_0")
                 x = norm(x, mask=counted)
             x = act(x)
