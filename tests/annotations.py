@@ -4,7 +4,7 @@ import functools
 import inspect
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, Union, get_args, get_origin
 
 import jax
@@ -26,7 +26,7 @@ def _mapped(hint: Any, change: Callable[[Any], Any]) -> Any:
     kind, parts = get_origin(hint), tuple(_mapped(part, change) for part in get_args(hint))
     if kind in (Union, types.UnionType):
         return functools.reduce(operator.or_, parts)
-    return kind[parts] if kind in (list, tuple, dict) else hint
+    return kind[parts] if kind in (list, tuple, dict, Mapping, Sequence) else hint
 
 
 def _without_self(hint: Any) -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -81,7 +80,7 @@ def _arguments(told: Told, scales: Mapping[str, np.float32]) -> dict[str, Any]:
 def _window(params: Any, row: dict[str, Any], speech: Any, *, config: Any, **how: Any) -> tuple[jax.Array, jax.Array]:
     """`speak_window` with the key made of seed and frame, as `MotionGenerator.windows` makes it."""
     key = jax.random.fold_in(jax.random.key(row["seed"]), row["at"])
-    scale = jnp.asarray(starting_scale(config.motion_dim), jnp.float32)
+    scale = np.asarray(starting_scale(config.motion_dim), np.float32)
     sound, floor, conditions = row["sound"], row["floor"], row["conditions"]
     return speak_window(
         params, sound, floor, conditions, scale, key, row["scales"], row["drop"], speech, config=config, **how

@@ -55,7 +55,7 @@ def speak_window(
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    start = jnp.broadcast_to(temperature, noise.shape) * noise
+    start = (temperature[None, None] if temperature.ndim else temperature) * noise
     return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level[0]
 
 

@@ -31,18 +31,21 @@ from vasa_jax.ops.warp import grid_sample, identity_grid
 
 @flax.struct.dataclass
 class FaceLatents:
-    """What is kept of a portrait: the cacheable canonical volume, who, and how it was posed when taken."""
+    """What is kept of a portrait: the cacheable canonical volume, who, and how it was posed when taken.
 
-    appearance: Float[Array, "b z y x c"]
+    [r, ...] are those of r sessions that a mapped program takes.
+    """
+
+    appearance: Float[Array, "*r b z y x c"]
     """Of one portrait ([1, z, y, x, c]) it serves any number of poses and codes at once."""
-    identity: Float[Array, "b 4 4 i"]
-    pose: Float[Array, "b 7"]
-    dynamics: Float[Array, "b d"]
-    picture: Float[Array, "b h w 3"] | None = None
+    identity: Float[Array, "*r b 4 4 i"]
+    pose: Float[Array, "*r b 7"]
+    dynamics: Float[Array, "*r b d"]
+    picture: Float[Array, "*r b h w 3"] | None = None
     """The source picture itself, for generators that move it (`generators.moves_source`)."""
-    origins: Float[Array, "b z y x 2"] | None = None
+    origins: Float[Array, "*r b z y x 2"] | None = None
     """For those, where in the picture each canonical place came from, as an offset so that it extrapolates."""
-    colours: Float[Array, "b 3 4"] | None = None
+    colours: Float[Array, "*r b 3 4"] | None = None
     """The portrait's colour frame (`ops.colour`), for the aligned generator."""
 
 
