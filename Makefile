@@ -22,7 +22,7 @@ help:
 	@echo "make gallery    twelve faces say your recordings: PORTRAITS=FOLDER AUDIO=speech.wav; writes gallery/gallery.html"
 	@echo "make tiny       train both stages small, from nothing, in a quarter of an hour; writes runs/tiny/talking.mp4"
 	@echo "make test       the tests (make test-slow: those that take minutes)"
-	@echo "make lint       style checks"
+	@echo "make lint       style checks, and the static checker of types"
 	@echo "make clean      remove build products and caches (make distclean: .venv as well)"
 
 $(BIN)/python:
@@ -61,9 +61,10 @@ test-slow: $(VENV)/.installed-test
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 clean:
-	rm -rf build dist *.egg-info demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info demo .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean

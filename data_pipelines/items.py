@@ -21,7 +21,7 @@ from vasa_jax.errors import InputError
 
 Item = dict[str, Any]
 Batch = dict[str, np.ndarray]
-Draws = Sequence[float]
+Draws = Sequence[float] | Float[np.ndarray, " d"]
 Decode = Callable[[memoryview], np.ndarray]
 """JPEG -> uint8 [s, s, 3]."""
 

@@ -12,7 +12,7 @@ import functools
 import json
 import pathlib
 import threading
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -111,7 +111,7 @@ class RecordSplit:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def __getitem__(self, i: int) -> Clip:
+    def __getitem__(self, i: SupportsIndex) -> Clip:
         """Reads a clip.
 
         Raises:
@@ -150,7 +150,7 @@ class RecordSplit:
         except ValueError as error:
             raise InputError(f"{where} is not a clip of this version ({error}); make the data set again") from error
 
-    def _load_index(self, size: int) -> dict[str, list]:
+    def _load_index(self, size: int) -> dict[str, Any]:
         path = self.folder / f"index-{self.split}.json"
         index = _kept_index(path)
         if index.get("bytes") == size and len(index.get("clip_id", ())) == len(self):

@@ -1,16 +1,19 @@
 """Set-up: eight virtual CPU devices, chosen before JAX starts, and the recordings that may lie beside a clone.
 
-And memory: what a module compiled and cached is given back once a process holds much (docs/development.md).
+Annotations are checked, types and ranks are promoted nowhere (docs/development.md). And memory: what a module compiled
+and cached is given back once a process holds much.
 """
 
 import ctypes
+import functools
 import gc
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 os.environ["XLA_FLAGS"] = (os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8").strip()
 if importlib.metadata.version("jaxlib").startswith("0.10."):
@@ -22,9 +25,38 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import flax.linen as nn
+import jax
+import jaxtyping
+import optax
 import pytest
 
-from data_pipelines import requirements
+import tests.annotations  # noqa: F401 (the hook finds it by its name)
+
+jaxtyping.install_import_hook(["vasa_jax", "data_pipelines"], "tests.annotations.checked")
+
+from data_pipelines import requirements  # noqa: E402 (what the hook checks is imported after it)
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def promotes(function: Callable) -> Callable:
+    """The function under JAX's usual promotion of types."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with jax.numpy_dtype_promotion("standard"):
+            return function(*args, **kwargs)
+
+    return call
+
+
+# Not ours, and meant: of bfloat16 they take statistics, and the softmax, in float32; Adam counts its steps in int32.
+for norm in (nn.LayerNorm, nn.GroupNorm):
+    norm.__call__ = promotes(norm.__call__)
+jax.nn.dot_product_attention = promotes(jax.nn.dot_product_attention)
+optax.tree.bias_correction = promotes(optax.tree.bias_correction)
 
 WRITERS = [
     "data_pipelines/prepare/test_builder.py",
@@ -65,8 +97,7 @@ def give_back(module: ModuleType) -> None:
     for value in vars(module).values():
         if not isinstance(value, ModuleType) and hasattr(value, "cache_clear"):  # some modules import when asked
             value.cache_clear()
-    if "jax" in sys.modules:
-        sys.modules["jax"].clear_caches()
+    jax.clear_caches()
     gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none

@@ -59,7 +59,8 @@ class Space:
             raise ValueError(f"colour primaries {primaries}")
         wide = transfer in (PQ, HLG)
         known = _PRIMARIES.get(primaries, _PRIMARIES[REC2020 if wide else REC709])
-        return cls(known, {8: 1.0, PQ: "pq", HLG: "hlg"}.get(transfer, "srgb"))
+        curves: dict[int, str | float] = {8: 1.0, PQ: "pq", HLG: "hlg"}
+        return cls(known, curves.get(transfer, "srgb"))
 
     @classmethod
     def adobe(cls) -> "Space":
@@ -118,7 +119,7 @@ def _light(curve: str | float, count: int) -> Float[np.ndarray, " n"]:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         light = np.where(x <= 0.5, x * x / 3, (np.exp((x - c) / a) + b) / 12)
     else:
-        light = x**curve
+        light = x ** float(curve)
     return light.astype(np.float32)
 
 
@@ -200,7 +201,7 @@ def _curve(tag: bytes) -> Float[np.ndarray, " n"]:
         g, a, b, c, d, e, f = np.zeros(7)
         count = (1, 3, 4, 5, 7)[kind]
         given = np.asarray(struct.unpack(f">{count}i", tag[12 : 12 + 4 * count])) / 65536
-        g, a = given[0], 1.0
+        g, a = given[0], np.float64(1.0)
         if kind:
             a, b = given[1:3]
             d = -b / a

@@ -167,7 +167,8 @@ class Hearing:
 
 def _band_edges(rate: int, size: int) -> np.ndarray:
     """First bins of bands that are even in mel from 100 Hz to 7 kHz, or to where the rate ends; and where they end."""
-    mel = np.linspace(*(2595 * np.log10(1 + hertz / 700) for hertz in (100, min(7000, 0.45 * rate))), _BANDS + 1)
+    low, high = (2595 * np.log10(1 + hertz / 700) for hertz in (100, min(7000, 0.45 * rate)))
+    mel = np.linspace(low, high, _BANDS + 1)
     edges = np.round(700 * (10 ** (mel / 2595) - 1) * size / rate).astype(int)
     return np.maximum(edges, edges[0] + np.arange(_BANDS + 1))  # a bin at least
 

@@ -134,7 +134,7 @@ def fit_pose(points: np.ndarray, reference: np.ndarray | None = None) -> np.ndar
     return pose.reshape(*points.shape[:-2], 7).astype(np.float32)
 
 
-def face_height(points: np.ndarray) -> np.ndarray:
+def face_height(points: np.ndarray) -> np.ndarray | np.floating:
     """Forehead to chin [...], along the head's own axis so that an open jaw does not count twice."""
     return np.linalg.norm(points[..., _at(10), :] - points[..., _at(2), :], axis=-1) * 1.45
 
@@ -143,13 +143,13 @@ def mouth(points: np.ndarray) -> np.ndarray:
     """Mouth opening and width [..., 2], as shares of the face height."""
     opening = np.linalg.norm(points[..., _at(13), :] - points[..., _at(14), :], axis=-1)
     width = np.linalg.norm(points[..., _at(61), :] - points[..., _at(291), :], axis=-1)
-    return np.stack([opening, width], -1) / face_height(points)[..., None]
+    return np.stack([opening, width], -1) / np.asarray(face_height(points))[..., None]
 
 
 def lids(points: np.ndarray) -> np.ndarray:
     """Eye opening [..., 2] (left and right of the image): lid distance as a share of the eye's width."""
 
-    def one(upper: tuple[int, ...], lower: tuple[int, ...], outer: int, inner: int) -> np.ndarray:
+    def one(upper: tuple[int, ...], lower: tuple[int, ...], outer: int, inner: int) -> np.ndarray | np.floating:
         gap = [
             np.linalg.norm(points[..., _at(u), :2] - points[..., _at(v), :2], axis=-1)
             for u, v in zip(upper, lower, strict=True)

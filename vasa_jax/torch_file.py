@@ -66,7 +66,7 @@ class _Tensor:
         return np.lib.stride_tricks.as_strided(values[self.offset :], shape, steps, writeable=False).copy()
 
 
-def _rebuild_tensor(storage: _Storage, offset: int, shape: tuple, strides: tuple, *_: Any) -> _Tensor:
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:  # whatever a file says
     if not isinstance(storage, _Storage):
         raise NotTensors("a tensor without a storage")
     return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))

@@ -7,6 +7,7 @@ come back as float32.
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def verify_manifest(directory: Path) -> None:
             raise InputError(f"{directory / name} is damaged: it {said}; download or export it again")
 
 
-def load_release(path: str | Path = BUNDLED) -> Release:
+def load_release(path: str | os.PathLike = BUNDLED) -> Release:
     """Loads and verifies a release directory, or the bundled one. Raises InputError when it is absent or damaged."""
     directory = SHIPPED.get(str(path), Path(path))
     if not (directory / "config.json").is_file():

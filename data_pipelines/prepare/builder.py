@@ -155,7 +155,9 @@ def _place(split: str) -> tuple[int, str]:
     return _SPLIT_ORDER.index(split) if split in _SPLIT_ORDER else len(_SPLIT_ORDER), split
 
 
-def _write_sources(path: pathlib.Path, found: dict[pathlib.Path, dict[str, Any]], root: os.PathLike | None) -> None:
+def _write_sources(
+    path: pathlib.Path, found: dict[pathlib.Path, dict[str, Any]], root: str | os.PathLike | None
+) -> None:
     """One line of JSON a file, by name below the data set's folder (or the one that holds all): it may lie anywhere."""
     names = {os.path.abspath(file): entry for file, entry in found.items()}
     if root is None or not os.path.isdir(root):

@@ -97,7 +97,7 @@ _ALWAYS = frozenset({"people_share", "half", "outside", "sharpness"})
 
 def too_far_out_of_step(margin: float, seconds: float, limits: Limits) -> bool:
     """Whether sound that fits elsewhere by that margin (`measures.out_of_step`) over so many seconds is out of sync."""
-    return seconds >= 2 and margin > max(0.08, limits.sync / seconds**0.5)
+    return bool(seconds >= 2 and margin > max(0.08, limits.sync / seconds**0.5))
 
 
 def kind(reason: str) -> str:

@@ -10,7 +10,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -53,6 +53,7 @@ class Track:
             np.savez(file, lm=self.points, bs=self.blendshapes, ok=self.valid, **counted)
 
 
+@runtime_checkable
 class FaceTracker(Protocol):
     """Finds the face of one clip."""
 

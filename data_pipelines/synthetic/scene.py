@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_pipelines.schema import MARGIN
-from data_pipelines.synthetic.head import Head, Posed
 from data_pipelines.synthetic.raster import rasterise
 from data_pipelines.synthetic.textures import smooth_noise
 
@@ -89,12 +89,34 @@ def background(seed: int, size: int) -> Float[np.ndarray, "h w 3"]:
     return np.clip(image, 0, 1).astype(np.float32)
 
 
+@runtime_checkable
+class Drawn(Protocol):
+    """What is drawn of a head: see `head.Head`, which is one of them."""
+
+    traits: Any
+    triangles: np.ndarray
+    uv: np.ndarray
+    atlas: np.ndarray
+    shine: np.ndarray
+    shade: np.ndarray
+    two_sided: np.ndarray
+
+    def normals(self, points: np.ndarray) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """All vertices of a head in a frame, crop-normalised."""
+
+    points: np.ndarray
+
+
 class Renderer:
     """Draws a head in a scene at one size. What a clip keeps for all its frames is computed once."""
 
     def __init__(
         self,
-        head: Head,
+        head: Drawn,
         scene: Scene,
         size: int,
         supersampling: float = SUPERSAMPLING,
@@ -124,11 +146,11 @@ class Renderer:
         uv = head.uv * len(head.atlas) - 0.5
         return np.concatenate([uv, light * head.shade[:, None], highlight[:, None]], -1).astype(np.float32)
 
-    def __call__(self, posed: Posed) -> UInt8[np.ndarray, "h w 3"]:
+    def __call__(self, posed: Placed) -> UInt8[np.ndarray, "h w 3"]:
         """The stored picture, spanning -MARGIN..MARGIN."""
         return self.with_matte(posed)[0]
 
-    def with_matte(self, posed: Posed) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    def with_matte(self, posed: Placed) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
         """The stored picture, and its matte: 255 where only the person is seen. A soft lens blurs the picture alone."""
         n = self._inner
         pixels = posed.points.astype(np.float32)

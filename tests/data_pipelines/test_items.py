@@ -1,6 +1,7 @@
 """Properties of single items, on clips made of numbers: sample s of a clip holds s, picture k is k."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ def _clip(t, speaker="s", valid=None):
 class Source(list):
     """Clips in a list, as a data set."""
 
+    folder = Path("made")
     speakers = property(lambda self: [clip.speaker for clip in self])
 
 

@@ -24,7 +24,7 @@ class StandInFace:
 
     def encode(self, image):
         pose, dynamics = self.encode_motion(image)
-        return FaceLatents(image, jnp.zeros((len(image), 4, 4, 1)), pose, dynamics, None)
+        return FaceLatents(image[:, None], jnp.zeros((len(image), 4, 4, 1)), pose, dynamics, None)
 
     def encode_motion(self, image):
         level = image.mean((1, 2, 3))[:, None]
@@ -32,10 +32,10 @@ class StandInFace:
         return pose, jnp.concatenate([level, jnp.zeros((len(image), CODE - 1))], -1)
 
     def decode(self, latents, pose, dynamics):
-        return jnp.clip(latents.appearance * 0.5 + dynamics[:, :1, None, None], 0.0, 1.0)
+        return jnp.clip(latents.appearance[:, 0] * 0.5 + dynamics[:, :1, None, None], 0.0, 1.0)
 
 
-class StandInMotion:
+class StandInMotion(MotionGenerator):
     """Windows of 20 frames; counts how many it made; `fail_at` raises an error at that window."""
 
     def __init__(self, fail_at=None, error=KeyboardInterrupt):

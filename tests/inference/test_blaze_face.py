@@ -64,7 +64,7 @@ def test_windows_agree_where_a_face_is(picture):
         (blaze_face.detect(picture, (1.6,)), 0),
         (blaze_face.detect(picture, (1.6, 1.0)), 0),
         (blaze_face.detect(wide, (0.5,)), [700, 300]),
-        ([face.moved([-700, -300]) for face in blaze_face.detect(wide, (0.5,))], 0),
+        ([face.moved(np.asarray([-700, -300])) for face in blaze_face.detect(wide, (0.5,))], 0),
     ):
         assert len(found) == 1
         assert np.abs(found[0].points - shift - first.points)[:4].max() < 0.1 * (first.box[2] - first.box[0])

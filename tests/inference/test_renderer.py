@@ -43,7 +43,7 @@ def grid(side, shift=0.0):
 
 
 def blended(portrait, coords, keep, painted, size):
-    return compose(portrait, from_full({"coords": coords, "keep": keep, "painted": painted}, None, 64, size))
+    return compose(portrait, from_full({"coords": coords, "keep": keep, "painted": painted}, np.zeros(7), 64, size))
 
 
 def test_composing_with_the_identity_returns_the_portrait():

@@ -1,6 +1,7 @@
 """Every implementation of the 3D convolution is the same convolution."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,8 +13,8 @@ from vasa_jax.ops.conv3d import conv3d, fold_depth, unfold_depth
 @pytest.mark.parametrize("depth", [1, 2, 4, 7])
 def test_agrees_with_native_in_value_and_gradient(implementation, depth):
     rng = np.random.default_rng(depth)
-    x = rng.normal(size=(2, depth, 6, 5, 3)).astype(np.float32)
-    kernel = rng.normal(size=(3, 3, 3, 3, 4)).astype(np.float32)
+    x = jnp.asarray(rng.normal(size=(2, depth, 6, 5, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 3, 3, 4)), jnp.float32)
 
     def total(x, kernel, how):
         return (conv3d(x, kernel, how) ** 2).sum()
@@ -28,12 +29,12 @@ def test_agrees_with_native_in_value_and_gradient(implementation, depth):
 
 def test_pointwise_kernel_is_a_matrix_product():
     rng = np.random.default_rng(0)
-    x, kernel = rng.normal(size=(1, 2, 3, 4, 5)), rng.normal(size=(1, 1, 1, 5, 6))
+    x, kernel = (jnp.asarray(rng.normal(size=size)) for size in ((1, 2, 3, 4, 5), (1, 1, 1, 5, 6)))
     np.testing.assert_allclose(conv3d(x, kernel), x @ kernel[0, 0, 0], atol=1e-5)
 
 
 def test_depth_folds_and_unfolds():
-    x = np.arange(2 * 3 * 4 * 5 * 2).reshape(2, 3, 4, 5, 2)
+    x = jnp.arange(2.0 * 3 * 4 * 5 * 2).reshape(2, 3, 4, 5, 2)
     np.testing.assert_array_equal(unfold_depth(fold_depth(x), 3), x)
 
 

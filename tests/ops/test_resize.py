@@ -19,7 +19,7 @@ from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
 def test_space_to_depth_round_trip():
-    x = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype(np.float32)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 8, 12, 3)), jnp.float32)
     folded = space_to_depth(x, 4)
     assert folded.shape == (2, 2, 3, 48)
     np.testing.assert_array_equal(depth_to_space(folded, 4), x)
@@ -34,7 +34,7 @@ def test_pooling_undoes_nearest_upsampling_in_2d_and_3d():
 
 @pytest.mark.parametrize("factors", [(2, 2), (1, 2, 3)])
 def test_both_forms_of_pooling_are_one(factors):
-    x = np.random.default_rng(4).normal(size=(2, *(6,) * len(factors), 3)).astype(np.float32)
+    x = jnp.asarray(np.random.default_rng(4).normal(size=(2, *(6,) * len(factors), 3)), jnp.float32)
     mean, window = (functools.partial(average_pool, factors=factors, form=form) for form in ("mean", "window"))
     np.testing.assert_allclose(window(x), mean(x), atol=1e-6)
     total = lambda pool: jax.grad(lambda x: jnp.square(pool(x)).sum())(x)  # noqa: E731
@@ -56,8 +56,8 @@ def test_linear_resize_keeps_constants_and_means():
 
 
 def test_aligned_resize_reads_a_grid_at_the_places_of_a_finer_one():
-    x = np.random.default_rng(3).normal(size=(2, 5, 1, 2)).astype(np.float32)
-    for source, sizes in ((x, (17, 3)), (np.tile(x, (1, 1, 7, 1)), (4, 9))):
+    x = jnp.asarray(np.random.default_rng(3).normal(size=(2, 5, 1, 2)), jnp.float32)
+    for source, sizes in ((x, (17, 3)), (jnp.tile(x, (1, 1, 7, 1)), (4, 9))):
         places = jnp.broadcast_to(identity_grid(sizes), (2, *sizes, 2))
         np.testing.assert_allclose(aligned_resize(source, sizes), grid_sample(source, places, "border"), atol=1e-5)
     assert aligned_resize(x, (5, 1)) is x

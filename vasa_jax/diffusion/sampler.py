@@ -103,14 +103,16 @@ def sample(
     """
     planned = plan(method, count, eta=eta, steps=steps)
     noisy = bool(planned.spread.any())
+    if noisy and key is None:
+        raise ValueError(f"{method} with eta={eta} adds noise, for which it needs a key")
 
     def step(carry: tuple[Array, Array], at: tuple[Steps, jax.Array | None]) -> tuple[tuple[Array, Array], None]:
         (x, before), (now, step_key) = carry, at
         clean = denoise(x, jnp.full(x.shape[:1], now.time, jnp.int32))
         x = now.keep * x + now.take * clean + now.turn * (clean - before)
-        if noisy:
+        if step_key is not None:
             x = x + now.spread * jax.random.normal(step_key, x.shape, x.dtype)
         return (x, clean), None
 
-    keys = jax.random.split(key, count) if noisy else None
+    keys = jax.random.split(key, count) if noisy and key is not None else None
     return jax.lax.scan(step, (start, jnp.zeros_like(start)), (planned, keys))[0][0]

@@ -12,7 +12,7 @@ import importlib.resources
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 
 SIDE = 128
 """Of the network's window in pixels."""
@@ -33,7 +33,7 @@ class Detection:
     points: Float[np.ndarray, "6 2"]
     turn: int = 0
 
-    def moved(self, by: Float[np.ndarray, " 2"]) -> "Detection":
+    def moved(self, by: Real[np.ndarray, " 2"]) -> "Detection":
         """The same, in a picture whose origin lies at -`by` of this one's."""
         return dataclasses.replace(self, box=self.box + np.tile(by, 2), points=self.points + by)
 

@@ -151,7 +151,7 @@ class Blinker:
             made = float(profile((self._at + 1 - self._made) / FPS))
             if (self._at + 1 - self._made) / FPS >= CLOSING + CLOSED + OPENING:
                 self._made = None
-        reach = max(self._lids.reach - max(self._rest, 0.0), 0.0)
+        reach = max(self._lids.reach - max(self._rest or 0.0, 0.0), 0.0)
         return max(above, reach * float(carried), reach * made)
 
     def _begin(self, at: float) -> float:

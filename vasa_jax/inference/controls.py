@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -24,7 +24,13 @@ Track = Sequence[float] | np.ndarray
 
 
 class _Asked:
-    """The methods of `Controls`."""
+    """The methods of `Controls`, and those of its fields that are no condition's."""
+
+    seed: int
+    steps: int
+    sampler: str
+    hop: int | None
+    blinks: str
 
     @property
     def scales(self) -> dict[str, float]:
@@ -39,7 +45,7 @@ class _Asked:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
             raise UsageError(f"seed {self.seed}: give a whole number from 0 to 2147483647")
-        bounded = {"steps": (self.steps, _STEPS)}
+        bounded: dict[str, tuple[float, tuple[int, int]]] = {"steps": (self.steps, _STEPS)}
         bounded |= {f"cfg_{name}": (value, _STRENGTH) for name, value in self.scales.items()}
         for name, (value, (low, high)) in bounded.items():
             if not (math.isfinite(value) and low <= value <= high):
@@ -84,7 +90,7 @@ class _Asked:
 
     def described(self) -> dict[str, Any]:
         """The fields for a report; of a track only its length."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(cast(Any, self))}
         return fields | {name: _said(conditions.get(name), value) for name, value in self.told.items()}
 
 
@@ -114,7 +120,7 @@ def _said(condition: Condition, value: Any) -> Any:
 
 
 def _length(value: float | Track) -> float | str:
-    return float(value) if np.ndim(value) == 0 else f"track of {len(value)} frames"
+    return float(value) if isinstance(value, (int, float, np.generic)) else f"track of {len(value)} frames"
 
 
 def _check(name: str, value: Any, condition: Condition, shape: tuple[int, ...]) -> None:
@@ -144,4 +150,16 @@ Attributes:
   hop: frames that a window of motion is used for; fewer follow tracks closer and cost more. None: by the model.
   blinks: one of `blinks.MODES`: "auto", "model" (as the motion model has them) or "off".
 """
-Controls = declare()
+if TYPE_CHECKING:
+
+    class Controls(_Asked):
+        """What static checkers see, which do not run `declare`."""
+
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+        def __init__(
+            self, seed: int = 0, steps: int = 10, sampler: str = DEFAULT, hop: int | None = None, **told: Any
+        ) -> None: ...
+
+else:
+    Controls = declare()

@@ -94,7 +94,7 @@ class Course:
         return Told(sound, self._floor, conditions, drop, np.uint32(self._seed), np.int32(self.at))
 
     def take(
-        self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""], made: int, span: int
+        self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""] | np.floating, made: int, span: int
     ) -> Float[np.ndarray, "n m"]:
         """The next `made` frames [made, m] in raw units, of a window that heard `span`."""
         self._floor = np.float32(log_mel.least_level(float(level), made / 25.0))
@@ -119,7 +119,7 @@ class Course:
 
     def _shown(self, motion: Float[np.ndarray, "t m"], ahead: Float[np.ndarray, "a m"]) -> Float[np.ndarray, "t m"]:
         if self._poise is not None:
-            motion, ahead = self._poised(motion, ahead)
+            motion, ahead = self._poised(self._poise, motion, ahead)
         self._ahead = ahead
         self._previous = np.concatenate([self._previous, motion])[-self._config.context :]
         self.at += len(motion)
@@ -128,12 +128,12 @@ class Course:
         return piece if self._blinker is None else self._blinker.over(piece)
 
     def _poised(
-        self, motion: Float[np.ndarray, "t m"], ahead: Float[np.ndarray, "a m"]
+        self, poise: Poise, motion: Float[np.ndarray, "t m"], ahead: Float[np.ndarray, "a m"]
     ) -> tuple[Float[np.ndarray, "t m"], Float[np.ndarray, "a m"]]:
         """The motion with the head as it is shown, and what the window says of later frames moved along."""
         mean, std = self._scale.mean[:7], self._scale.std[:7]
         shown, moved = motion.copy(), ahead.copy()
-        shown[:, :7] = (self._poise.follow(motion[:, :7] * std + mean) - mean) / std
+        shown[:, :7] = (poise.follow(motion[:, :7] * std + mean) - mean) / std
         moved[:, :7] += shown[-1, :7] - motion[-1, :7]
         return shown, moved
 

@@ -30,7 +30,7 @@ def is_video(source: PathLike | None) -> bool:
 
 def same_video(a: PathLike | None, b: PathLike | None) -> bool:
     """Whether both name one file."""
-    return is_video(a) and is_video(b) and Path(a) == Path(b)
+    return a is not None and b is not None and is_video(a) and is_video(b) and Path(a) == Path(b)
 
 
 def made_pose(kind: str, frames: int) -> Float[np.ndarray, "t 7"]:

@@ -32,6 +32,8 @@ from vasa_jax.provenance.marking import Marks
 
 FPS = 25
 LOOKAHEAD_MS, LOOKAHEADS = 160, (40, 320)
+Samples = np.ndarray | Sequence[Any]
+"""Sound as it comes from outside: `as_sound` looks at it and says what is wrong."""
 STEPS = 4
 """Denoising steps of a window where none are asked for."""
 GUIDED = ("audio", "gaze")
@@ -97,19 +99,20 @@ class LiveSession:
         if self.span > config.window:
             raise UsageError(f"lookahead_ms {lookahead_ms}: the model's window is {1000 * config.window // FPS} ms")
         self._ask_for(controls)
-        blinker = machine.lids and Blinker(machine.lids, controls.seed, controls.blinks, look.code)
+        blinker = Blinker(machine.lids, controls.seed, controls.blinks, look.code) if machine.lids else None
         start, scale = look.start, machine.motion.scale
         self._course = Course(config, scale, seed=controls.seed, start=start, blinker=blinker)
         self._before, self._window = config.context * FRAME, config.frames * FRAME
         self._hearing = RunningHearing()
         self._kept = np.zeros(self._before, np.float32)  # of the frames before the next window, and what follows
         self._partial = np.zeros(0, np.float32)
-        self._samples, self._left = 0, None  # since the last flush; frames that are left of what is flushed
+        self._samples = 0  # since the last flush
+        self._left: int | None = None  # frames of what is flushed
         self._made = 0
 
     # ---- for users ------------------------------------------------------------------------------------
 
-    def push(self, samples: Float[np.ndarray, "n"]) -> list[Frame]:
+    def push(self, samples: Samples) -> list[Frame]:
         """The frames that can be known now.
 
         Args:
@@ -173,7 +176,7 @@ class LiveSession:
         return self._made
 
     def _run(self) -> list[Frame]:
-        frames = []
+        frames: list[Frame] = []
         while (told := self.ask()) is not None:
             how = self._controls.steps, self._controls.sampler
             (answer,) = self.machine.speak([told], [self.scales()], *how)
@@ -181,7 +184,7 @@ class LiveSession:
         return frames
 
     def _show(self, motion: Float[np.ndarray, "n m"]) -> list[Frame]:
-        frames = []
+        frames: list[Frame] = []
         for at in range(0, len(motion), self.hop):
             piece = motion[at : at + self.hop]
             (parts,) = self.machine.frames([self.look], [piece], self.hop)
@@ -190,7 +193,7 @@ class LiveSession:
 
     # ---- for engines ----------------------------------------------------------------------------------
 
-    def hear(self, samples: Float[np.ndarray, "n"]) -> None:
+    def hear(self, samples: Samples) -> None:
         """Takes sound in."""
         sound = as_sound(samples)
         self._samples += len(sound)
@@ -228,7 +231,9 @@ class LiveSession:
         """Guidance strengths, the names being those of the compiled program."""
         return dict(self._scales)
 
-    def take(self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""]) -> Float[np.ndarray, "n m"]:
+    def take(
+        self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""] | np.floating
+    ) -> Float[np.ndarray, "n m"]:
         """The motion of the next frames, placed where the portrait's head is, of what the model answered to `ask`."""
         made = min(self.hop, self._known())
         piece = self._course.take(motion, level, made, self.span)
@@ -262,7 +267,7 @@ def _differ(a: Any, b: Any) -> bool:
     return a != b if isinstance(a, dict) else not np.array_equal(a, b)
 
 
-def as_sound(value: Float[np.ndarray, "n"] | Sequence[float]) -> Float[np.ndarray, " n"]:
+def as_sound(value: Samples) -> Float[np.ndarray, " n"]:
     try:
         array = np.asarray(value)
     except ValueError:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -44,12 +45,12 @@ class Machine:
 
     def speak(
         self, told: Sequence[Told], scales: Sequence[Mapping[str, float]], steps: int, method: str
-    ) -> list[tuple[Float[np.ndarray, "w m"], Float[np.ndarray, ""]]]:
+    ) -> list[tuple[Float[np.ndarray, "w m"], Float[np.ndarray, ""] | np.floating]]:
         """Windows of up to `rows` sessions, which share steps, sampler and the names of what guides them."""
         count = len(told)
         rows = [(t, {name: np.float32(v) for name, v in s.items()}) for t, s in zip(told, scales, strict=True)]
-        rows = [_arguments(*row) for row in rows + rows[:1] * (self.rows - count)]
-        stacked = rows[0] if self.rows == 1 else jax.tree.map(lambda *x: np.stack(x), *rows)
+        filled = [_arguments(*row) for row in rows + rows[:1] * (self.rows - count)]
+        stacked = filled[0] if self.rows == 1 else jax.tree.map(lambda *x: np.stack(x), *filled)
         motion, level = jax.device_get(self._speaker(steps, method)(self.motion.params, stacked, self.motion.speech))
         return [(motion, level)] if self.rows == 1 else list(zip(motion, level, strict=True))[:count]
 
@@ -80,6 +81,8 @@ def _arguments(told: Told, scales: Mapping[str, np.float32]) -> dict[str, Any]:
 def _window(params: Any, row: dict[str, Any], speech: Any, *, config: Any, **how: Any) -> tuple[jax.Array, jax.Array]:
     """`speak_window` with the key made of seed and frame, as `MotionGenerator.windows` makes it."""
     key = jax.random.fold_in(jax.random.key(row["seed"]), row["at"])
-    scale = np.float32(starting_scale(config.motion_dim))
-    told = row["sound"], row["floor"], row["conditions"], scale, key, row["scales"], row["drop"]
-    return speak_window(params, *told, speech, config=config, **how)
+    scale = jnp.asarray(starting_scale(config.motion_dim), jnp.float32)
+    sound, floor, conditions = row["sound"], row["floor"], row["conditions"]
+    return speak_window(
+        params, sound, floor, conditions, scale, key, row["scales"], row["drop"], speech, config=config, **how
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -50,10 +51,11 @@ def speak_window(
     Returns:
       Standardised motion, and the speech level, which the next window carries on.
     """
-    audio, level = speech.features(sound[None], conditions.audio_valid, floor[None])
+    audio, level = speech.features(sound[None], jnp.asarray(conditions.audio_valid), floor[None])
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
-    start = temperature * jax.random.normal(noise_key, (1, config.window, config.motion_dim))
+    noise = jax.random.normal(noise_key, (1, config.window, config.motion_dim))
+    start = (temperature[None, None] if temperature.ndim else temperature) * noise
     return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level[0]
 
 
@@ -95,7 +97,7 @@ class MotionGenerator:
         seed: int = 0,
         steps: int = 10,
         guidance: Mapping[str, float] | None = None,
-        temperature: float | Sequence[float] | None = None,
+        temperature: float | Sequence[float] | Float[np.ndarray, " m"] | None = None,
         method: str | None = None,
         eta: float = 0.0,
         hop: int | None = None,
@@ -147,7 +149,7 @@ class MotionGenerator:
         speak = self._speaker(steps, method or sampler.DEFAULT, eta)
         wanted = _Asked(c, told, turned)
         hop, span = self._reach(hop, lookahead, wanted.moving)
-        scale = np.float32(starting_scale(c.motion_dim) if temperature is None else temperature)
+        scale = np.asarray(starting_scale(c.motion_dim) if temperature is None else temperature, np.float32)
         reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
         course = Course(c, self.scale, seed=seed, start=start, poised=poised, blinker=blinker)
         while (at := course.at) < frames:
@@ -156,8 +158,8 @@ class MotionGenerator:
             sound = reader.read(c.frames * _SAMPLES, (c.context + span) * _SAMPLES)
             window = course.ask(sound, known, wanted.window(at, made))
             key = jax.random.fold_in(jax.random.key(seed), at)
-            given = window.sound, window.floor, window.conditions, scale, key, scales, window.drop
-            motion, level = map(np.asarray, speak(self.params, *given, self.speech))
+            told_now = window.sound, window.floor, window.conditions, scale, key, scales, window.drop
+            motion, level = map(np.asarray, speak(self.params, *told_now, self.speech))
             reader.advance(made * _SAMPLES)
             yield course.take(motion, level, made, span)
 
@@ -174,7 +176,7 @@ class MotionGenerator:
         return hop, span
 
     def _speaker(self, steps: int, method: str, eta: float) -> Any:
-        how = {"steps": steps, "method": method, "eta": eta}
+        how: dict[str, Any] = {"steps": steps, "method": method, "eta": eta}
         known = self._compiled.get(tuple(how.values()))
         if known is None:
             known = jax.jit(functools.partial(speak_window, config=self.config, **how))

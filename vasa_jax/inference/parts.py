@@ -74,13 +74,13 @@ def described(release: weights.Release, *, steps: int) -> dict[str, Any]:
     config = motion_config(release)
     if config is not None:
         told |= {"motion_inputs": motion_inputs(config), "noise_scale": starting_scale(config.motion_dim).tolist()}
-        told["motion_stats"] = _stats(release.motion_stats)
+        told["motion_stats"] = _stats(release.motion_stats or {})
     return told
 
 
 def motion_config(release: weights.Release) -> MotionConfig | None:
     """Of its motion model, if it has one."""
-    return None if release.motion_params is None else MotionConfig.create(release.motion_config)
+    return None if release.motion_params is None else MotionConfig.create(release.motion_config or {})
 
 
 def specs(params: dict[str, np.ndarray]) -> dict[str, jax.ShapeDtypeStruct]:

@@ -39,7 +39,8 @@ class Poise:
     def __init__(self, rest: Float[np.ndarray, " 7"], last: Float[np.ndarray, " 7"] | None = None) -> None:
         self._rest = np.asarray(rest, np.float64)
         self._last = None if last is None else np.asarray(last, np.float64)
-        self._place, self._poles = self._last, [self._last, self._last]
+        known = self._rest if self._last is None else self._last
+        self._place, self._poles = known, [known, known]
         self._keep = np.exp(-2 * np.pi * SMOOTH / FPS)
 
     def follow(self, poses: Float[np.ndarray, "t 7"]) -> Float[np.ndarray, "t 7"]:

@@ -301,7 +301,7 @@ def _stands(face: blaze_face.Detection) -> bool:
     """Whether eyes, nose and mouth lie below each other in the turn in which the face was seen."""
     eyes, nose, mouth = face.points[:2].mean(0), face.points[2], face.points[3]
     _, down = axes(90.0 * face.turn + _roll(face))
-    return abs(_roll(face)) <= _MOST_ROLL and 0 < (nose - eyes) @ down < (mouth - eyes) @ down
+    return bool(abs(_roll(face)) <= _MOST_ROLL and 0 < (nose - eyes) @ down < (mouth - eyes) @ down)
 
 
 def _roll(face: blaze_face.Detection) -> float:
@@ -342,6 +342,6 @@ def _by_landmarks(picture: UInt8[np.ndarray, "h w 3"], name: str, face_model: Pa
     faces = face_landmarker.points_of(face_landmarker.look(landmarker, large))
     if not len(faces):
         raise InputError(f"{name}: no face was found with {face_model}; give a picture with one clearly visible face")
-    poses = landmarks.fit_pose(landmarks.from_mediapipe(faces * np.float32([width, height, width])))
+    poses = landmarks.fit_pose(landmarks.from_mediapipe(faces * np.asarray([width, height, width], np.float32)))
     pose = poses[np.argmax(poses[:, 6])]
     return FaceBox(float(pose[3]), float(pose[4]), float(pose[6]), 0.0, "landmarks", len(faces))

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsInt
 
 import cv2
 import jax
@@ -226,7 +226,7 @@ def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size:
     high = np.clip(np.ceil(corners.max(1)), low + 1, size).astype(int)
     into = into @ np.array([[1, 0, low[0]], [0, 1, low[1]], [0, 0, 1]])
 
-    def warp(part: np.ndarray, matrix: np.ndarray, shape: Sequence[int], border: int) -> np.ndarray:
+    def warp(part: np.ndarray, matrix: np.ndarray, shape: Iterable[SupportsInt], border: int) -> np.ndarray:
         shape = tuple(int(n) for n in shape)
         return cv2.warpAffine(part, matrix[:2], shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
 

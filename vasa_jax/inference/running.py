@@ -27,7 +27,8 @@ class RunningHearing:
         pole = float(np.exp(-2 * np.pi * _BELOW / RATE))
         self._b, self._a = (0.5 * (1 + pole), -0.5 * (1 + pole)), (1.0, -pole)
         self._state: np.ndarray | None = None
-        self._level, self._floor, self._gain = _LOWEST, None, 0.0
+        self._level, self._gain = _LOWEST, 0.0
+        self._floor: float | None = None
 
     def frame(self, sound: Float[np.ndarray, " 640"]) -> Float[np.ndarray, " 640"]:
         """The next frame, finite and within -1..1, as the motion model is to hear it."""
@@ -36,9 +37,9 @@ class RunningHearing:
             self._state = np.asarray([-self._b[0] * float(sound[0])])
         high, self._state = lfilter(self._b, self._a, sound.astype(np.float64), zi=self._state)
         energy = max(10 * float(np.log10(np.square(high).mean() + 1e-30)), _LOWEST)
-        self._floor = energy if self._floor is None else min(energy, self._floor + _FLOOR_UP)
+        self._floor = floor = energy if self._floor is None else min(energy, self._floor + _FLOOR_UP)
         self._level = max(energy, self._level - _RELEASE)
-        clear = self._level - self._floor >= _CONTRAST
+        clear = self._level - floor >= _CONTRAST
         wanted = _USUAL - self._level if clear and _LOWEST < self._level < _QUIET else 0.0
         if energy > self._level - _CONTRAST:  # a pause changes nothing
             self._gain += (wanted - self._gain) / _SETTLING

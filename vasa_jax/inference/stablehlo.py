@@ -36,7 +36,7 @@ def write(release: weights.Release, folder: str | Path, *, steps: int = 10) -> d
     for name, part in made.items():
         _export(folder / f"{name}.stablehlo", part)
     weights.save_params(folder / "face.safetensors", release.face_params)
-    if "motion" in made:
+    if release.motion_params is not None:
         weights.save_params(folder / "motion.safetensors", release.motion_params)
     files.write_json(folder / "config.json", parts.described(release, steps=steps))
     shutil.copyfile(exported.__file__, folder / "load.py")

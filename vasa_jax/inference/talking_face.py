@@ -72,10 +72,10 @@ class TalkingFace:
         model = FaceLatentModel(config)
         renderer = FaceRenderer(model, release.face_params, config.size, generator=config.generator)
         motion = lids = mouth = None
-        if release.motion_params is not None:
+        if release.motion_params is not None and release.motion_config is not None:
             motion_config = MotionConfig.create(release.motion_config)
             speech = front_end.open_for(motion_config, str(speech_model or ""), "--speech_model")
-            stats = release.motion_stats
+            stats = release.motion_stats or {}
             motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
             if (head := release.face_params.get("label_head")) is not None:
                 lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"), float(stats.get("reach", 1.0)))
@@ -113,8 +113,9 @@ class TalkingFace:
         wanted = _controls(tracks.merge(controls, track))
         if self.motion is None and (pose_from is None or dynamics_from is None):
             raise InputError(f"{self.source} has no motion model: give pose_from and dynamics_from, or another release")
-        for video in filter(editing.is_video, (pose_from, dynamics_from)):
-            check_file(video, "a video of one face")
+        for video in (pose_from, dynamics_from):
+            if video is not None and editing.is_video(video):
+                check_file(video, "a video of one face")
         size = self._output_size(size)
         watch = Stopwatch()
         notes: list[str] = []
@@ -124,7 +125,7 @@ class TalkingFace:
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-            blinker = self.lids and blinks.Blinker(self.lids, wanted.seed, wanted.blinks, look.code)
+            blinker = blinks.Blinker(self.lids, wanted.seed, wanted.blinks, look.code) if self.lids else None
             home = look.home
             moves = self._motion(sound, wanted, pose, dynamics, look.start, blinker, home[:3] if turned else None)
             placed = (editing.from_home(vector, home, turned) for vector in moves)
@@ -185,7 +186,7 @@ class TalkingFace:
         face_model: PathLike | None,
         watch: Stopwatch,
         notes: list[str],
-    ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "t d"] | None]:
+    ) -> tuple[Float[np.ndarray, "t 7"] | None, Float[np.ndarray, "u d"] | None]:
         """Pose and dynamics that take the place of generated ones; None where the speech gives them."""
         pose = dynamics = whole = None
         if editing.is_video(pose_from):
@@ -193,7 +194,7 @@ class TalkingFace:
             pose = whole[:, :7]
         elif pose_from is not None:
             pose = editing.made_pose(str(pose_from), frames)
-        if editing.same_video(pose_from, dynamics_from):
+        if whole is not None and editing.same_video(pose_from, dynamics_from):
             dynamics = whole[:, 7:]
         elif editing.is_video(dynamics_from):
             dynamics = watch.call("dynamics_from", self.motion_of, dynamics_from, frames, face_model, notes)[:, 7:]
@@ -250,7 +251,7 @@ class TalkingFace:
         if pose is None or dynamics is None:
             generated = self._generated(sound, wanted, start, blinker, turned)
         for at in range(sound.frames):
-            made = next(generated) if generated is not None else None
+            made = next(generated) if generated is not None else start  # of which nothing is read then
             first = made[:7] if pose is None else pose[editing.forth_and_back(at, len(pose))]
             rest = made[7:] if dynamics is None else dynamics[editing.forth_and_back(at, len(dynamics))]
             yield np.concatenate([first, rest])
@@ -263,6 +264,7 @@ class TalkingFace:
         blinker: blinks.Blinker | None,
         turned: Float[np.ndarray, " 3"] | None,
     ) -> Motion:
+        assert self.motion is not None  # `animate` asks
         windows = self.motion.windows(
             sound.mono(),
             sound.frames,

@@ -73,7 +73,8 @@ def merge(wanted: Mapping[str, Any], path: PathLike | None) -> dict[str, Any]:
         elif moving and one.width == 1:
             (merged[one.name],) = moving.values()
         elif moving:
-            merged[one.name] = np.stack(np.broadcast_arrays(*map(moving.get, one.columns, still)), -1)
+            columns = [moving.get(name, value) for name, value in zip(one.columns, still, strict=True)]
+            merged[one.name] = np.stack(np.broadcast_arrays(*columns), -1)
     return merged
 
 

@@ -1,29 +1,30 @@
 """Hinge losses and feature matching (spec 1.3 item 8 and 2.1), and the R1 penalty as an option."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-def discriminator_hinge(real: list[Array], fake: list[Array]) -> Array:
+def discriminator_hinge(real: Sequence[Array], fake: Sequence[Array]) -> Array:
     """Mean over scales of max(0, 1 - D(real)) + max(0, 1 + D(fake))."""
     scales = [jax.nn.relu(1.0 - r).mean() + jax.nn.relu(1.0 + f).mean() for r, f in zip(real, fake, strict=True)]
-    return sum(scales) / len(scales)
+    return sum(scales, jnp.zeros(())) / len(scales)
 
 
-def generator_hinge(fake: list[Array]) -> Array:
+def generator_hinge(fake: Sequence[Array]) -> Array:
     """Mean over scales of -D(fake)."""
-    return -sum(f.mean() for f in fake) / len(fake)
+    return -sum((f.mean() for f in fake), jnp.zeros(())) / len(fake)
 
 
-def feature_matching(real: list[Array], fake: list[Array]) -> Array:
+def feature_matching(real: Sequence[Array], fake: Sequence[Array]) -> Array:
     """L1 between the discriminator's features of real and generated pictures; no gradient into the real side."""
-    return sum(jnp.abs(jax.lax.stop_gradient(r) - f).mean() for r, f in zip(real, fake, strict=True)) / len(real)
+    apart = (jnp.abs(jax.lax.stop_gradient(r) - f).mean() for r, f in zip(real, fake, strict=True))
+    return sum(apart, jnp.zeros(())) / len(real)
 
 
-def r1_penalty(critic: Callable[[Array], list[Array]], real: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
+def r1_penalty(critic: Callable[[Array], Sequence[Array]], real: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
     """Squared gradient of the verdict with respect to real pictures, per item (Mescheder et al. 2018).
 
     `critic` gives the logits of each scale. A patch critic has many verdicts; were the places they see apart, this

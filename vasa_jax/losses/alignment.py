@@ -25,12 +25,12 @@ def recognition_crop(
     seen = transform(pose, head)[..., :2]
     wanted = (TEMPLATE + 0.5) * 2 / SIDE - 1  # pixel centres -> -1..1 at the edges
     place, middle = seen.mean(1, keepdims=True), wanted.mean(0)
-    x, y = jnp.moveaxis(jnp.asarray(wanted - middle), -1, 0)
+    x, y = jnp.moveaxis(jnp.asarray(wanted - middle), -1, 0)[:, None]
     u, v = jnp.moveaxis(seen - place, -1, 0)
     spread = (x**2 + y**2).sum()
     cos, sin = (u * x + v * y).sum(-1) / spread, (v * x - u * y).sum(-1) / spread
     matrix = jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], -2)
-    square = identity_grid((size, size)) * (1 - 1 / size) - middle
+    square = identity_grid((size, size)) * (1 - 1 / size) - middle[None, None]
     return grid_sample(image, precise.einsum("bij,hwj->bhwi", matrix, square) + place[:, None], "border")
 
 
@@ -41,6 +41,6 @@ def eye_crops(image: Float[Array, "b h w c"], points: Float[Array, "b k 3"], siz
         eye = points[:, landmarks.SLICES[name], :2]
         low, high = eye.min(1), eye.max(1)
         centre, half = (low + high) / 2, (0.5 + EYE_MARGIN) * (high - low)[:, 0]
-        coords = centre[:, None, None] + half[:, None, None, None] * identity_grid((size, size))
+        coords = centre[:, None, None] + half[:, None, None, None] * identity_grid((size, size))[None]
         eyes.append(grid_sample(image, coords, "border"))
     return jnp.concatenate(eyes)

@@ -29,8 +29,8 @@ def gaze_loss(
     `weight` is the foreground; a network without a `side` of its own gets the eyes, any other the aligned face.
     """
     if network.side is None:
-        eyes = [eye_crops(x, points, EYE_SIDE) for x in (a, b, weight)]
-        both = feature_loss(*eyes, network) + masked_l1(*eyes)
+        ours, theirs, there = (eye_crops(x, points, EYE_SIDE) for x in (a, b, weight))
+        both = feature_loss(ours, theirs, there, network) + masked_l1(ours, theirs, there)
         return both.reshape(2, -1).mean(0)
     inside = region_mask(region_boxes(points), a.shape[1:3])[..., 1:].sum(-1, keepdims=True)
     crops = [aligned_crop(x, pose, network.side) for x in (a, b, inside * weight)]

@@ -27,7 +27,7 @@ def point_error(
 ) -> Float[Array, " b"]:
     """Charbonnier distance between point sets in crop-normalised units, weighted mean per item."""
     distance = jnp.sqrt(jnp.square(found - wanted).sum(-1) + 1e-6) - 1e-3
-    return (distance * weight).mean(-1)
+    return (distance * weight[None]).mean(-1)
 
 
 _POSE_SPREAD = (0.1, 0.1, 0.1, 0.06, 0.06, 0.2, 0.08)
@@ -38,4 +38,4 @@ def pose_error(found: Float[Array, "b 7"], wanted: Float[Array, "b 7"]) -> Float
 
     Depth counts little: it is hardly visible in a picture.
     """
-    return jnp.abs((found - wanted) / jnp.asarray(_POSE_SPREAD)).mean(-1)
+    return jnp.abs((found - wanted) / jnp.asarray([_POSE_SPREAD])).mean(-1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import flax.struct
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
@@ -26,8 +27,7 @@ SMALLEST = 32
 _static = functools.partial(flax.struct.field, pytree_node=False)
 
 
-@flax.struct.dataclass(eq=False)
-class FeatureNetwork:
+class FeatureNetwork(flax.struct.PyTreeNode, eq=False):
     """A frozen network whose maps tell how alike two pictures are; a pytree, to be given to a jitted function.
 
     Attributes:
@@ -72,7 +72,7 @@ def random_features(
     for level, kernel in enumerate(_kernels(tuple(widths), seed)):
         if level:
             x = average_pool(x, (2, 2))
-        x = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        x = lax.conv_general_dilated(x, jnp.asarray(kernel), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         x = jax.nn.leaky_relu(x, 0.2)
         out.append(x)
     return out
@@ -88,7 +88,7 @@ def feature_loss(
     network: FeatureNetwork = OWN,
 ) -> Float[Array, " b"]:
     """Weighted L1 between maps, summed over maps and averaged over scales; `weight` is fitted to each map's size."""
-    total, done = 0.0, 0
+    total, done = jnp.zeros(()), 0
     for scale in range(network.scales):
         if scale:
             if min(a.shape[1:3]) < 2 * SMALLEST:
@@ -100,7 +100,7 @@ def feature_loss(
     return total / (network.divisor * done)
 
 
-def _fitted(weight: Array, size: tuple[int, int]) -> Array:
+def _fitted(weight: Array, size: tuple[int, ...]) -> Array:
     factors = tuple(full // small for full, small in zip(weight.shape[1:3], size, strict=True))
     if all(full == factor * small for full, factor, small in zip(weight.shape[1:3], factors, size, strict=True)):
         return average_pool(weight, factors)

@@ -9,7 +9,7 @@ from vasa_jax.ops.resize import average_pool
 from vasa_jax.ops.warp import identity_grid
 
 
-def region_boxes(points: Float[Array, "b k 3"], margin: float = 0.06) -> Float[Array, "b 3 4"]:
+def region_boxes(points: Float[Array, "b k c"], margin: float = 0.06) -> Float[Array, "b 3 4"]:
     """Boxes (x0, y0, x1, y1) around mouth, left eye and right eye of the image, crop-normalised."""
 
     def box(names: tuple[str, ...]) -> Array:
@@ -19,7 +19,7 @@ def region_boxes(points: Float[Array, "b k 3"], margin: float = 0.06) -> Float[A
     return jnp.stack([box(("lips_outer",)), box(("eye_left",)), box(("eye_right",))], 1)
 
 
-def region_mask(boxes: Float[Array, "b 3 4"], size: tuple[int, int], soft: float = 0.03) -> Float[Array, "b h w 3"]:
+def region_mask(boxes: Float[Array, "b 3 4"], size: tuple[int, ...], soft: float = 0.03) -> Float[Array, "b h w 3"]:
     """Soft masks of the three boxes, one in each channel."""
     grid = identity_grid(size)
     inside = [

@@ -1,13 +1,18 @@
 """How sure a mean over clips is: percentile bootstrap (Efron & Tibshirani 1993, chapter 13), seeded."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
+
+Values = Float[np.ndarray, " n"] | Sequence[float]
+"""One number a clip."""
 
 _COUNT = 2000
 _LEVEL = 0.95
 
 
-def mean_interval(values: Float[np.ndarray, " n"], seed: int = 0) -> dict[str, float | int | None]:
+def mean_interval(values: Values, seed: int = 0) -> dict[str, float | int | None]:
     """Mean of one value per clip with the 95% interval of its bootstrap; clips whose value is NaN are left out.
 
     Returns:
@@ -25,7 +30,7 @@ def mean_interval(values: Float[np.ndarray, " n"], seed: int = 0) -> dict[str, f
 
 
 def ratio_interval(
-    above: Float[np.ndarray, " n"], below: Float[np.ndarray, " n"], seed: int = 0
+    above: Values, below: Values, seed: int = 0
 ) -> dict[str, float | int | None]:
     """mean(above) / mean(below) over the same clips, which are drawn together; as `mean_interval`."""
     above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
@@ -43,7 +48,7 @@ def ratio_interval(
 
 
 def excess_interval(
-    seen: Float[np.ndarray, " n"], noise: Float[np.ndarray, " n"], seed: int = 0
+    seen: Values, noise: Values, seed: int = 0
 ) -> dict[str, float | int | None]:
     """Root mean square of a size beyond a noise that adds to it, sqrt(mean(seen^2) - mean(noise^2)), at least 0.
 

@@ -73,10 +73,10 @@ class FaceRecogniser:
         """Code of unit length of an aligned face."""
         self._network.setInput(((face.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None])
         code = self._network.forward().reshape(-1).astype(np.float64)
-        return code / max(np.linalg.norm(code), 1e-12)
+        return code / max(float(np.linalg.norm(code)), 1e-12)
 
 
-def cosine(a: Float[np.ndarray, "*b d"], b: Float[np.ndarray, "*b d"]) -> Float[np.ndarray, "*b"]:
+def cosine(a: Float[np.ndarray, "*b d"], b: Float[np.ndarray, "*b d"]) -> Float[np.ndarray, "*b"] | np.floating:
     """Cosine of codes: 1 the same, about 0 for strangers."""
     scale = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return (a * b).sum(-1) / np.maximum(scale, 1e-12)

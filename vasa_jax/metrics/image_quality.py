@@ -9,7 +9,9 @@ _C1, _C2 = 0.01**2, 0.03**2
 _MOST = 100.0
 
 
-def psnr(made: UInt8[np.ndarray, "*t h w 3"], real: UInt8[np.ndarray, "*t h w 3"]) -> Float[np.ndarray, "*t"]:
+def psnr(
+    made: UInt8[np.ndarray, "*t h w 3"], real: UInt8[np.ndarray, "*t h w 3"]
+) -> Float[np.ndarray, "*t"] | np.floating:
     """Peak signal-to-noise ratio of each picture in dB; equal pictures count as 100 dB."""
     error = np.square((made.astype(np.float64) - real) / 255).mean((-3, -2, -1))
     return np.minimum(-10 * np.log10(np.maximum(error, 1e-30)), _MOST)

@@ -87,7 +87,7 @@ def distance(kind: str, params: Sequence, a: Float[Array, "t h w 3"], b: Float[A
 
 def _maps(kind: str, convolutions: Sequence, image: Float[Array, "t h w 3"]) -> list[Array]:
     pool, blocks, pooled = _BLOCKS[kind]
-    x, out = (2 * image - 1 - jnp.asarray(_SHIFT)) / jnp.asarray(_SCALE), []
+    x, out = (2 * image - 1 - jnp.asarray([[[_SHIFT]]])) / jnp.asarray([[[_SCALE]]]), []
     for number, (block, parameters) in enumerate(zip(blocks, convolutions, strict=True)):
         if number in pooled:
             x = layers.max_pool(x, pool, 2)
@@ -96,7 +96,7 @@ def _maps(kind: str, convolutions: Sequence, image: Float[Array, "t h w 3"]) -> 
             x = jax.lax.conv_general_dilated(
                 x, kernel, (stride, stride), ((padding, padding),) * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
             )
-            x = jax.nn.relu(x + bias)
+            x = jax.nn.relu(x + bias[None, None, None])
         out.append(x)
     return out
 

@@ -63,7 +63,7 @@ def head_difference(a: Float[np.ndarray, "t 3"], b: Float[np.ndarray, "t 3"]) ->
 
 
 def spectra(
-    clips: Sequence[Float[np.ndarray, "t m"]], order: int = 1, fps: float = 25.0
+    clips: Sequence[Float[np.ndarray, "_ m"]], order: int = 1, fps: float = 25.0
 ) -> Float[np.ndarray, "bands m"]:
     """Mean power of the velocity (`order` 1) or acceleration (2) in each of `BANDS`, per value of the motion.
 

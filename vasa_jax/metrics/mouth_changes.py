@@ -11,9 +11,9 @@ MAX_LAG = 2
 
 
 def change_correlation(
-    made: Float[np.ndarray, " t"],
-    real: Float[np.ndarray, " t"],
-    valid: Bool[np.ndarray, " t"] | None = None,
+    made: Float[np.ndarray, " m"],
+    real: Float[np.ndarray, " n"],
+    valid: Bool[np.ndarray, " _"] | None = None,
     max_lag: int = MAX_LAG,
 ) -> float:
     """Correlation of np.diff(made) and np.diff(real), the best over lags of up to `max_lag` frames either way.
@@ -34,9 +34,9 @@ def change_correlation(
 
 
 def level_correlation(
-    made: Float[np.ndarray, " t"],
-    real: Float[np.ndarray, " t"],
-    valid: Bool[np.ndarray, " t"] | None = None,
+    made: Float[np.ndarray, " m"],
+    real: Float[np.ndarray, " n"],
+    valid: Bool[np.ndarray, " _"] | None = None,
     max_lag: int = MAX_LAG,
 ) -> float:
     """The same of the tracks themselves."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -16,7 +17,7 @@ REACH = 5
 
 def speech_features(audio: Float[np.ndarray, " n"], reach: int = REACH) -> Float[np.ndarray, "t c"]:
     """Normalised log-mel (40 bands, 100 Hz) of each 25 fps frame and of `reach` frames to either side."""
-    power = log_mel.mel_power(np.asarray(audio, np.float32), BANDS)
+    power = log_mel.mel_power(jnp.asarray(audio, jnp.float32), BANDS)
     steps = np.asarray(log_mel.features(power, log_mel.speech_level(power)))
     frames = len(steps) // log_mel.STEPS_PER_FRAME
     rows = steps[: frames * log_mel.STEPS_PER_FRAME].reshape(frames, -1)

@@ -32,15 +32,15 @@ _RANGE = 4.0  # of painted colours, in deviations of the portrait's own
 
 def face_square(pose: Float[Array, "b 7"], size: int) -> Float[Array, "b s s 2"]:
     """Where the cells of the painted square lie in the picture."""
-    square = identity_grid((size, size)) * EXTENT + jnp.asarray([0.0, CENTRE])
+    square = identity_grid((size, size)) * EXTENT + jnp.asarray([[[0.0, CENTRE]]])
     return precise.einsum("bij,hwj->bhwi", _turned(pose), square) + pose[:, None, None, 3:5]
 
 
-def square_places(pose: Float[Array, "b 7"], places: Float[Array, "b n 2"]) -> Float[Array, "b n 2"]:
+def square_places(pose: Float[Array, "b 7"], places: Float[Array, "#b n 2"]) -> Float[Array, "b n 2"]:
     """Where places of the picture lie in the painted square, which spans -1..1: inverse of `face_square`."""
     upright = _turned(pose).swapaxes(1, 2) / jnp.square(pose[:, 6])[:, None, None]
     head = precise.einsum("bij,bnj->bni", upright, places - pose[:, None, 3:5])
-    return (head - jnp.asarray([0.0, CENTRE])) / EXTENT
+    return (head - jnp.asarray([[[0.0, CENTRE]]])) / EXTENT
 
 
 def _turned(pose: Float[Array, "b 7"]) -> Float[Array, "b 2 2"]:
@@ -129,8 +129,8 @@ class AlignedGenerator(nn.Module):
         zeros = nn.initializers.zeros
         last = functools.partial(ConvWeights, standardise=False, use_bias=True)
         fine_flow = last(2, init=zeros, name="fine_flow")
-        paint = last(4 * self.last_patch**2, name="paint")
-        offsets, paint = (part.astype(jnp.float32) for part in side_by_side(y, fine_flow, paint))
+        painter = last(4 * self.last_patch**2, name="paint")
+        offsets, paint = (part.astype(jnp.float32) for part in side_by_side(y, fine_flow, painter))
         paint = depth_to_space(paint, self.last_patch)
         colour = _RANGE * jnp.tanh(paint[..., :3] / _RANGE)
         keep = jax.nn.sigmoid(paint[..., 3:] + 1.0)

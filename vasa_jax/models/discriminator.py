@@ -28,7 +28,11 @@ class PatchDiscriminator(nn.Module):
     @nn.compact
     def __call__(self, image: Float[Array, "b h w 3"]) -> tuple[Array, list[Array]]:
         conv = functools.partial(Conv, use_bias=True, standardise=False, spectral=self.spectral)
-        groups = {"instance": {"num_groups": None, "group_size": 1}, "layer": {"num_groups": 1}}[self.norm]
+        kinds: dict[str, dict[str, int | None]] = {
+            "instance": {"num_groups": None, "group_size": 1},
+            "layer": {"num_groups": 1},
+        }
+        groups = kinds[self.norm]
         x, features = image - 0.5, []
         if self.detail:
             coarse = nearest_upsample(average_pool(image, (4, 4)), (4, 4))

@@ -18,18 +18,18 @@ from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
 def aligned_crop(
-    image: Float[Array, "b h w 3"],
+    image: Float[Array, "b h w c"],
     pose: Float[Array, "b 7"],
     size: int,
     extent: float = 0.62,
     centre: float = 0.05,
     span: float = 1.0,
-) -> Float[Array, "b s s 3"]:
+) -> Float[Array, "b s s c"]:
     """The square of half-width `extent` around the middle of the face, upright and at scale one.
 
     `span` is the half-width of `image` in crop-normalised units (1 for the model's picture).
     """
-    square = identity_grid((size, size)) * extent + jnp.asarray([0.0, centre])
+    square = identity_grid((size, size)) * extent + jnp.asarray([[[0.0, centre]]])
     roll, shift, scale = pose[:, 2], pose[:, 3:5], pose[:, 6]
     cos, sin = jnp.cos(roll), jnp.sin(roll)
     rotation = jnp.stack([jnp.stack([cos, -sin], -1), jnp.stack([sin, cos], -1)], -2) * scale[:, None, None]
@@ -58,7 +58,7 @@ class DynamicsEncoder(nn.Module):
             x = Conv(self.features, size=1, standardise=False, use_bias=True)(x)
         else:
             x = ResNet(self.widths, self.blocks, block=self.block)(face)
-        x = nn.Dropout(self.dropout)(x, deterministic=deterministic).reshape(x.shape[0], -1)
+        x = nn.Dropout(self.dropout)(x, deterministic=deterministic).reshape(x.shape[0], -1).astype(jnp.float32)
         if not self.resnet:
             x = nn.relu(nn.Dense(4 * self.features)(x))
         return nn.Dense(self.features, use_bias=False)(x)

@@ -31,18 +31,21 @@ from vasa_jax.ops.warp import grid_sample, identity_grid
 
 @flax.struct.dataclass
 class FaceLatents:
-    """What is kept of a portrait: the cacheable canonical volume, who, and how it was posed when taken."""
+    """What is kept of a portrait: the cacheable canonical volume, who, and how it was posed when taken.
 
-    appearance: Float[Array, "b z y x c"]
+    [r, ...] are those of r sessions that a mapped program takes.
+    """
+
+    appearance: Float[Array, "*r b z y x c"]
     """Of one portrait ([1, z, y, x, c]) it serves any number of poses and codes at once."""
-    identity: Float[Array, "b 4 4 c"]
-    pose: Float[Array, "b 7"]
-    dynamics: Float[Array, "b d"]
-    picture: Float[Array, "b h w 3"] | None = None
+    identity: Float[Array, "*r b 4 4 i"]
+    pose: Float[Array, "*r b 7"]
+    dynamics: Float[Array, "*r b d"]
+    picture: Float[Array, "*r b h w 3"] | None = None
     """The source picture itself, for generators that move it (`generators.moves_source`)."""
-    origins: Float[Array, "b z y x 2"] | None = None
+    origins: Float[Array, "*r b z y x 2"] | None = None
     """For those, where in the picture each canonical place came from, as an offset so that it extrapolates."""
-    colours: Float[Array, "b 3 4"] | None = None
+    colours: Float[Array, "*r b 3 4"] | None = None
     """The portrait's colour frame (`ops.colour`), for the aligned generator."""
 
 
@@ -114,7 +117,7 @@ class FaceLatentModel(nn.Module):
             dynamics = self.encode_face(aligned_crop(image, pose, self.config.face_size), pose)
         identity = self.encode_identity(image)
         posed = self.appearance_encoder(image.astype(self.dtype))
-        grid = self._grid(posed.shape[1:4])
+        grid = self._grid(posed.shape[1:4])[None]
         offsets = self.warp_in(self.code_in_pose(dynamics, pose), identity)
         coords = self._posed(pose, grid + offsets * self._reach())
         canonical = self.canonical_unet(self.sample(posed, self._normalised(coords), self.config.padding))
@@ -151,6 +154,7 @@ class FaceLatentModel(nn.Module):
         inputs = {"dynamics": code}
         if self.moves_source:
             # Read at the same places as the volume: together, so that these are worked out once.
+            assert latents.origins is not None  # `encode` gives such a generator's portraits theirs
             both = jnp.concatenate([latents.appearance, latents.origins], -1)
             sampled = self._sample_canonical(both, places)
             inputs |= {"volume": sampled[..., :-2], "flow": places[..., :2] + sampled[..., -2:], "picture": picture}
@@ -193,10 +197,11 @@ class FaceLatentModel(nn.Module):
     # ---- coordinates --------------------------------------------------------------------------------
 
     def _grid(self, shape: tuple[int, ...]) -> Float[Array, "z y x 3"]:
-        return identity_grid(shape) * jnp.asarray([1.0, 1.0, self.config.depth_extent])
+        return identity_grid(shape) * jnp.asarray([[[[1.0, 1.0, self.config.depth_extent]]]])
 
     def _normalised(self, places: Array) -> Array:
-        return places / jnp.asarray([1.0, 1.0, self.config.depth_extent])
+        extents = jnp.asarray([1.0, 1.0, self.config.depth_extent])
+        return places / jnp.expand_dims(extents, range(places.ndim - 1))
 
     def _reach(self) -> float:
         return self.config.offset_reach

@@ -76,7 +76,7 @@ class Conv(nn.Module):
             y = upsampled_conv(x, kernel)
         else:
             y = convolve(nearest_upsample(x, (2,) * self.dims) if self.upsample else x, kernel, self.strides)
-        return y if bias is None else y + bias
+        return y if bias is None else y + jnp.expand_dims(bias, range(y.ndim - 1))
 
     def weights(self, x: Array) -> tuple[Array, Array | None]:
         """Kernel and bias for x, in its type."""
@@ -87,7 +87,8 @@ class Conv(nn.Module):
             kernel = kernel - kernel.mean(axes, keepdims=True)
             gain = self.param("gain", self.gain_init, (self.features,))
             fan_in = kernel.size / self.features
-            kernel = gain * kernel * lax.rsqrt(fan_in / 2.0 * jnp.var(kernel, axes, keepdims=True) + 1e-6)
+            scale = lax.rsqrt(fan_in / 2.0 * jnp.var(kernel, axes, keepdims=True) + 1e-6)
+            kernel = jnp.expand_dims(gain, axes) * kernel * scale
         if self.spectral:
             kernel = kernel / spectral_scale(kernel)
         bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype) if self.use_bias else None
@@ -112,7 +113,7 @@ def convolve(x: Array, kernel: Array, strides: int = 1) -> Array:
 def side_by_side(x: Array, *convolutions: ConvWeights) -> list[Array]:
     """What each of them makes of x. A convolution to two channels costs a CPU as much as one to twenty."""
     kernels, biases = zip(*(convolution(x) for convolution in convolutions), strict=True)
-    y = convolve(x, jnp.concatenate(kernels, -1)) + jnp.concatenate(biases)
+    y = convolve(x, jnp.concatenate(kernels, -1)) + jnp.concatenate(biases)[None, None, None]
     return jnp.split(y, np.cumsum([kernel.shape[-1] for kernel in kernels])[:-1], -1)
 
 
@@ -122,7 +123,7 @@ class GroupNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array, scale: Array | None = None, shift: Array | None = None) -> Array:
         channels = x.shape[-1]
-        if scale is None:
+        if scale is None or shift is None:
             scale = self.param("scale", nn.initializers.ones, (channels,))[None]
             shift = self.param("bias", nn.initializers.zeros, (channels,))[None]
         return group_norm(x, group_count(channels), scale, shift)
@@ -146,7 +147,7 @@ class StyleNorm(nn.Module):
         else:
             u = self.param("u", nn.initializers.lecun_normal(), (style.shape[-1], channels))
             v = self.param("v", small, (style.shape[1], 2))
-            both = jnp.einsum("bsd,dc,sk->bck", style, u, v)
+            both = jnp.einsum("bsd,dc,sk->bck", style.astype(u.dtype), u, v)
         return norm(x, 1.0 + both[..., 0], both[..., 1])
 
 

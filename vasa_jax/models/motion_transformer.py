@@ -12,7 +12,7 @@ leading tokens stand outside of time; rotary attention leaves them unturned.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import flax.linen as nn
 import flax.struct
@@ -94,7 +94,7 @@ class MotionConfig:
     @classmethod
     def create(cls, mapping: Mapping[str, Any] | Self) -> Self:
         """From a config's mapping; a name that the model does not know is an error."""
-        return mapping if isinstance(mapping, cls) else cls(**dict(mapping))
+        return mapping if isinstance(mapping, cls) else cls(**dict(cast(Mapping[str, Any], mapping)))
 
     @property
     def frames(self) -> int:
@@ -123,20 +123,20 @@ class MotionConfig:
         return form.per_frame * self.frames, form.width
 
 
-@flax.struct.dataclass
-class MotionConditions:
+class MotionConditions(flax.struct.PyTreeNode):
     """C of the paper. Motion is standardised; `audio` holds the speech features of context and window, or what
     `encode_audio` made of them; `audio_valid` says which frames are heard, `valid` which exist. `told` has what the
     model is told by name, [b, width] for the window or [b, t, width] for each frame of context and window; single
-    numbers, as the distance, without the last axis."""
+    numbers, as the distance, without the last axis. Arrays on a device, or in memory until a
+    program takes them; [r, ...] are those of r sessions that a mapped program takes."""
 
-    audio: Float[Array, "b s c"]
-    audio_valid: Bool[Array, "b t"]
-    previous: Float[Array, "b k m"]
-    told: dict[str, Float[Array, "b *t"]]
-    valid: Bool[Array, "b t"]
+    audio: Float[Array | np.ndarray, "*r b s c"]
+    audio_valid: Bool[Array | np.ndarray, "*r b t"]
+    previous: Float[Array | np.ndarray, "*r b k m"]
+    told: dict[str, Float[Array | np.ndarray, "..."]]
+    valid: Bool[Array | np.ndarray, "*r b t"]
 
-    def tell(self, **told: Float[Array, "b *t"]) -> Self:
+    def tell(self, **told: Float[Array | np.ndarray, "b *t"]) -> Self:
         """The same with other values told."""
         return self.replace(told={**self.told, **told})
 
@@ -155,7 +155,7 @@ def nothing_asked(config: MotionConfig, rows: int = 1) -> MotionConditions:
 
 def _sinusoids(time: Float[Array, "b"], width: int) -> Float[Array, "b d"]:
     rates = np.exp(np.linspace(0.0, -np.log(10_000.0), width // 2)).astype(np.float32)
-    phases = time[:, None] * rates
+    phases = time[:, None] * rates[None]
     return jnp.concatenate([jnp.sin(phases), jnp.cos(phases)], -1)
 
 
@@ -195,7 +195,9 @@ class MotionTransformer(nn.Module):
         self.norm = nn.LayerNorm(dtype=dtype)
         self.motion_out = nn.Dense(c.motion_dim, kernel_init=nn.initializers.normal(0.02))
 
-    def encode_audio(self, steps: Float[Array, "b s c"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
+    def encode_audio(
+        self, steps: Float[Array | np.ndarray, "b s c"], valid: Bool[Array | np.ndarray, "b t"]
+    ) -> Float[Array, "b t d"]:
         """One vector per frame; once per window, since it depends neither on the noise nor on the time."""
         return self.audio_in(self.audio_encoder(steps, valid))
 
@@ -220,21 +222,23 @@ class MotionTransformer(nn.Module):
         """
         c = self.config
         dropped = {name: drop.get(name, jnp.zeros(noisy.shape[0], bool)) for name in c.guided}
-        instant = self.time_out(nn.silu(self.time_in(_sinusoids(time * (1000.0 / c.diffusion_steps), c.width))))
+        steps = time.astype(jnp.float32) * (1000.0 / c.diffusion_steps)
+        instant = self.time_out(nn.silu(self.time_in(_sinusoids(steps, c.width))))
         audio, motion = self._frame_tokens(noisy, conditions, dropped)
         scalars = self._scalar_tokens(instant, conditions, dropped)
         always = jnp.ones(scalars.shape[:2], bool)
         if c.layout == "A":
-            tokens, mask = [scalars, audio, motion], [always, conditions.valid, conditions.valid]
+            tokens, masks = [scalars, audio, motion], [always, conditions.valid, conditions.valid]
         else:
-            tokens, mask = [scalars, motion + audio + instant[:, None]], [always, conditions.valid]
-        x, mask = jnp.concatenate(tokens, 1), jnp.concatenate(mask, 1)
+            speaking = motion + audio + instant[:, None].astype(jnp.float32)
+            tokens, masks = [scalars, speaking], [always, conditions.valid]
+        x, there = jnp.concatenate(tokens, 1), jnp.concatenate(masks, 1)
         position = None
         if c.positions == "rotary":
             position = np.concatenate([np.zeros(scalars.shape[1]), *[np.arange(c.frames)] * (len(tokens) - 1)])
         for block in self.blocks:
-            x = block(x, mask, position)
-        return self.motion_out(self.norm(x[:, -c.window :])).astype(jnp.float32)
+            x = block(x, there, position)
+        return self.motion_out(self.norm(x[:, -c.window :]).astype(jnp.float32))
 
     def _null(self, name: str) -> Float[Array, "d"]:
         return self.null[self.config.guided.index(name)]
@@ -244,20 +248,21 @@ class MotionTransformer(nn.Module):
     ) -> tuple[Float[Array, "b t d"], Float[Array, "b t d"]]:
         """Audio and motion tokens of context and window, with positions and types."""
         c = self.config
-        before = np.arange(c.frames) < c.context
+        before = (np.arange(c.frames) < c.context)[None]
+        kinds = self.types[:, None, None]
         heard = conditions.audio_valid & ~dropped["audio"][:, None] & ~(dropped["previous"][:, None] & before)
-        audio = jnp.where(heard[..., None], conditions.audio, self._null("audio"))
-        continued = self.motion_in(conditions.previous)
+        audio = jnp.where(heard[..., None], conditions.audio.astype(jnp.float32), self._null("audio"))
+        continued = self.motion_in(conditions.previous).astype(jnp.float32)
         previous = jnp.where(dropped["previous"][:, None, None], self._null("previous"), continued)
         # The context is clean and the window noisy: their own types tell them apart.
-        motion = jnp.concatenate([previous + self.types[-2], self.motion_in(noisy) + self.types[-1]], 1)
+        motion = jnp.concatenate([previous + kinds[-2], self.motion_in(noisy).astype(jnp.float32) + kinds[-1]], 1)
         if c.per_frame:
-            motion = motion + self._tracks(conditions, dropped)
+            motion = motion + self._tracks(conditions, dropped).astype(jnp.float32)
         if c.positions == "rotary":
-            return audio + self.types[-3], motion
+            return audio + kinds[-3], motion
         # Fixed sinusoids make a frame's audio and motion tokens alike from the first step (layout A finds them by it).
         position = self.position + 0.5 * _sinusoids(jnp.arange(c.frames, dtype=jnp.float32), c.width)
-        return audio + self.types[-3] + position, motion + position
+        return audio + kinds[-3] + position[None], motion + position[None]
 
     def _tracks(self, conditions: MotionConditions, dropped: Drop) -> Float[Array, "b t d"]:
         """What is told to each frame, each condition with a flag that says whether it is given."""
@@ -272,7 +277,7 @@ class MotionTransformer(nn.Module):
         """What is told as the network sees it: of order one, with an axis of values."""
         scaled = {}
         for condition in self.config.told:
-            value = conditions.told[condition.name]
+            value = jnp.asarray(conditions.told[condition.name])
             value = value if condition.shape else value[..., None]
             if condition.rest and self.config.neutral_is_rest:
                 value = fill_rest(value, condition.parts.index(condition.rest))
@@ -283,18 +288,18 @@ class MotionTransformer(nn.Module):
         self, instant: Float[Array, "b d"], conditions: MotionConditions, dropped: Drop
     ) -> Float[Array, "b n d"]:
         def given(name: str, value: Float[Array, "b d"]) -> Float[Array, "b d"]:
-            return jnp.where(dropped[name][:, None], self._null(name), value)
+            return jnp.where(dropped[name][:, None], self._null(name), value.astype(jnp.float32))
 
-        tokens = [instant]
+        tokens = [instant.astype(jnp.float32)]
         for name, value in self._scaled(conditions).items():
             tokens.append(given(name, getattr(self, f"{name}_in")(self._mean(value, conditions.valid))))
-        return jnp.stack(tokens, 1) + self.types[: len(tokens)]
+        return jnp.stack(tokens, 1) + self.types[None, : len(tokens)]
 
-    def _mean(self, value: Float[Array, "b *t c"], valid: Bool[Array, "b t"]) -> Float[Array, "b c"]:
+    def _mean(self, value: Float[Array, "b *t c"], valid: Bool[Array | np.ndarray, "b t"]) -> Float[Array, "b c"]:
         """A track's mean over the window, the value that the paper's conditions have."""
         if value.ndim == 2:
             return value
-        counts = valid[:, self.config.context :, None]
+        counts = valid[:, self.config.context :, None].astype(value.dtype)
         return (value[:, self.config.context :] * counts).sum(1) / jnp.maximum(counts.sum(1), 1)
 
 

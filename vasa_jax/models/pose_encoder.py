@@ -33,6 +33,6 @@ class PoseEncoder(nn.Module):
             x = Conv(64, size=1, standardise=False, use_bias=True)(x)
         else:
             x = ResNet(self.widths, self.blocks, block=self.block)(x)
-        x = nn.relu(nn.Dense(128)(x.reshape(x.shape[0], -1)))
+        x = nn.relu(nn.Dense(128)(x.reshape(x.shape[0], -1).astype(jnp.float32)))
         raw = nn.Dense(7, kernel_init=nn.initializers.normal(0.01))(x)
         return jnp.concatenate([raw[:, :6], jnp.exp(raw[:, 6:])], -1)

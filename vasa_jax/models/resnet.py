@@ -50,7 +50,7 @@ class DeepResNet(nn.Module):
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b y x d"]:
-        x = (image - jnp.asarray(_MEAN, image.dtype)) / jnp.asarray(_SPREAD, image.dtype)
+        x = (image - jnp.asarray([[[_MEAN]]], image.dtype)) / jnp.asarray([[[_SPREAD]]], image.dtype)
         x = nn.relu(StyleNorm()(Conv(self.width, size=7, strides=2, standardise=False)(x)))
         x = nn.max_pool(x, (3, 3), (2, 2), "SAME")
         for stage, blocks in enumerate(STAGES[self.layers]):

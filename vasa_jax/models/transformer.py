@@ -1,9 +1,10 @@
 """A pre-norm transformer encoder layer (Vaswani et al. 2017), as the motion model stacks it."""
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Real
 
 from vasa_jax.models.layers import REMAT
 from vasa_jax.ops import attention
@@ -16,11 +17,11 @@ class SelfAttention(nn.Module):
     """
 
     heads: int
-    dtype: jnp.dtype
+    dtype: jax.typing.DTypeLike
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Float[np.ndarray, " n"] | None = None
+        self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Real[np.ndarray, " n"] | None = None
     ) -> Float[Array, "b n d"]:
         batch, tokens, width = x.shape
         qkv = nn.Dense(3 * width, dtype=self.dtype, name="qkv")(x)
@@ -39,12 +40,12 @@ class EncoderBlock(nn.Module):
 
     heads: int
     mlp_ratio: float
-    dtype: jnp.dtype
+    dtype: jax.typing.DTypeLike
     remat: str = ""
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Float[np.ndarray, " n"] | None = None
+        self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Real[np.ndarray, " n"] | None = None
     ) -> Float[Array, "b n d"]:
         def body(self: EncoderBlock, x: Array, mask: Array) -> Array:  # the position is a constant, not traced
             return self._body(x, mask, position)
@@ -52,12 +53,12 @@ class EncoderBlock(nn.Module):
         return (nn.remat(body, policy=REMAT[self.remat]) if self.remat else body)(self, x, mask)
 
     def _body(
-        self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Float[np.ndarray, " n"] | None
+        self, x: Float[Array, "b n d"], mask: Bool[Array, "b n"], position: Real[np.ndarray, " n"] | None
     ) -> Float[Array, "b n d"]:
         width = x.shape[-1]
         read = nn.LayerNorm(dtype=self.dtype, name="norm_attention")(x)
-        x = x + SelfAttention(self.heads, self.dtype, name="attention")(read, mask, position)
+        x = x + SelfAttention(self.heads, self.dtype, name="attention")(read, mask, position).astype(x.dtype)
         hidden = nn.Dense(round(width * self.mlp_ratio), dtype=self.dtype, name="mlp_in")(
             nn.LayerNorm(dtype=self.dtype, name="norm_mlp")(x)
         )
-        return x + nn.Dense(width, dtype=self.dtype, name="mlp_out")(nn.gelu(hidden))
+        return x + nn.Dense(width, dtype=self.dtype, name="mlp_out")(nn.gelu(hidden)).astype(x.dtype)

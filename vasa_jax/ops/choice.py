@@ -75,7 +75,7 @@ def upsampled_conv() -> str:
     return _forced.get().get("upsampled_conv") or ("phases" if backend() == "cpu" else "repeated")
 
 
-def attention(dtype: jnp.dtype, channels: int) -> str:
+def attention(dtype: jax.typing.DTypeLike, channels: int) -> str:
     """Form of `ops.attention.attention` for heads of so many channels: "cudnn" is the fused one, of GPUs only."""
     if form := _forced.get().get("attention"):
         return form

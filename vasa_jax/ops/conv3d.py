@@ -21,10 +21,10 @@ def conv3d(
     x: Float[Array, "b z y x c"], kernel: Float[Array, "k k k c d"], implementation: Implementation | None = None
 ) -> Float[Array, "b z y x d"]:
     """Stride-1 convolution with zero padding that keeps the size; odd kernel sizes."""
-    implementation = implementation or choice.conv3d(x.shape[1])
+    form = implementation or choice.conv3d(x.shape[1])
     if kernel.shape[:3] == (1, 1, 1):
         return x @ kernel[0, 0, 0]
-    return {"native": _native, "depth_taps": _depth_taps, "folded": _folded}[implementation](x, kernel)
+    return {"native": _native, "depth_taps": _depth_taps, "folded": _folded}[form](x, kernel)
 
 
 def _native(x: Array, kernel: Array) -> Array:
@@ -41,7 +41,10 @@ def _depth_taps(x: Array, kernel: Array) -> Array:
     # All taps over depth are channels of one 2D convolution: few channels keep a core's vector units idle.
     across = _conv2d(x.reshape(-1, h, w, c), kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:3], c, -1))
     across = across.reshape(b, depth, h, w, taps, -1)
-    return sum(_moved(across[:, :, :, :, tap], reach - tap) for tap in range(taps))
+    total = _moved(across[:, :, :, :, 0], reach)
+    for tap in range(1, taps):
+        total += _moved(across[:, :, :, :, tap], reach - tap)
+    return total
 
 
 def _moved(x: Array, planes: int) -> Array:

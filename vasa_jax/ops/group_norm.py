@@ -29,16 +29,17 @@ def group_norm(
     gain = lax.rsqrt(jnp.maximum(squares - mean * mean, 0.0) + EPSILON) * scale
     offset = shift - mean * gain
     spread = (slice(None), None)
-    return (flat * gain[spread] + offset[spread]).astype(x.dtype).reshape(x.shape)
+    return (flat.astype(jnp.float32) * gain[spread] + offset[spread]).astype(x.dtype).reshape(x.shape)
 
 
 def _sums(flat: Float[Array, "b n c"], form: str) -> tuple[Float[Array, "b c"], Float[Array, "b c"]]:
     """Of values and of squares. XLA sums down columns slowly on a CPU; products are what it does well there."""
-    flat = flat.astype(jnp.float32)
+    flat = jnp.asarray(flat, jnp.float32)
     if form == "reduce":
         return flat.sum(1), jnp.square(flat).sum(1)
     ones = np.ones((1, flat.shape[1]), np.float32)
-    return tuple(precise.einsum("on,bnc->boc", ones, values)[:, 0] for values in (flat, jnp.square(flat)))
+    total, squares = (precise.einsum("on,bnc->boc", ones, values)[:, 0] for values in (flat, jnp.square(flat)))
+    return total, squares
 
 
 def _of_groups(sums: Float[Array, "b c"], groups: int, count: int) -> Float[Array, "b c"]:

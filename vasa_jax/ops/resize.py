@@ -41,7 +41,7 @@ def linear_resize(x: Array, sizes: tuple[int, ...]) -> Array:
     return jax.image.resize(x, (x.shape[0], *sizes, x.shape[-1]), "linear", antialias=False)
 
 
-def aligned_resize(x: Float[Array, "b y x c"], sizes: tuple[int, int]) -> Float[Array, "b h w c"]:
+def aligned_resize(x: Float[Array, "b y x c"], sizes: tuple[int, ...]) -> Float[Array, "b h w c"]:
     """Linear interpolation to `sizes`, the centres of the end cells staying where they are ("align corners").
 
     As two matrix products in full float32, since x may hold coordinates.

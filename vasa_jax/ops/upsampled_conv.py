@@ -14,7 +14,7 @@ _SAME_CELL = np.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], np.float
 
 def upsampled_conv(
     x: Float[Array, "b y x c"], kernel: Float[Array, "3 3 c d"], form: str = ""
-) -> Float[Array, "b 2y 2x d"]:
+) -> Float[Array, "b 2*y 2*x d"]:
     """The convolution ("same" padding) of x with each cell repeated to 2x2.
 
     Nine taps fall on four cells: summed beforehand they are four 2x2 convolutions, one for each place in a repeated

@@ -45,22 +45,23 @@ def grid_sample(grid: Array, coords: Array, padding: Padding = "zeros", form: Fo
     batch, channels = grid.shape[0], grid.shape[-1]
     flat = grid.reshape(batch, -1, channels)
     # One array [b, n] an axis: an array whose last axis has two or three cells takes 40 to 60 times its size on a TPU.
-    places = jnp.moveaxis(coords.reshape(batch, -1, len(sizes))[..., ::-1].astype(jnp.float32), -1, 0)
-    places = [(place + 1.0) * 0.5 * (size - 1.0) for place, size in zip(places, sizes)]
+    axes = jnp.moveaxis(coords.reshape(batch, -1, len(sizes))[..., ::-1].astype(jnp.float32), -1, 0)
+    places = [(place + 1.0) * 0.5 * (size - 1.0) for place, size in zip(axes, sizes)]
     if padding == "border":
         places = [jnp.clip(place, 0.0, size - 1.0) for place, size in zip(places, sizes)]
-    form = form or choice.warp(len(sizes))
+    kind: str = form or choice.warp(len(sizes))
     corners = [_corner(places, sizes, steps, padding) for steps in itertools.product((0, 1), repeat=len(sizes))]
-    if form == "stacked":
+    if kind == "stacked":
         index, weight = (jnp.stack(parts, -1) for parts in zip(*corners))
         total = precise.einsum("bnkc,bnk->bnc", _rows(flat, index), weight.astype(grid.dtype))
-    elif form == "corners":
+    elif kind == "corners":
         # In float32 whatever the grid's type: the sum is fused, so that only its result is ever written.
-        total = sum(_rows(flat, index) * weight[..., None] for index, weight in corners).astype(grid.dtype)
+        parts = (_rows(flat, index).astype(jnp.float32) * weight[..., None] for index, weight in corners)
+        total = sum(parts, jnp.zeros(())).astype(grid.dtype)
     else:
         planes = jnp.moveaxis(flat, -1, 1)
-        total = sum(_columns(planes, index) * weight[:, None] for index, weight in corners).astype(grid.dtype)
-        total = jnp.moveaxis(total, 1, -1)
+        parts = (_columns(planes, index).astype(jnp.float32) * weight[:, None] for index, weight in corners)
+        total = jnp.moveaxis(sum(parts, jnp.zeros(())).astype(grid.dtype), 1, -1)
     return total.reshape(*coords.shape[:-1], channels)
 
 
@@ -74,7 +75,7 @@ def _corner(
         cell = low + step
         weight *= place - low if step else 1.0 - (place - low)
         if padding == "zeros":
-            weight *= (cell >= 0) & (cell <= size - 1)
+            weight *= ((cell >= 0) & (cell <= size - 1)).astype(weight.dtype)
         index = index * size + jnp.clip(cell.astype(jnp.int32), 0, size - 1)
     return index, weight
 

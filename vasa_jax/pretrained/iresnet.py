@@ -57,12 +57,12 @@ def _head(state: State) -> tuple[Array, Array]:
 
 
 def _prelu(x: Array, slope: Array) -> Array:
-    return jnp.where(x > 0, x, slope.astype(x.dtype) * x)
+    return jnp.where(x > 0, x, slope[None, None, None].astype(x.dtype) * x)
 
 
 def _scaled(x: Array, layer: tuple[Array, Array]) -> Array:
     scale, shift = (part.astype(x.dtype) for part in layer)
-    return x * scale + shift
+    return x * scale[None, None, None] + shift[None, None, None]
 
 
 def _block(x: Array, block: dict, stride: int) -> Array:
@@ -86,7 +86,7 @@ def code(params: dict, face: Float[Array, "b 112 112 3"]) -> Float[Array, "b d"]
     """The identity code of an aligned face in 0..1; not of unit length."""
     x = _scaled(maps(params, face)[-1], params["after"])
     weight, bias = (part.astype(x.dtype) for part in params["head"])
-    return x.reshape(x.shape[0], -1) @ weight + bias
+    return x.reshape(x.shape[0], -1) @ weight + bias[None]
 
 
 def random_state(blocks: tuple[int, ...] = BLOCKS["r18"], width: int = 64, features: int = 512, seed: int = 0) -> State:

@@ -27,7 +27,8 @@ def _scale_and_shift(state: State, norm: str) -> tuple[np.ndarray, np.ndarray]:
 
 def affine(state: State, norm: str) -> Affine:
     """A batch normalisation that stands alone; KeyError where a name is missing (as below)."""
-    return tuple(jnp.asarray(values, jnp.float32) for values in _scale_and_shift(state, norm))
+    scale, shift = _scale_and_shift(state, norm)
+    return jnp.asarray(scale, jnp.float32), jnp.asarray(shift, jnp.float32)
 
 
 def folded(state: State, convolution: str, norm: str) -> Convolution:
@@ -48,7 +49,7 @@ def convolve(x: Float[Array, "b h w c"], convolution: Convolution, stride: int =
     kernel, bias = (part.astype(x.dtype) for part in convolution)
     pads = [(kernel.shape[0] // 2,) * 2] * 2
     y = jax.lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    return y + bias
+    return y + bias[None, None, None]
 
 
 def max_pool(x: Float[Array, "b h w c"], size: int, stride: int, padding: int = 0) -> Float[Array, "b y x c"]:

@@ -87,7 +87,8 @@ def open_networks(files: Mapping[str, str], dtype: str = "float32") -> LossNetwo
         if isinstance(network, FeatureNetwork):
             opened[name] = network.replace(apply=_in_dtype(network.apply, dtype))
     fields = {"vgg19": "picture", "vggface": "face", "gaze": "gaze", "arcface": "identity"}
-    return LossNetworks(**{fields[name]: network for name, network in opened.items()})
+    chosen: dict[str, Any] = {fields[name]: network for name, network in opened.items()}
+    return LossNetworks(**chosen)
 
 
 def _in_dtype(apply: Callable[[Any, Array], list[Array]], dtype: str) -> Callable[[Any, Array], list[Array]]:
@@ -133,7 +134,7 @@ def _gaze(path: str) -> FeatureNetwork:
     params = _params("gaze", path, resnet.random_state, resnet.from_torch)
 
     def maps(params: Any, face: Array) -> list[Array]:
-        mean, std = (jnp.asarray(x, face.dtype) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
+        mean, std = (jnp.asarray([[[x]]], face.dtype) for x in (vgg.IMAGENET_MEAN, vgg.IMAGENET_STD))
         return resnet.maps(params, (face - mean) / std)
 
     return FeatureNetwork("gaze", maps, weights=(0.25,) * 4, side=FACE_SIDE, params=params)

@@ -3,6 +3,8 @@
 Batch normalisation is folded into the convolutions, since its statistics are fixed: what remains is weights and biases.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 from jaxtyping import Array, Float
@@ -28,7 +30,7 @@ def from_torch(state: State) -> dict[str, Convolution | list[dict[str, Convoluti
             convolutions["shortcut"] = folded(state, f"{prefix}.downsample.0", f"{prefix}.downsample.1")
         return convolutions
 
-    params = {"stem": folded(state, "conv1", "bn1")}
+    params: dict[str, Any] = {"stem": folded(state, "conv1", "bn1")}
     for stage in STAGES:
         count = len({name.split(".")[1] for name in state if name.startswith(f"{stage}.")})
         if not count:

@@ -56,7 +56,7 @@ def maps(
     params: list[list[Convolution]], image: Float[Array, "b h w 3"], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> list[Array]:
     """relu1_1, relu2_1, ..., relu5_1 of a picture in 0..1: full size to a 16th."""
-    x, out = (image - jnp.asarray(mean, image.dtype)) / jnp.asarray(std, image.dtype), []
+    x, out = (image - jnp.asarray([[[mean]]], image.dtype)) / jnp.asarray([[[std]]], image.dtype), []
     for number, block in enumerate(params):
         if number:
             x = max_pool(x, 2, 2)

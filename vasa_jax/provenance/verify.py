@@ -37,7 +37,7 @@ class Verdict:
 
     def report(self) -> dict[str, Any]:
         """The verdict as JSON."""
-        signed = {"found": self.generation is not None, "intact": self.intact, "trusted": self.trusted}
+        signed: dict[str, Any] = {"found": self.generation is not None, "intact": self.intact, "trusted": self.trusted}
         signed |= {"signer": self.signer, "problems": list(self.problems)}
         return dataclasses.asdict(self) | {"credentials": signed}
 

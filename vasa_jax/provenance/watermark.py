@@ -365,7 +365,7 @@ def _nearer(picture: Float[np.ndarray, "g g"], place: tuple[float, ...]) -> tupl
             near[i] += sign * step
             if i < 2:  # about the centre
                 near[i + 2] -= sign * step / 2
-            steps.append((_score(picture, near), tuple(near)))
+            steps.append((_score(picture, tuple(near)), tuple(near)))
         if max(steps)[0] > score:
             score, place = max(steps)
         else:

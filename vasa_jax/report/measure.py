@@ -110,7 +110,7 @@ def _median(values: np.ndarray, where: np.ndarray) -> float | None:
 def _inside(mask: np.ndarray) -> np.ndarray:
     """Frames whose neighbours within _NEAR frames are in the mask too."""
     padded = np.pad(mask, _NEAR, mode="edge")
-    return np.stack([padded[i : i + len(mask)] for i in range(2 * _NEAR + 1)]).all(0)
+    return np.logical_and.reduce([padded[i : i + len(mask)] for i in range(2 * _NEAR + 1)])
 
 
 def correlation(a: Float[np.ndarray, " t"], b: Float[np.ndarray, " t"], lags: int = 2) -> float | None:

@@ -86,7 +86,7 @@ class Seat:
         self.flushing = False
         self.opened = time.monotonic()
 
-    def push(self, samples: Float[np.ndarray, "n"]) -> bool:
+    def push(self, samples: live.Samples) -> bool:
         """Takes in sound; False, and nothing is taken, if too much is waiting already.
 
         Raises:

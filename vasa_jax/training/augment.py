@@ -19,8 +19,7 @@ from vasa_jax.ops import precise
 from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
-@flax.struct.dataclass
-class View:
+class View(flax.struct.PyTreeNode):
     """A batch of model pictures with their labels."""
 
     image: Float[Array, "b h w 3"]
@@ -34,13 +33,13 @@ class View:
 
 @flax.struct.dataclass
 class StoredFrames:
-    """Stored frames with their labels, as they come from the clip stream."""
+    """Stored frames with their labels, as they come from the clip stream; a batch, or one of it."""
 
-    frames: Float[Array, "b h w 3"]
-    landmarks: Float[Array, "b k 3"]
-    pose: Float[Array, "b 7"]
-    labels: dict[str, Float[Array, "b 2"]]
-    matte: Float[Array, "b h w 1"] | None = None
+    frames: Float[Array, "*b h w 3"]
+    landmarks: Float[Array, "*b k 3"]
+    pose: Float[Array, "*b 7"]
+    labels: dict[str, Float[Array, "*b 2"]]
+    matte: Float[Array, "*b h w 1"] | None = None
 
     @classmethod
     def gather(cls, batch: dict[str, Array], names: tuple[str, ...]) -> "StoredFrames":
@@ -103,7 +102,7 @@ def _augment_one(stored, who, key, size, config):
     shift = jnp.clip(config.shift * draw[2:], -0.2, 0.2)
     rotation = jnp.asarray([[jnp.cos(roll), -jnp.sin(roll)], [jnp.sin(roll), jnp.cos(roll)]])
     # Where a cell u of the new picture reads the stored frame: x = zoom R u + shift + d(.).
-    places = zoom * precise.matmul(identity_grid((size, size)), rotation.T) + shift
+    places = zoom * precise.matmul(identity_grid((size, size)), rotation.T) + shift[None, None]
     places = places + _displacement(who["control"], places)
     image = grid_sample(frame[None], places[None] / MARGIN, "border")[0]
     image = _recolour(image, who)
@@ -115,7 +114,7 @@ def _augment_one(stored, who, key, size, config):
     origin = flat
     for _ in range(3):
         origin = flat - _displacement(who["control"], origin)
-    moved = precise.matmul(origin - shift, rotation) / zoom
+    moved = precise.matmul(origin - shift[None], rotation) / zoom
     points = jnp.concatenate([moved, points[:, 2:] / zoom], -1)
     translation = jnp.concatenate([precise.matmul(pose[3:5] - shift, rotation), pose[5:6]]) / zoom
     pose = jnp.concatenate([pose[:2], pose[2:3] - roll, translation, pose[6:] / zoom])
@@ -131,13 +130,13 @@ def _recolour(image: Array, who: dict[str, Array]) -> Array:
     """Colours mixed, or grey; then tinted (grey becomes sepia), flattened about mid-grey, toned."""
     image = image @ who["mix"].T
     image += who["grey"] * (image.mean(-1, keepdims=True) - image)
-    image = 0.5 + who["contrast"] * (image * who["tint"] - 0.5)
+    image = 0.5 + who["contrast"] * (image * who["tint"][None, None] - 0.5)
     return jnp.clip(image, 1e-4, 1.0) ** who["gamma"]
 
 
 def _mirror(image, points, pose, labels, matte):
     order = np.asarray(landmarks.flip_permutation())
-    points = points[order] * jnp.asarray([-1.0, 1.0, 1.0])
+    points = points[order] * jnp.asarray([[-1.0, 1.0, 1.0]])
     pose = pose * jnp.asarray([1.0, -1.0, -1.0, -1.0, 1.0, 1.0, 1.0])
     labels = {
         "mouth": labels["mouth"],
@@ -155,5 +154,5 @@ def _disturb(face: Array, noise: Array) -> Array:
     """Gain and lift of each colour, a ramp of light across the face, grain."""
     gain, lift, slope, grain = 1.0 + noise[:3], 0.5 * noise[3:6], noise[6:8], noise[8:]
     ramp = identity_grid(face.shape[:2]) @ slope
-    face = jnp.clip(face * gain + lift, 0.0, 1.0) * (1.0 + ramp[..., None])
+    face = jnp.clip(face * gain[None, None] + lift[None, None], 0.0, 1.0) * (1.0 + ramp[..., None])
     return jnp.clip(face + 0.1 * grain.reshape(*face.shape[:2], 1), 0.0, 1.0)

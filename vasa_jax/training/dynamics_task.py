@@ -69,8 +69,8 @@ class _DynamicsStage:
         # The third frame is another clip's: its twin is not here.
         third = jnp.arange(len(error)) >= 2 * batch["index"].shape[0]
         metrics = {
-            "twin": (error * (twins & ~third)).mean(),
-            "keep": (error * ~twins).mean(),
+            "twin": (error * (twins & ~third).astype(error.dtype)).mean(),
+            "keep": (error * (~twins).astype(error.dtype)).mean(),
             "labels": label_error(self.model, params["model"], codes, view.labels),
         }
         total = sum(self.config.loss[name] * value for name, value in metrics.items())
@@ -107,7 +107,8 @@ class _DynamicsStage:
 
 def _whitening(codes: Float[Array, "n d"]) -> Float[Array, "d d"]:
     """Linear map under which a batch's codes have about the same variance in all directions that vary."""
-    centred = codes - codes.mean(0)
+    centred = codes - codes.mean(0, keepdims=True)
     covariance = centred.T @ centred / codes.shape[0]
     values, vectors = jnp.linalg.eigh(covariance)
-    return jax.lax.stop_gradient(vectors * jax.lax.rsqrt(jnp.maximum(values, 0.0) + _FLOOR * values.mean() + 1e-9))
+    scale = jax.lax.rsqrt(jnp.maximum(values, 0.0) + _FLOOR * values.mean() + 1e-9)
+    return jax.lax.stop_gradient(vectors * scale[None])

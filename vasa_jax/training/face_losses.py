@@ -43,7 +43,7 @@ def join(*arrays: Array) -> Array:
 def label_error(model: FaceLatentModel, params: dict, codes: Float[Array, "b d"], labels: dict[str, Array]) -> Array:
     """Error of mouth, lids and eyes read from codes, each in units of how much it varies."""
     read = model.apply({"params": params}, codes, method="read_labels")
-    spread = {"mouth": jnp.asarray([0.03, 0.2]), "lids": 0.3, "eyes": 0.15}
+    spread = {"mouth": jnp.asarray([[0.03, 0.2]]), "lids": 0.3, "eyes": 0.15}
     return sum(jnp.abs((read[name] - labels[name]) / spread[name]).mean() for name in spread)
 
 
@@ -131,6 +131,7 @@ class FaceLosses:
 
     def started(self, name: str, value: Array, step: Array) -> Array:
         """0 before config.loss_start[name], rising over config.loss_ramp[name] steps, then the value."""
+        value = value.astype(jnp.float32)
         name = _STARTS_WITH.get(name, name)
         start = self.config.get("loss_start", {}).get(name, 0)
         ramp = self.config.get("loss_ramp", {}).get(name, 0)
@@ -225,7 +226,7 @@ class FaceLosses:
         error = geometry.point_error(read, source.landmarks[..., :2], self.flow_weight)
         # Points of a face turned far away are hidden; their picture coordinates say little.
         facing = (jnp.abs(driver.pose[:, 1]) < 0.5) & (jnp.abs(source.pose[:, 1]) < 0.5)
-        return (error * facing).mean()
+        return (error * facing.astype(error.dtype)).mean()
 
     # ---- transfer -----------------------------------------------------------------------------------
 

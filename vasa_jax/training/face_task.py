@@ -31,7 +31,7 @@ def make_face_task(config: ml_collections.ConfigDict) -> Task:
     losses = {"model": stage.model_loss}
     if config.discriminator.enabled:
         losses["discriminator"] = stage.discriminator_loss
-    networks = {"losses": open_networks(config.get("features", {}), config.model.get("dtype", "float32"))}
+    networks = {"losses": open_networks(dict(config.get("features", {})), config.model.get("dtype", "float32"))}
     return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
 
 
@@ -138,7 +138,7 @@ class FaceStage:
         turn = jnp.asarray(self.config.get("contrast", {}).get("turn", (0.15, 0.3, 0.1)))
         keys = jax.vmap(lambda k: jax.random.fold_in(k, 5))(example_keys(rng, index))
         draw = jnp.clip(jax.vmap(lambda k: jax.random.normal(k, (3,)))(keys), -2.0, 2.0)
-        return jnp.concatenate([turn * draw, view.pose[:, 3:]], -1)
+        return jnp.concatenate([turn[None] * draw, view.pose[:, 3:]], -1)
 
     def discriminator_loss(
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
@@ -159,7 +159,7 @@ class FaceStage:
         )
         latents = self._apply(params, source.image, method="encode")
         pose, code = self._apply(params, driver.image, method="encode_motion")
-        yaw = _TURN * jnp.sin(2 * jnp.pi * jnp.arange(turns) / max(turns, 1))
+        yaw = _TURN * jnp.sin(2 * jnp.pi * jnp.arange(turns, dtype=jnp.float32) / max(turns, 1))
         turned = jnp.tile(latents.pose[:1], (turns, 1)).at[:, 1].add(yaw)
         used = jnp.concatenate([jnp.arange(len(pose)), jnp.zeros(turns, jnp.int32)])
         shown = jax.tree.map(lambda x: x[used], latents)

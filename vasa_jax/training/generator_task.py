@@ -34,7 +34,7 @@ _INPUTS = ("volume", "dynamics", "flow", "picture", "pose", "colours")
 def make_generator_task(config: ml_collections.ConfigDict) -> Task:
     """The generator task of a run's config (fields of a face run)."""
     stage = GeneratorStage(config)
-    networks = {"picture": open_networks(config.get("features", {}), "float32").picture}
+    networks = {"picture": open_networks(dict(config.get("features", {})), "float32").picture}
     losses = {"model": stage.loss}
     if stage.critic is not None:
         losses["discriminator"] = stage.critic_loss
@@ -189,7 +189,7 @@ class GeneratorStage:
         offsets = grid_sample(made["square"][..., 4:], places, "border") * blend_window(places)
         read = grid_sample(made["coarse"], points, "border") + offsets
         error = geometry.point_error(read, batch["source_landmarks"][..., :2], self.point_weight)
-        return error * (jnp.abs(batch["pose"][:, 1]) < 0.5)
+        return error * (jnp.abs(batch["pose"][:, 1]) < 0.5).astype(error.dtype)
 
     def evaluate(self, params: dict, batch: dict, rng: Array) -> Metrics:
         """Errors in mouth and eyes of what is shown, beside those of the source as it is and of the moved source."""

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 
 from vasa_jax import conditions as table
 from vasa_jax.diffusion import schedule
@@ -137,17 +137,17 @@ class _MotionTask:
 
     def plain(self, batch: Batch, speech: FrontEnd) -> tuple[MotionConditions, Float[Array, "b w m"]]:
         """Conditions and clean window of a batch as it is, heard as at inference."""
-        motion = (batch["motion"] - self.mean) / self.std
+        motion = (batch["motion"] - self.mean[None, None]) / self.std[None, None]
         audio, _ = speech.features(batch["audio"], batch["valid"], _no_floor(batch))
         return self._pack(batch, audio, batch["valid"], motion)
 
     def varied(
-        self, batch: Batch, keys: PRNGKeyArray, speech: FrontEnd
+        self, batch: Batch, keys: Key[Array, "b"], speech: FrontEnd
     ) -> tuple[MotionConditions, Float[Array, "b w m"], dict[str, Bool[Array, "b"]]]:
         """The same after augmentation, and which conditions are null."""
         c = self.model_config
         power = log_mel.mel_power(batch["audio"], c.bands)
-        motion = (batch["motion"] - self.mean) / self.std
+        motion = (batch["motion"] - self.mean[None, None]) / self.std[None, None]
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
         played, audio, heard, valid, motion, previous, drop = one(keys, power, motion, batch["valid"])
         if not isinstance(speech, LogMel):
@@ -224,7 +224,8 @@ class _MotionTask:
         """Mean squares over the existing frames of each example, then over examples (equal on any split of a batch)."""
 
         def mean(squares: Float[Array, "b w c"], mask: Bool[Array, "b w"]) -> Float[Array, ""]:
-            share = mask / jnp.maximum(mask.sum(1, keepdims=True), 1)
+            counts = mask.astype(jnp.float32)
+            share = counts / jnp.maximum(counts.sum(1, keepdims=True), 1.0)
             return (squares.mean(-1) * share).sum(1).mean()
 
         metrics = {

@@ -75,7 +75,7 @@ class _PoseStage:
             rows = jnp.tile(batch["domain"] == number, len(FRAMES)).astype(jnp.float32)
             mean = lambda x, rows=rows: (x * rows).sum() / jnp.maximum(rows.sum(), 1.0)  # noqa: E731
             centre = jax.vmap(mean, 1)(view.pose[:, :3])
-            guess = jnp.rad2deg(jnp.abs(view.pose[:, :3] - centre)).mean(-1)
+            guess = jnp.rad2deg(jnp.abs(view.pose[:, :3] - centre[None])).mean(-1)
             values = {"degrees": angles.mean(-1), "yaw": angles[:, 1], "place": place, "log_scale": scale}
             metrics |= {f"{key}_{name}": mean(value) for key, value in (values | {"guess_degrees": guess}).items()}
         return metrics

@@ -19,7 +19,7 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
     if jax.process_count() > 1:
         yield multihost_utils.reached_preemption_sync_point
         return
-    asked = []
+    asked: list[int] = []
 
     def ask(number, frame):
         if asked and number == signal.SIGINT:

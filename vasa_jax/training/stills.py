@@ -82,7 +82,7 @@ def _rotation(angle: Float[Array, " b"]) -> Float[Array, "b 2 2"]:
 
 def _distance(places: Float[Array, "h w 2"], region: Region, axes: Float[Array, "b 2"]) -> Float[Array, "b h w"]:
     """1 on the ellipse's edge, 0 in its middle."""
-    upright = precise.einsum("bij,bhwj->bhwi", _rotation(-region.roll), places - region.middle[:, None, None])
+    upright = precise.einsum("bij,bhwj->bhwi", _rotation(-region.roll), places[None] - region.middle[:, None, None])
     return jnp.sqrt(jnp.square(upright / axes[:, None, None]).sum(-1) + 1e-9)
 
 

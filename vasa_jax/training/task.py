@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 Params = dict[str, Any]  # {player: tree of arrays}
 Batch = dict[str, Array]
@@ -65,6 +65,6 @@ class Task:
         return {**params, NETWORKS: self.networks}
 
 
-def example_keys(rng: PRNGKeyArray, index: Array) -> PRNGKeyArray:
+def example_keys(rng: PRNGKeyArray, index: Int[Array, "b"]) -> Key[Array, "b"]:
     """One key per example from its global position in the batch, so that every way of splitting a batch agrees."""
     return jax.vmap(lambda i: jax.random.fold_in(rng, i))(index)

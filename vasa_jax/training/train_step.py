@@ -55,7 +55,11 @@ def learning_rate(config: ml_collections.ConfigDict, steps: int) -> optax.Schedu
     if kind == "constant":
         after = optax.constant_schedule(config.lr)
     elif kind == "cosine":
-        after = optax.cosine_decay_schedule(config.lr, max(steps - warmup, 1), alpha=config.get("end", 0.0))
+        cosine = optax.cosine_decay_schedule(config.lr, max(steps - warmup, 1), alpha=config.get("end", 0.0))
+
+        def after(count: jax.typing.ArrayLike) -> Array:
+            return cosine(jnp.asarray(count, jnp.float32))  # optax multiplies the whole number by floats as it is
+
     else:
         raise ValueError(f"optimizer.schedule is {kind!r}; use 'cosine' or 'constant'")
     if not warmup:
@@ -150,7 +154,9 @@ def _gradients(
     task: Task, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array
 ) -> tuple[dict[str, Any], Metrics]:
     """Gradients of every player at the same parameters, and the metrics of all of them."""
-    grads, metrics, carry = {}, {}, {}
+    grads: dict[str, Any] = {}
+    metrics: Metrics = {}
+    carry: dict[str, Any] = {}
     mask = trainable_mask(params, task.frozen)
     for number, (player, loss_fn) in enumerate(task.losses.items()):
 

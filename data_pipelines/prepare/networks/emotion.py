@@ -9,7 +9,6 @@ github.com/av-savchenko/hsemotion-onnx).
 
 import functools
 import os
-from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -45,7 +44,7 @@ class EmotionNetwork:
             raise self._network.wrong(f"it tells {shape[-1]} classes apart, not {_COUNT}")
         self._side = self._network.input_shape[-1] or SIDE
 
-    def __call__(self, frames: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
+    def __call__(self, frames: frame_network.Frames, points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
         """See `FrameNetwork`."""
         frame_network.check(frames, points)
         seen = range(0, len(frames), self._every)

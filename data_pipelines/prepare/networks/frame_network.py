@@ -1,7 +1,7 @@
 """What every labelling network has in common: the interface, and how a face is cut out for it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -11,7 +11,10 @@ IMAGENET_MEAN = np.asarray([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.asarray([0.229, 0.224, 0.225], np.float32)
 """Of RGB in 0..1; the networks were trained on pictures normalised by these."""
 
+Frames = Sequence[np.ndarray] | UInt8[np.ndarray, "t h w 3"]
 
+
+@runtime_checkable
 class FrameNetwork(Protocol):
     """Labels successive frames of one clip: all of them, or a part of a long one.
 
@@ -21,7 +24,7 @@ class FrameNetwork(Protocol):
 
     labels: tuple[str, ...]
 
-    def __call__(self, frames: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
+    def __call__(self, frames: Frames, points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
         """Labels frames; its memory does not grow with the clip beyond the labels themselves.
 
         Args:
@@ -35,7 +38,7 @@ class FrameNetwork(Protocol):
         """
 
 
-def check(frames: Sequence[np.ndarray], points: np.ndarray) -> None:
+def check(frames: Frames, points: np.ndarray) -> None:
     """Raises ValueError where a call does not keep to `FrameNetwork`."""
     if len(frames) != len(points) or not len(frames):
         raise ValueError(f"{len(frames)} frames and points of {len(points)}: want the same number, at least one")

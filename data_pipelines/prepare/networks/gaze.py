@@ -12,7 +12,6 @@ image's left, pitch + is up. Zero looks at the camera.
 
 import functools
 import os
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -35,8 +34,8 @@ _DETECTED, _SIDE = 224, 448  # faces were stored at the one size and enlarged to
 
 def expected_angles(logits: Float[Array, "*b 90"]) -> Float[Array, "*b"]:
     """The expectation of an angle in radians, from the logits of its bins."""
-    degrees = FIRST_DEGREES + BIN_DEGREES * jnp.arange(BINS)
-    return jnp.radians(jnp.sum(jax.nn.softmax(logits, -1) * degrees, -1))
+    degrees = FIRST_DEGREES + BIN_DEGREES * jnp.arange(BINS, dtype=jnp.float32)
+    return jnp.radians(jnp.sum(jax.nn.softmax(logits, -1) * jnp.expand_dims(degrees, range(logits.ndim - 1)), -1))
 
 
 def schema_gaze(yaw: Float[Array, "*b 90"], pitch: Float[Array, "*b 90"]) -> Float[Array, "*b 2"]:
@@ -71,14 +70,14 @@ def load(path: str | os.PathLike) -> dict:
 def logits(params: dict, pictures: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 90"], Float[Array, "b 90"]]:
     """Logits of yaw and of pitch, for faces normalised as ImageNet's pictures."""
     features = resnet.features(params["resnet"], pictures)
-    yaw, pitch = (features @ weight + bias for weight, bias in (params[head] for head in _HEADS))
+    yaw, pitch = (features @ weight + bias[None] for weight, bias in (params[head] for head in _HEADS))
     return yaw, pitch
 
 
 @jax.jit
 def _label(params: dict, faces: UInt8[Array, "b h w 3"]) -> Float[Array, "b 2"]:
-    normalised = (faces / 255.0 - frame_network.IMAGENET_MEAN) / frame_network.IMAGENET_STD
-    return schema_gaze(*logits(params, normalised))
+    mean, std = (x[None, None, None] for x in (frame_network.IMAGENET_MEAN, frame_network.IMAGENET_STD))
+    return schema_gaze(*logits(params, (faces.astype(jnp.float32) / 255.0 - mean) / std))
 
 
 class GazeNetwork:
@@ -95,7 +94,7 @@ class GazeNetwork:
         self._path, self._batch = os.fspath(path), batch
         self._params = load(path)
 
-    def __call__(self, frames: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
+    def __call__(self, frames: frame_network.Frames, points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
         """See `FrameNetwork`."""
         frame_network.check(frames, points)
         gaze = []

@@ -9,7 +9,6 @@ because it looks at every frame by itself, so that a frame's matte does not depe
 """
 
 import os
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -46,7 +45,7 @@ class MatteNetwork:
             what = f"{shape[1]} channels" if len(shape) == 4 else f"{len(shape)} axes"
             raise self._network.wrong(f"its output has {what}")
 
-    def __call__(self, frames: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
+    def __call__(self, frames: frame_network.Frames, points: Float[np.ndarray, "t k 3"]) -> dict[str, np.ndarray]:
         """See `FrameNetwork`; where the face is does not matter."""
         frame_network.check(frames, points)
         return {"matte": np.stack([self._one(frame) for frame in frames])}

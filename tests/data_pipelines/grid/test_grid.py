@@ -75,6 +75,9 @@ def test_a_real_clip():
             found = tracking.MediaPipeTracker(models[0]).track(clip_id, pictures[::25])
             return found.take(np.arange(len(pictures)) // 25)
 
+        def close(self):
+            pass
+
     options = process.Options(size=160, min_seconds=0.0, filters=False)
     (made,) = process.process(Source(clips[0], "s1_x", "s1"), EveryTenth(), options).examples
     assert len(made["frames"]) == 75 and made["audio"].shape == (48_000,)

@@ -125,6 +125,9 @@ def test_what_nobody_expected_is_dropped_and_full_disks_are_not(heads):
         def track(self, clip_id, pictures, box=None):
             raise self.error
 
+        def close(self):
+            pass
+
     source = Source(heads.write("a_b"), "a_b", "a")
     done = process.process(source, Breaks(KeyError("x")), OPTIONS)
     assert done.dropped == [Dropped("a_b", "unexpected KeyError: 'x'")]

@@ -59,6 +59,9 @@ def test_saving_tracker_tracks_once(tmp_path):
             calls.append(clip_id)
             return _track(len(list(pictures)))
 
+        def close(self):
+            pass
+
     saving = tracking.SavingTracker(Fake(), tmp_path / "tracks")
     for _ in range(2):
         assert saving.track("a", iter(PICTURES)).points.shape == (4, 478, 3)
@@ -69,7 +72,8 @@ def test_missing_model_and_missing_package(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no such file"):
         tracking.MediaPipeTracker(tmp_path / "absent.task")
     (tmp_path / "x.task").write_bytes(b"x")
-    monkeypatch.setitem(sys.modules, "mediapipe", None)  # as if not installed
+    for name in ("mediapipe", "mediapipe.tasks.python"):  # as if not installed, whoever imported it before
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(InputError, match="needs the package mediapipe"):
         tracking.MediaPipeTracker(tmp_path / "x.task")
 

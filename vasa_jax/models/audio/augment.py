@@ -7,7 +7,7 @@ and missing bands. Pauses are lengthened because a corpus of short sentences has
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import jax
 import jax.numpy as jnp
@@ -33,15 +33,15 @@ class AugmentConfig:
 
     @classmethod
     def create(cls, mapping: Mapping[str, Any] | Self) -> Self:
-        return mapping if isinstance(mapping, cls) else cls(**dict(mapping))
+        return mapping if isinstance(mapping, cls) else cls(**dict(cast(Mapping[str, Any], mapping)))
 
 
 def warp_bands(power: Float[Array, "s bands"], factor: Float[Array, ""]) -> Float[Array, "s bands"]:
     """Moves what lies at band i to band factor * i, with linear interpolation; the last band is repeated."""
     bands = power.shape[-1]
-    at = jnp.clip(jnp.arange(bands) / factor, 0.0, bands - 1.0)
+    at = jnp.clip(jnp.arange(bands, dtype=jnp.float32) / factor, 0.0, bands - 1.0)
     below = jnp.minimum(jnp.floor(at).astype(jnp.int32), bands - 2)
-    share = at - below
+    share = (at - below.astype(jnp.float32))[None]
     return power[:, below] * (1.0 - share) + power[:, below + 1] * share
 
 
@@ -55,7 +55,7 @@ def _channel(draws: Float[Array, "7"], bands: int, config: AugmentConfig) -> Flo
     tilt = config.tilt * (2.0 * draws[0] - 1.0) * axis
     size = config.equaliser * (2.0 * draws[1:4] - 1.0)
     phase = 2 * np.pi * draws[4:7]
-    ripple = (size[:, None] * jnp.cos(np.pi * np.arange(1, 4)[:, None] * axis + phase[:, None])).sum(0)
+    ripple = (size[:, None] * jnp.cos(np.pi * np.arange(1, 4)[:, None] * axis[None] + phase[:, None])).sum(0)
     return _decibels_to_power(tilt + ripple)
 
 
@@ -66,7 +66,7 @@ def _noise(
     ratio = config.noise_from + (config.noise_to - config.noise_from) * draws[1]
     colour = _decibels_to_power(20.0 * (1.3 * draws[2] - 1.0) * np.linspace(0, 1, grain.shape[1]))
     on = draws[0] < config.noise_probability
-    return jnp.where(on, _decibels_to_power(level - ratio), 0.0) * grain * (colour / colour.sum())
+    return jnp.where(on, _decibels_to_power(level - ratio), 0.0) * grain * (colour / colour.sum())[None]
 
 
 def augment(
@@ -79,14 +79,15 @@ def augment(
     draws = jax.random.uniform(draw_key, (15,))
     # The power of noise in a step and band is chi-square of about four degrees of freedom.
     grain = -jnp.log(jax.random.uniform(grain_key, (2, *power.shape), minval=1e-6)).sum(0) / 2.0
-    power = warp_bands(power, jnp.exp(config.warp * (2.0 * draws[0] - 1.0))) * _channel(draws[1:8], bands, config)
+    power = warp_bands(power, jnp.exp(config.warp * (2.0 * draws[0] - 1.0)))
+    power = power * _channel(draws[1:8], bands, config)[None]
     power = power + _noise(draws[8:11], grain, level, config)
     width = draws[11] * config.mask_share * bands
     low = draws[12] * (bands - width)
-    index = np.arange(bands)
+    index = np.arange(bands, dtype=np.float32)
     masked = (index >= low) & (index < low + width) & (draws[13] < config.mask_probability)
     # A band that the channel lost: 40 dB down, not absent, as an equaliser would leave it.
-    power = power * jnp.where(masked, 1e-4, 1.0)
+    power = power * jnp.where(masked, 1e-4, 1.0)[None]
     return power, level - config.level_up + (config.level_up + config.level_down) * draws[14]
 
 
@@ -116,9 +117,9 @@ def lengthen_pause(key: jax.Array, silent: Bool[Array, "t"], shortest: int = 7) 
     middle = start + length // 2
     period = 4 * reach
     most = jnp.maximum(frames // period, 1)
-    swings = 1 + jnp.floor(draws[0] * most).astype(jnp.int32)
+    swings = 1 + jnp.floor(draws[0] * most.astype(jnp.float32)).astype(jnp.int32)
     extra = swings * period
-    at = jnp.arange(frames) + jnp.floor(draws[1] * (extra + 1)).astype(jnp.int32)
+    at = jnp.arange(frames) + jnp.floor(draws[1] * (extra + 1).astype(jnp.float32)).astype(jnp.int32)
     phase = (at - middle) % period
     swing = jnp.where(phase <= reach, phase, jnp.where(phase <= 3 * reach, 2 * reach - phase, phase - period))
     played = jnp.where(at < middle, at, jnp.where(at < middle + extra, middle + swing, at - extra))

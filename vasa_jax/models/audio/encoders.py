@@ -5,6 +5,7 @@ convolutions, which see a few frames, or a small transformer, which sees the win
 """
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -44,13 +45,13 @@ class ConvEncoder(nn.Module):
     width: int
     blocks: int = 3
     kernel: int = 5
-    dtype: jnp.dtype = jnp.float32
+    dtype: jax.typing.DTypeLike = jnp.float32
     per_frame: int = 4
 
     @nn.compact
     def __call__(self, steps: Float[Array, "b s c"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
         """Encodes speech features; frames that are not `valid` are unheard: they read as silence."""
-        frames = by_frame(steps, self.per_frame) * valid[..., None]
+        frames = by_frame(steps, self.per_frame) * valid[..., None].astype(steps.dtype)
         # Silence is all zeros, where the gradient of a norm is 1 / sqrt(epsilon): the bias starts off zero.
         bias = nn.initializers.normal(0.3)
         x = nn.Dense(self.width, dtype=self.dtype, bias_init=bias, name="mel")(frames)
@@ -66,14 +67,14 @@ class TransformerEncoder(nn.Module):
     width: int
     blocks: int = 3
     heads: int = 4
-    dtype: jnp.dtype = jnp.float32
+    dtype: jax.typing.DTypeLike = jnp.float32
     per_frame: int = 4
     mlp_ratio: float = 2.0
 
     @nn.compact
     def __call__(self, steps: Float[Array, "b s c"], valid: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
         """Encodes speech features; frames that are not `valid` are unheard: no frame reads them."""
-        frames = by_frame(steps, self.per_frame) * valid[..., None]
+        frames = by_frame(steps, self.per_frame) * valid[..., None].astype(steps.dtype)
         bias = nn.initializers.normal(0.3)  # as in ConvEncoder
         x = nn.Dense(self.width, dtype=self.dtype, bias_init=bias, name="frame")(frames)
         position = np.arange(frames.shape[1])

@@ -12,7 +12,7 @@ from vasa_jax.models.audio.log_mel import LogMel
 from vasa_jax.models.audio.protocol import Asks, Form, FrontEnd
 from vasa_jax.models.audio.speech_model import SpeechModel
 
-FRONT_ENDS: dict[str, type[FrontEnd]] = {
+FRONT_ENDS: dict[str, type[LogMel] | type[SpeechModel]] = {
     "mel": LogMel,
     "wav2vec2": SpeechModel,  # and, as models of before these had names of their own say, HuBERT and WavLM
     "hubert": SpeechModel,

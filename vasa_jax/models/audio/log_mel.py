@@ -71,7 +71,7 @@ def mel_power(audio: Float[Array, "*b n"], bands: int) -> Float[Array, "*b s ban
     hops = padded.reshape(*audio.shape[:-1], steps + 2, HOP)
     overlapping = jnp.concatenate([hops[..., :-2, :], hops[..., 1:-1, :], hops[..., 2:, : WINDOW - 2 * HOP]], -1)
     window = _window()
-    spectrum = jnp.fft.rfft(overlapping * window, n=FFT)
+    spectrum = jnp.fft.rfft(overlapping * jnp.expand_dims(window, range(audio.ndim)), n=FFT)
     power = (jnp.square(spectrum.real) + jnp.square(spectrum.imag)) * (2.0 / (FFT * np.square(window).sum()))
     return precise.einsum("...sf,fm->...sm", power, mel_filterbank(bands))
 
@@ -84,7 +84,7 @@ def speech_level(power: Float[Array, "*b s bands"]) -> Float[Array, "*b"]:
     return jnp.clip(jnp.maximum(loudest, floor + ABOVE_FLOOR), LEVEL_LOW, LEVEL_HIGH)
 
 
-def least_level(previous: float, seconds: float) -> float:
+def least_level(previous: float | Float[Array, ""], seconds: float) -> float | Float[Array, ""]:
     """Of what follows: the level rises at once, but falls by at most 1 dB a second, so a pause is not turned up."""
     return previous - RELEASE_PER_SECOND * seconds
 
@@ -101,10 +101,10 @@ def of_frames(values: Bool[Array, "*b t"]) -> Bool[Array, "*b s"]:
 
 
 def heard_level(
-    power: Float[Array, "*b s bands"], heard: Bool[Array, "*b t"], floor: Float[Array, "*b"]
+    power: Float[Array, "*b s bands"], heard: Bool[Array, "*b t"], floor: Float[Array, "*b"] | float
 ) -> Float[Array, "*b"]:
     """Level of the speech in what is heard of a window, at least `floor`."""
-    return jnp.maximum(speech_level(power * of_frames(heard)[..., None]), floor)
+    return jnp.maximum(speech_level(power * of_frames(heard)[..., None].astype(power.dtype)), floor)
 
 
 @flax.struct.dataclass

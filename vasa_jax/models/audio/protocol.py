@@ -17,15 +17,27 @@ class Form(NamedTuple):
     states: int = 0
 
 
+@runtime_checkable
 class Asks(Protocol):
     """What a motion model's configuration says of the sound it is given (`MotionConfig`)."""
 
-    speech: str
-    bands: int
-    speech_width: int
-    speech_layers: int
-    speech_layer: int
-    dtype: str
+    @property
+    def speech(self) -> str: ...
+
+    @property
+    def bands(self) -> int: ...
+
+    @property
+    def speech_width(self) -> int: ...
+
+    @property
+    def speech_layers(self) -> int: ...
+
+    @property
+    def speech_layer(self) -> int: ...
+
+    @property
+    def dtype(self) -> str: ...
 
 
 @runtime_checkable
@@ -39,10 +51,17 @@ class FrontEnd(Protocol):
       params: frozen parameters, a tree of arrays; () where there are none.
     """
 
-    name: str
-    hop: int
-    lookahead: int | None
-    params: Any
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def hop(self) -> int: ...
+
+    @property
+    def lookahead(self) -> int | None: ...
+
+    @property
+    def params(self) -> Any: ...
 
     @staticmethod
     def form(config: Asks) -> Form:

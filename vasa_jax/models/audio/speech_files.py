@@ -157,7 +157,7 @@ def from_torch(state: State, config: Wav2Vec2Config) -> dict[str, Any]:
     def norm(name: str) -> dict[str, np.ndarray]:
         return {"scale": state[f"{name}.weight"], "bias": state[f"{name}.bias"]}
 
-    params = {
+    params: dict[str, Any] = {
         "extractor": _extractor(state, config),
         "projection": dense("feature_projection.projection"),
         "positions": {"conv": _positions(state)},
@@ -169,7 +169,8 @@ def from_torch(state: State, config: Wav2Vec2Config) -> dict[str, Any]:
         params["distances"] = state["encoder.layers.0.attention.rel_attn_embed.weight"]
     for i in range(config.layers):
         at = f"encoder.layers.{i}"
-        attention = {part: dense(f"{at}.attention.{part[0]}_proj") for part in ("query", "key", "value")}
+        parts = ("query", "key", "value")
+        attention: dict[str, Any] = {part: dense(f"{at}.attention.{part[0]}_proj") for part in parts}
         attention["out"] = dense(f"{at}.attention.out_proj")
         if config.buckets:
             attention["gate"] = dense(f"{at}.attention.gru_rel_pos_linear")

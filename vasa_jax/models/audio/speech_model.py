@@ -15,7 +15,7 @@ those of what has been heard so far.
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import flax.struct
 import jax
@@ -97,7 +97,7 @@ class SpeechModel:
         return Form(PER_FRAME, states * config.speech_width, states)
 
     @classmethod
-    def open(cls, config: Asks, path: str, flag: str) -> Self:
+    def open(cls, config: Asks, path: str, flag: str) -> "SpeechModel":
         if not path:
             raise UsageError(
                 f"this motion model listens through {config.speech} of {config.speech_layers} layers of "
@@ -257,7 +257,7 @@ class SpeechStream:
         length = self._pieces.frames * SAMPLES_PER_FRAME + 2 * self._model.edge
         window = np.pad(self._kept, (0, max(length - len(self._kept), 0)))[:length]
         self._count(end)
-        mean, square = np.float32(self._sums / (end * SAMPLES_PER_FRAME))
+        mean, square = (self._sums / (end * SAMPLES_PER_FRAME)).astype(np.float32)
         made = np.asarray(_piece(self._model, window, self._number, end, ended, mean, square, self._pieces))
         self._kept = self._kept[self._pieces.chunk * SAMPLES_PER_FRAME :]
         self._number += 1
@@ -280,9 +280,9 @@ def relative_difference(
 
     Root mean square of the difference over that of what varies in time: 0 is equal, 1.4 is unrelated.
     """
-    found, wanted = (np.asarray(x, np.float64).reshape(len(x), states, -1) for x in (found, wanted))
-    varies = wanted - wanted.mean(0)
-    return np.sqrt(np.square(found - wanted).mean((0, 2)) / np.square(varies).mean((0, 2)))
+    ours, theirs = (np.asarray(x, np.float64).reshape(len(x), states, -1) for x in (found, wanted))
+    varies = theirs - theirs.mean(0)
+    return np.sqrt(np.square(ours - theirs).mean((0, 2)) / np.square(varies).mean((0, 2)))
 
 
 def open_speech(path: str | Path, layer: int = MIX, dtype: str = "float32") -> SpeechModel:

@@ -115,8 +115,8 @@ class ConvExtractor(nn.Module):
             if c.conv_norm == "layer":
                 x = nn.LayerNorm(1e-5, dtype=dtype, use_fast_variance=False, name=f"norm_{i}")(x)
             elif not i:
-                exact = c.exact_padding and heard is not None
-                counted = jnp.broadcast_to(heard[..., None], x.shape) if exact else None
+                exact = c.exact_padding
+                counted = jnp.broadcast_to(heard[..., None], x.shape) if exact and heard is not None else None
                 norm = nn.GroupNorm(width, epsilon=1e-5, dtype=dtype, use_fast_variance=False, name="norm_0")
                 x = norm(x, mask=counted)
             x = act(x)
@@ -162,8 +162,8 @@ class Attention(nn.Module):
             gates = nn.Dense(8, dtype=jnp.float32, name="gate")(x.reshape(split))
             opened, reset = jnp.moveaxis(nn.sigmoid(gates.reshape(*split[:3], 2, 4).sum(-1)), -1, 0)
             scale = self.param("gate_scale", nn.initializers.ones, (c.heads,))
-            gate = opened * (reset * scale - 1.0) + 2.0
-            bias = (jnp.moveaxis(gate, 2, 1)[..., None] * bias).astype(dtype)
+            gate = opened * (reset * scale[None, None] - 1.0) + 2.0
+            bias = (jnp.moveaxis(gate, 2, 1)[..., None] * bias[None]).astype(dtype)
         read = jax.nn.dot_product_attention(query, key, value, bias=bias, mask=mask)
         return nn.Dense(c.width, dtype=dtype, name="out")(read.reshape(x.shape))
 
