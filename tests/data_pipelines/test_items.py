@@ -89,7 +89,8 @@ def test_windows_are_aligned_and_never_reach_into_another_clip(lengths, previous
     total = previous + length
     for index, t in enumerate(lengths):
         source = Latents(*lengths)
-        item = items.window(domain.Domain("made", source, None), index, [number], previous, length, tracks=True)
+        made = domain.Domain("made", source, order.ClipOrder(["s"] * len(source), 0))
+        item = items.window(made, index, [number], previous, length, tracks=True)
         motion, valid = item["motion"][:, 0], item["valid"]
         assert item["motion"].shape == (total, 9) and valid.sum() == min(t, total)
         audio = np.round(items.collate([item])["audio"] * 32767).astype(int).reshape(total, SIZE)
