@@ -1,26 +1,12 @@
 """One data set of a mixture: its clips, the order they come in, and what of it cannot be read."""
 
 import threading
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from absl import logging
 
 from data_pipelines import order, records
+from data_pipelines.latent_cache import LatentSplit
 from vasa_jax.errors import InputError
-
-
-@runtime_checkable
-class Clips(Protocol):
-    """Clips of a data set by number: `records.RecordSplit`, `latent_cache.LatentSplit`."""
-
-    folder: Path
-    speakers: Sequence[str]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int) -> records.Clip: ...
 
 
 class Domain:
@@ -43,7 +29,7 @@ class Domain:
     def __init__(
         self,
         name: str,
-        source: Clips,
+        source: records.RecordSplit | LatentSplit,
         clip_order: order.ClipOrder,
         max_damaged: float = 0.01,
     ):

@@ -15,7 +15,7 @@ from jaxtyping import AbstractArray
 TOWER = BeartypeConf(is_pep484_tower=True)
 """An int is a float where one is asked for, as static checkers have it."""
 
-_ANY_ARRAY = jax.Array | np.ndarray | np.generic
+_ANY_ARRAY = jax.Array | np.ndarray
 
 
 def _mapped(hint: Any, change: Callable[[Any], Any]) -> Any:
@@ -40,7 +40,8 @@ def _in_memory_too(hint: Any) -> Any:
     if hint is jax.Array:
         return _ANY_ARRAY
     if isinstance(hint, type) and issubclass(hint, AbstractArray) and hint.array_type is jax.Array:
-        return hint.dtype[_ANY_ARRAY, hint.dim_str]
+        both = hint.dtype[_ANY_ARRAY, hint.dim_str]
+        return both if hint.dim_str else Union[both, np.generic]  # noqa: UP007 (classes made at run time)
     return hint
 
 
@@ -50,10 +51,11 @@ def _as_checked(name: str, hint: Any) -> Any:
 
 
 def _is_rebuilt(args: tuple, kwargs: dict[str, Any]) -> bool:
-    """Whether JAX makes a pytree of something else than arrays: of shapes, axes or shardings."""
+    """Whether JAX makes a `flax.struct` class of what it has instead of arrays: shapes, axes, shardings, None."""
     if not hasattr(args[0], "_flax_dataclass"):
         return False
-    return not all(isinstance(leaf, jax.Array | np.ndarray) for leaf in jax.tree.leaves((args[1:], kwargs)))
+    leaves = jax.tree.leaves((args[1:], kwargs))
+    return not leaves or not all(isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves)
 
 
 def checked(function: Callable) -> Callable:

@@ -1,14 +1,13 @@
 """Properties of single items, on clips made of numbers: sample s of a clip holds s, picture k is k."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_pipelines import domain, items, order, schema, wire
+from data_pipelines import domain, items, latent_cache, order, records, schema, wire
 from vasa_jax.errors import InputError
 
 SIZE = schema.SAMPLES_PER_FRAME
@@ -24,11 +23,17 @@ def _clip(t, speaker="s", valid=None):
     return wire.Clip(f"c{t}", speaker, jpeg, np.arange(t * SIZE, dtype=np.float32), labels)
 
 
-class Source(list):
+class Source(records.RecordSplit):
     """Clips in a list, as a data set."""
 
-    folder = Path("made")
-    speakers = property(lambda self: [clip.speaker for clip in self])
+    def __init__(self, clips):
+        self._clips, self.speakers = clips, [clip.speaker for clip in clips]
+
+    def __len__(self):
+        return len(self._clips)
+
+    def __getitem__(self, i):
+        return self._clips[i]
 
 
 def _domain(*clips):
@@ -40,7 +45,7 @@ def _decode(data):
     return np.full((2, 2, 3), data[0], np.uint8)
 
 
-class Latents:
+class Latents(latent_cache.LatentSplit):
     """A latents cache of clips of the given lengths, one after another; each counts its own samples and frames."""
 
     told = ("gaze", "distance", "emotion")
@@ -84,7 +89,8 @@ def test_windows_are_aligned_and_never_reach_into_another_clip(lengths, previous
     total = previous + length
     for index, t in enumerate(lengths):
         source = Latents(*lengths)
-        item = items.window(domain.Domain("made", source, None), index, [number], previous, length, tracks=True)
+        made = domain.Domain("made", source, order.ClipOrder(["s"] * len(source), 0))
+        item = items.window(made, index, [number], previous, length, tracks=True)
         motion, valid = item["motion"][:, 0], item["valid"]
         assert item["motion"].shape == (total, 9) and valid.sum() == min(t, total)
         audio = np.round(items.collate([item])["audio"] * 32767).astype(int).reshape(total, SIZE)

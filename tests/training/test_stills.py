@@ -78,4 +78,5 @@ def test_a_pair_of_one_frame_is_a_still():
     other = points.copy()
     other[1] += 1e-3
     batch = {"source_landmarks": points, "driver_landmarks": other, "source_pose": pose, "driver_pose": pose}
+    batch = jax.tree.map(jnp.asarray, batch)
     np.testing.assert_array_equal(stills.is_still(batch), [True, False, True])

@@ -39,7 +39,7 @@ def stream(start: int):
 
 
 def _net(params, x):
-    return jnp.tanh(x @ params["first"]["kernel"] + params["first"]["bias"]) @ params["second"]["kernel"]
+    return jnp.tanh(x @ params["first"]["kernel"] + params["first"]["bias"][None]) @ params["second"]["kernel"]
 
 
 def _init(rng, example):

@@ -35,7 +35,7 @@ def speak_window(
     sound: Float[Array, "n"],
     floor: Float[Array, ""],
     conditions: MotionConditions,
-    temperature: Float[Array, "*m"],
+    temperature: Float[Array | np.ndarray, "*m"],
     key: jax.Array,
     scales: Mapping[str, Float[Array, ""] | float],
     drop: guidance.Drop,

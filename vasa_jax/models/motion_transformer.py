@@ -11,7 +11,7 @@ leading tokens stand outside of time; rotary attention leaves them unturned.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
 import flax.linen as nn
@@ -67,7 +67,7 @@ class MotionConfig:
     speech_layer: int = -1
     audio_encoder: str = "conv"
     remat: str = ""
-    conditions: tuple[str, ...] = table.PAPER
+    conditions: Sequence[str] = table.PAPER
 
     def __post_init__(self) -> None:
         ordered = tuple(condition.name for condition in table.told(self.conditions))

@@ -99,7 +99,7 @@ class _Part:
         ratio = view.pose[:, 6] / other.pose[:, 6]
         distance = _distance(places, mine, jnp.maximum(mine.axes, theirs.axes * ratio[:, None]))
         turn = precise.einsum("bij,bjk->bik", _rotation(theirs.roll), _rotation(-mine.roll)) / ratio[:, None, None]
-        there = precise.einsum("bij,bhwj->bhwi", turn, places - mine.middle[:, None, None])
+        there = precise.einsum("bij,bhwj->bhwi", turn, places[None] - mine.middle[:, None, None])
         return cls(distance, there + theirs.middle[:, None, None])
 
 

@@ -11,7 +11,8 @@ IMAGENET_MEAN = np.asarray([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.asarray([0.229, 0.224, 0.225], np.float32)
 """Of RGB in 0..1; the networks were trained on pictures normalised by these."""
 
-Frames = Sequence[np.ndarray] | UInt8[np.ndarray, "t h w 3"]
+Frames = Sequence[np.ndarray] | np.ndarray
+"""Pictures [h, w, 3], or an array [t, h, w, 3] of them; `check` says what is wrong with others."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_pipelines import schema
-from data_pipelines.prepare.networks.frame_network import FrameNetwork
+from data_pipelines.prepare.networks.frame_network import FrameNetwork, Frames
 
 CROP_SIZE = 384
 """Pixels of a crop for the networks, margin included: the face is about 200 high."""
@@ -16,7 +16,7 @@ CHUNK = 50
 
 
 def label_crops(
-    networks: Sequence[FrameNetwork], crops: Sequence[np.ndarray], points: Float[np.ndarray, "t k 3"], size: int
+    networks: Sequence[FrameNetwork], crops: Frames, points: Float[np.ndarray, "t k 3"], size: int
 ) -> dict[str, np.ndarray]:
     """All that the networks say of a clip, to be laid over the labels of `labels.label_frames`.
 

@@ -60,7 +60,7 @@ def normalised(audio: Float[Array, "b n"], heard: Bool[Array, "b n"] | None = No
     """Each recording at zero mean and unit variance over what is heard of it; silence where nothing is."""
     if heard is None:
         heard = jnp.ones_like(audio, bool)
-    count = jnp.maximum(heard.sum(1, keepdims=True), 1)
+    count = jnp.maximum(heard.sum(1, keepdims=True), 1).astype(audio.dtype)
     mean = jnp.where(heard, audio, 0.0).sum(1, keepdims=True) / count
     apart = jnp.where(heard, audio - mean, 0.0)
     return apart / jnp.sqrt(jnp.square(apart).sum(1, keepdims=True) / count + _EPSILON)
@@ -172,8 +172,8 @@ class SpeechModel:
         frames = audio.shape[0] // SAMPLES_PER_FRAME
         count = -(-frames // pieces.chunk)
         ends = jnp.minimum((jnp.arange(count) + 1) * pieces.chunk + pieces.ahead, frames)
-        by_frame = audio.reshape(frames, SAMPLES_PER_FRAME)
-        mean, square = (jnp.cumsum(x.mean(1))[ends - 1] / ends for x in (by_frame, jnp.square(by_frame)))
+        by_frame, known = audio.reshape(frames, SAMPLES_PER_FRAME), ends.astype(jnp.float32)
+        mean, square = (jnp.cumsum(x.mean(1))[ends - 1] / known for x in (by_frame, jnp.square(by_frame)))
         before = pieces.before * SAMPLES_PER_FRAME + self.edge
         after = (count * pieces.chunk - frames + pieces.ahead) * SAMPLES_PER_FRAME + self.edge
         padded = jnp.pad(audio, (before, after))
