@@ -3,6 +3,8 @@
 Cameras and scanners store 10, 12 or 14 bits in files of 16, often as they are: white is 4095, not 65535.
 """
 
+from typing import Any
+
 import av
 import numpy as np
 from jaxtyping import UInt8, UInt16
@@ -42,7 +44,7 @@ def colour_samples(image: Image.Image) -> UInt16[np.ndarray, "h w c"] | None:
     return samples.astype(np.uint16, copy=False) if agree else None
 
 
-def scaled(samples: UInt16[np.ndarray, "h w c"], image: Image.Image, head: bytes, say) -> tuple[np.ndarray, ...]:
+def scaled(samples: UInt16[np.ndarray, "h w c"], image: Image.Image, head: bytes, say) -> tuple[np.ndarray, Any]:
     """Colours [h, w, 3] with white at 65535, and the transparency [h, w] in 8 bits or None."""
     colours, alpha = samples[..., :3], samples[..., 3:]
     full = _white(int(colours.max()), _declared(image, head), say)

@@ -51,7 +51,8 @@ def _params(name: str):
 
 def _total(out) -> jax.Array:
     image = out["image"] if isinstance(out, dict) else out
-    return (jnp.square(image.astype(jnp.float32)) * (1 + jnp.arange(image.shape[-1]))).mean()
+    weights = jnp.broadcast_to(jnp.arange(1.0, 1 + image.shape[-1]), image.shape)
+    return (jnp.square(image.astype(jnp.float32)) * weights).mean()
 
 
 def _out(name: str, inputs, **block):
@@ -90,7 +91,7 @@ def test_a_batch_is_its_items_and_jit_is_eager(name):
     inputs, _ = BLOCKS[name][1], _params(name)  # made outside of the trace
     both = jax.jit(lambda *x: _images(_out(name, x)))(*inputs)
     for item in range(2):
-        alone = _images(_out(name, tuple(x[item : item + 1] for x in inputs)))
+        alone = _images(_out(name, tuple(jnp.asarray(x[item : item + 1]) for x in inputs)))
         # Sums in another order: float32 rounding through some ten normalised layers.
         np.testing.assert_allclose(alone[0], both[item], atol=2e-4, rtol=2e-4)
 

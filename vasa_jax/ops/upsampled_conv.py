@@ -26,7 +26,7 @@ def upsampled_conv(
     if (form or choice.upsampled_conv()) == "repeated":
         return _conv(nearest_upsample(x, (2, 2)), kernel, "SAME")
     b, h, w, c = x.shape
-    kernels = precise.einsum("pat,qbu,tucd->abcpqd", _SAME_CELL, _SAME_CELL, kernel)
+    kernels = precise.einsum("pat,qbu,tucd->abcpqd", _SAME_CELL, _SAME_CELL, kernel.astype(jnp.float32))
     y = _conv(x, kernels.reshape(2, 2, c, -1).astype(x.dtype), ((1, 1), (1, 1)))
     y = y.reshape(b, h + 1, w + 1, 2, 2, -1)
     rows = [jnp.stack([y[:, p : p + h, q : q + w, p, q] for q in range(2)], 3) for p in range(2)]
