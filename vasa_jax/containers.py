@@ -7,9 +7,10 @@ Nothing here decides what a loss means: `Damage` counts it, and says how much an
 """
 
 import dataclasses
+import io
 import os
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 
@@ -33,7 +34,7 @@ def url(path: PathLike) -> str:
     return "file:" + os.fspath(path)
 
 
-def open_container(path: PathLike, data: BinaryIO | None = None, form: str | None = None) -> Any:
+def open_container(path: PathLike, data: io.IOBase | None = None, form: str | None = None) -> Any:
     """Opens a media file to read.
 
     Args:

@@ -12,7 +12,6 @@ import io
 import os
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from vasa_jax.paths import PathLike
 
@@ -47,7 +46,7 @@ class SoundData:
 class Patched(io.RawIOBase):
     """A file that is read with other bytes in a few places."""
 
-    def __init__(self, file: BinaryIO, patches: tuple[tuple[int, bytes], ...]):
+    def __init__(self, file: io.BufferedReader, patches: tuple[tuple[int, bytes], ...]):
         self._file, self._patches = file, patches
 
     def readable(self) -> bool:
@@ -76,13 +75,13 @@ class Patched(io.RawIOBase):
         super().close()
 
 
-def patched(path: PathLike, found: SoundData) -> BinaryIO:
+def patched(path: PathLike, found: SoundData) -> io.BufferedReader:
     """The file with a true header; closing it closes the file."""
     return io.BufferedReader(Patched(open(path, "rb"), found.patches))
 
 
 @contextlib.contextmanager
-def opened(path: PathLike, found: SoundData | None) -> Iterator[BinaryIO]:
+def opened(path: PathLike, found: SoundData | None) -> Iterator[io.BufferedReader]:
     """The file, with a true header if its own is none."""
     with open(path, "rb") if found is None or not found.patches else patched(path, found) as file:
         yield file
@@ -104,7 +103,7 @@ def find(path: PathLike) -> SoundData | None:
     return None
 
 
-def _wave(file: BinaryIO, size: int, order: str) -> SoundData | None:
+def _wave(file: io.BufferedReader, size: int, order: str) -> SoundData | None:
     block = rate = mask = 0
     long = None
     for name, at, length in _chunks(file, size, order):
@@ -132,7 +131,7 @@ def _wave(file: BinaryIO, size: int, order: str) -> SoundData | None:
     return None
 
 
-def _aiff(file: BinaryIO, size: int) -> SoundData | None:
+def _aiff(file: io.BufferedReader, size: int) -> SoundData | None:
     common = None
     for name, at, length in _chunks(file, size, ">"):
         if name == b"COMM":
@@ -154,7 +153,7 @@ def _aiff(file: BinaryIO, size: int) -> SoundData | None:
     return None
 
 
-def _chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(file: io.BufferedReader, size: int, order: str) -> Iterator[tuple[bytes, int, int]]:
     """(name, start of the content, length that its header claims) of the chunks."""
     at = 12
     for _ in range(_WHOLE):
@@ -166,7 +165,7 @@ def _chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[bytes, int,
         at += 8 + length + length % 2
 
 
-def _there(file: BinaryIO, size: int, at: int, claimed: int, order: str) -> tuple[int, int | None]:
+def _there(file: io.BufferedReader, size: int, at: int, claimed: int, order: str) -> tuple[int, int | None]:
     """(bytes of sound that are there, what the header claims of them, None where it says that it does not know)."""
     rest = size - at
     if claimed >= rest:
@@ -176,7 +175,7 @@ def _there(file: BinaryIO, size: int, at: int, claimed: int, order: str) -> tupl
     return claimed, claimed
 
 
-def _goes_on(file: BinaryIO, size: int, end: int, order: str) -> bool:
+def _goes_on(file: io.BufferedReader, size: int, end: int, order: str) -> bool:
     """Whether sound goes on behind the end that the header names: what follows is no chunk, no tag, and not empty."""
     for at in {end, end + end % 2}:
         file.seek(at)
