@@ -46,11 +46,12 @@ def accelerator(monkeypatch):
     monkeypatch.setattr(train, "make_stream", shrunk.Stream)
     monkeypatch.setattr(app, "compile_cache", lambda: None)
     monkeypatch.setitem(peaks.PEAKS, "cpu", 1e12)
+    before = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", True)
     with flagsaver.flagsaver():
         yield
     flags.FLAGS.unparse_flags()
-    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module")
