@@ -18,8 +18,8 @@ from vasa_jax.models.warp_field import WarpField
 from vasa_jax.ops.resize import nearest_upsample
 
 
-def _normal(*shape: int) -> np.ndarray:
-    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+def _normal(*shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(len(shape)).normal(size=shape), jnp.float32)
 
 
 PICTURE, VOLUME, CODE, MAP = _normal(2, 16, 16, 3), _normal(2, 4, 4, 4, 8), _normal(2, 4), _normal(2, 4, 4, 8)
@@ -50,7 +50,8 @@ def _params(name: str):
 
 def _total(out) -> jax.Array:
     image = out["image"] if isinstance(out, dict) else out
-    return (jnp.square(image.astype(jnp.float32)) * (1 + jnp.arange(image.shape[-1]))).mean()
+    weight = jnp.expand_dims(1.0 + jnp.arange(image.shape[-1], dtype=jnp.float32), range(image.ndim - 1))
+    return (jnp.square(image.astype(jnp.float32)) * weight).mean()
 
 
 def _out(name: str, inputs, **block):
