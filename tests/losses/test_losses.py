@@ -18,7 +18,7 @@ def _pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     "loss", [reconstruction.masked_l1, reconstruction.pyramid_l1, perceptual.feature_loss, transfer.consistency]
 )
 def test_picture_losses_are_zero_on_equal_symmetric_and_positive(loss):
-    a, b, weight = _pictures()
+    a, b, weight = map(jnp.asarray, _pictures())
     np.testing.assert_allclose(loss(a, a, weight), 0.0, atol=1e-7)
     np.testing.assert_allclose(loss(a, b, weight), loss(b, a, weight), rtol=1e-5)
     assert (np.asarray(loss(a, b, weight)) > 0.01).all()
@@ -112,8 +112,8 @@ def test_r1_of_patches_that_see_places_apart_is_the_mean_of_theirs():
 
 
 def test_feature_loss_weighs_maps_and_averages_over_scales():
-    a, b = (np.random.default_rng(n).random((1, 64, 64, 3)) for n in (0, 1))
-    weight = np.ones((1, 64, 64, 1))
+    a, b = (jnp.asarray(np.random.default_rng(n).random((1, 64, 64, 3))) for n in (0, 1))
+    weight = jnp.ones((1, 64, 64, 1))
     network = perceptual.FeatureNetwork("twice", lambda _, x: [x, 2 * x[:, ::2, ::2]], weights=(1.0, 0.5), scales=4)
     half = [x.reshape(1, 32, 2, 32, 2, 3).mean((2, 4)) for x in (a, b)]
     # 64 px and 32 px; below, pictures are not halved
@@ -124,8 +124,8 @@ def test_feature_loss_weighs_maps_and_averages_over_scales():
 @pytest.mark.parametrize("size", [(5, 5), (6, 9)])
 def test_feature_loss_fits_the_weight_to_maps_of_any_size(size):
     network = perceptual.FeatureNetwork("cut", lambda _, x: [x[:, : size[0], : size[1]]], weights=(1.0,))
-    a, b = np.zeros((1, 40, 40, 3)), np.ones((1, 40, 40, 3))
-    np.testing.assert_allclose(perceptual.feature_loss(a, b, np.full((1, 40, 40, 1), 0.3), network), 1.0, rtol=1e-5)
+    a, b = jnp.zeros((1, 40, 40, 3)), jnp.ones((1, 40, 40, 3))
+    np.testing.assert_allclose(perceptual.feature_loss(a, b, jnp.full((1, 40, 40, 1), 0.3), network), 1.0, rtol=1e-5)
 
 
 def test_point_error_is_a_distance():

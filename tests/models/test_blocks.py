@@ -2,7 +2,6 @@
 
 import functools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,14 +12,14 @@ from vasa_jax.models.appearance_encoder import AppearanceEncoder
 from vasa_jax.models.canonical_unet import CanonicalUNet
 from vasa_jax.models.discriminator import PatchDiscriminator
 from vasa_jax.models.generator import Generator
-from vasa_jax.models.layers import Conv, ConvWeights, ResBlock, side_by_side
+from vasa_jax.models.layers import ResBlock
 from vasa_jax.models.resnet import Residual
 from vasa_jax.models.warp_field import WarpField
 from vasa_jax.ops.resize import nearest_upsample
 
 
-def _normal(*shape: int) -> np.ndarray:
-    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+def _normal(*shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(len(shape)).normal(size=shape), jnp.float32)
 
 
 PICTURE, VOLUME, CODE, MAP = _normal(2, 16, 16, 3), _normal(2, 4, 4, 4, 8), _normal(2, 4), _normal(2, 4, 4, 8)
@@ -51,8 +50,8 @@ def _params(name: str):
 
 def _total(out) -> jax.Array:
     image = out["image"] if isinstance(out, dict) else out
-    weights = jnp.broadcast_to(jnp.arange(1.0, 1 + image.shape[-1]), image.shape)
-    return (jnp.square(image.astype(jnp.float32)) * weights).mean()
+    weight = jnp.expand_dims(1.0 + jnp.arange(image.shape[-1], dtype=jnp.float32), range(image.ndim - 1))
+    return (jnp.square(image.astype(jnp.float32)) * weight).mean()
 
 
 def _out(name: str, inputs, **block):
@@ -91,7 +90,7 @@ def test_a_batch_is_its_items_and_jit_is_eager(name):
     inputs, _ = BLOCKS[name][1], _params(name)  # made outside of the trace
     both = jax.jit(lambda *x: _images(_out(name, x)))(*inputs)
     for item in range(2):
-        alone = _images(_out(name, tuple(jnp.asarray(x[item : item + 1]) for x in inputs)))
+        alone = _images(_out(name, tuple(x[item : item + 1] for x in inputs)))
         # Sums in another order: float32 rounding through some ten normalised layers.
         np.testing.assert_allclose(alone[0], both[item], atol=2e-4, rtol=2e-4)
 
@@ -138,22 +137,3 @@ def test_the_spectral_critic_bounds_its_logits_whatever_the_weights():
     large = jax.tree.map(lambda x: x * 100 if x.ndim > 1 else x, params)
     small, same = (critic.apply({"params": p}, PICTURE)[0] for p in (params, large))
     np.testing.assert_allclose(small, same, atol=1e-4)
-
-
-def test_convolutions_side_by_side_are_each_alone():
-    x = _normal(2, 6, 5, 4)
-    names = {"first": 3, "second": 2}
-
-    class Two(nn.Module):
-        together: bool
-
-        @nn.compact
-        def __call__(self, x):
-            kind = ConvWeights if self.together else Conv
-            convolutions = [kind(n, use_bias=True, name=name) for name, n in names.items()]
-            return side_by_side(x, *convolutions) if self.together else [conv(x) for conv in convolutions]
-
-    params = Two(False).init(jax.random.key(0), x)
-    params = jax.tree.map(lambda p: p + 0.1, params)  # biases start at zero
-    for apart, together in zip(Two(False).apply(params, x), Two(True).apply(params, x), strict=True):
-        np.testing.assert_allclose(apart, together, atol=1e-5)

@@ -108,7 +108,8 @@ def _chain_loss(params, example, rng, step, carry):
     x = example["x"]
     for name in _LAYERS:
         x = jnp.sin(x @ params["model"][name])
-    loss = (x * jnp.cos(jnp.arange(x.shape[-1]))).sum(-1).mean()
+    turns = jnp.cos(jnp.arange(x.shape[-1], dtype=jnp.float32))
+    loss = (x * jnp.expand_dims(turns, range(x.ndim - 1))).sum(-1).mean()
     return loss, ({"loss": loss}, {})
 
 

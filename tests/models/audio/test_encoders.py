@@ -67,7 +67,7 @@ def test_rotary_positions_make_it_blind_to_when_it_starts() -> None:
 
 
 def test_the_mix_starts_even_and_learns_which_state_counts() -> None:
-    states = jax.random.normal(jax.random.key(0), (2, 6, 3, 4)) * jnp.asarray([1.0, 10.0, 100.0])[:, None]
+    states = jax.random.normal(jax.random.key(0), (2, 6, 3, 4)) * jnp.asarray([1.0, 10.0, 100.0])[None, None, :, None]
     flat, mix = states.reshape(2, 6, 12), LayerMix(3)
     params = mix.init(jax.random.key(1), flat)
     apart = (states - states.mean(-1, keepdims=True)) / states.std(-1, keepdims=True)
@@ -86,7 +86,7 @@ def test_a_mixed_encoder_learns_its_weights() -> None:
 
 
 def test_steps_of_a_frame_lie_side_by_side() -> None:
-    steps = jnp.arange(24).reshape(1, 12, 2)
+    steps = jnp.arange(24.0).reshape(1, 12, 2)
     np.testing.assert_array_equal(by_frame(steps, 4)[0, 1], np.arange(8, 16))
     np.testing.assert_array_equal(by_frame(steps, 2)[0, 5], np.arange(20, 24))
 
