@@ -37,8 +37,26 @@ jaxtyping.install_import_hook(["vasa_jax", "data_pipelines"], "tests.annotations
 
 from data_pipelines import requirements  # noqa: E402 (what the hook checks is imported after it)
 
-jax.config.update("jax_numpy_dtype_promotion", "strict")
-jax.config.update("jax_numpy_rank_promotion", "raise")
+PLAIN = {
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_disable_most_optimizations": False,
+}
+STRICT = {
+    "jax_numpy_dtype_promotion": "strict",
+    "jax_numpy_rank_promotion": "raise",
+    "jax_disable_most_optimizations": os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1",
+}
+"""Options of JAX: as users have them, and as the tests run."""
+
+
+def configure(options: dict[str, Any]) -> None:
+    """Of the process: threads of a test would not see what a context changes."""
+    for name, value in options.items():
+        jax.config.update(name, value)
+
+
+configure(STRICT)
 
 
 def promotes(function: Callable) -> Callable:
@@ -144,18 +162,10 @@ def _checks(request: pytest.FixtureRequest) -> Iterator[None]:
     if str(request.path.relative_to(Path(__file__).parent)) not in UNCHECKED:
         yield
         return
-    plain = {
-        "jax_numpy_dtype_promotion": "standard",
-        "jax_numpy_rank_promotion": "allow",
-        "jax_disable_most_optimizations": False,
-    }
-    before = {name: getattr(jax.config, name) for name in plain}
     jaxtyping.config.update("jaxtyping_disable", True)
-    for name, value in plain.items():  # of the process: threads of a test would not see what a context changes
-        jax.config.update(name, value)
+    configure(PLAIN)
     yield
-    for name, value in before.items():
-        jax.config.update(name, value)
+    configure(STRICT)
     jaxtyping.config.update("jaxtyping_disable", False)
 
 

@@ -42,16 +42,13 @@ def _cases() -> list:
 
 @pytest.fixture
 def accelerator(monkeypatch):
-    """A command that takes drawn batches, believes in a peak, and compiles as fast as can be."""
+    """A command that takes drawn batches and believes in a peak."""
     monkeypatch.setattr(train, "make_stream", shrunk.Stream)
     monkeypatch.setattr(app, "compile_cache", lambda: None)
     monkeypatch.setitem(peaks.PEAKS, "cpu", 1e12)
-    before = jax.config.jax_disable_most_optimizations
-    jax.config.update("jax_disable_most_optimizations", True)
     with flagsaver.flagsaver():
         yield
     flags.FLAGS.unparse_flags()
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module")
