@@ -104,7 +104,7 @@ def test_a_loss_starts_at_its_step_and_rises_over_its_ramp():
     np.testing.assert_allclose(values, [0, 0, 0.4, 1.2, 2, 2], rtol=1e-6)
     # Feature matching has no start of its own.
     assert [float(losses.started("matching", jnp.float32(1.0), jnp.int32(step))) for step in (3, 4)] == [0, 1]
-    assert losses.started("pixel", 3.0, jnp.int32(0)) == 3.0
+    assert losses.started("pixel", jnp.float32(3.0), jnp.int32(0)) == 3.0
 
 
 @functools.cache
