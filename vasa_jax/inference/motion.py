@@ -55,8 +55,7 @@ def speak_window(
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    scale = jnp.asarray(temperature)
-    start = (scale[None, None] if scale.ndim else scale) * noise
+    start = jnp.broadcast_to(temperature, noise.shape) * noise
     return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level[0]
 
 
