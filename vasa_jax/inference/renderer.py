@@ -109,10 +109,10 @@ class FaceRenderer:
         moved = self.moves_source and portrait is not None
         compute = self._render if moved else self._decode
 
-        def made(group: np.ndarray) -> Any:
-            return jax.device_get(compute(self._params, latents, group))
+        def made(item: tuple[np.ndarray, int]) -> Any:
+            return jax.device_get(compute(self._params, latents, item[0]))
 
-        for parts, (group, count) in _ahead(lambda item: made(item[0]), _groups(motion, self.batch)):
+        for parts, (group, count) in _ahead(made, _groups(motion, self.batch)):
             for i in range(count):
                 yield self.finish(_pick(parts, i), group[i, :7], portrait, size)
 
