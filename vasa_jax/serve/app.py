@@ -73,8 +73,8 @@ def create_app(face: Any, settings: Settings, engine: Engine | None = None) -> F
     known = [Depends(HTTPBearer(auto_error=False))] if settings.token else []  # for the documentation; Gate checks
     app = FastAPI(title="vasa_jax", version=version(), lifespan=lifespan, dependencies=known)
     app.add_middleware(Gate, settings=settings)
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(Busy, _busy)
+    app.exception_handler(Refused)(_refused)
+    app.exception_handler(Busy)(_busy)
     _add_pages(app)
     _add_videos(app)
     _add_streams(app)
