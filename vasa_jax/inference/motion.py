@@ -55,7 +55,8 @@ def speak_window(
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    start = jnp.broadcast_to(temperature, noise.shape) * noise
+    scale = jnp.asarray(temperature)
+    start = jnp.expand_dims(scale, range(noise.ndim - scale.ndim)) * noise
     return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level[0]
 
 
