@@ -60,7 +60,9 @@ def test_hosts_together_give_the_global_batch(data_dir, engine):
             _same(_joined([host[step] for host in hosts]), batch)
 
 
-@pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 4), (1, 4)])
+@pytest.mark.parametrize(
+    ("before", "after"), [(4, 2), *(pytest.param(*counts, marks=pytest.mark.slow) for counts in ((2, 4), (1, 4)))]
+)
 def test_resume_on_another_host_count(data_dir, engine, before, after):
     """The next batch is the same bit for bit after any step; all that is carried over is the step."""
 

@@ -39,7 +39,7 @@ def _blink(closure: np.ndarray, at: int, peak: float) -> None:
     closure[at : at + 6] += peak * np.asarray([0.4, 0.9, 1.0, 0.8, 0.5, 0.2])
 
 
-@pytest.mark.parametrize("rest", [0.0, 0.15, 0.3])
+@pytest.mark.parametrize("rest", [0.0, pytest.param(0.15, marks=pytest.mark.slow), 0.3])
 def test_a_face_that_never_blinks_blinks_as_people_do(rest: float) -> None:
     counts = [len(find_blinks(_closure(_shown(np.full(MINUTE, rest), seed)))) for seed in range(20)]
     assert min(counts) >= 9 and max(counts) <= 20, counts

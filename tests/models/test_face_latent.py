@@ -95,6 +95,7 @@ def test_a_portrait_is_encoded_alone_as_in_a_batch():
         np.testing.assert_allclose(a[0], b[0], atol=2e-5)
 
 
+@pytest.mark.slow
 def test_every_network_gets_a_finite_gradient_from_reenactment():
     model, params = _model_and_params()
 

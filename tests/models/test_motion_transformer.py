@@ -213,8 +213,8 @@ def test_bfloat16_stays_close() -> None:
     np.testing.assert_allclose(exact, rounded, atol=3e-2)
 
 
-@pytest.mark.parametrize("remat", ["blocks", "norms"])
-@pytest.mark.parametrize("positions", ["learned", "rotary"])
+@pytest.mark.parametrize("remat", ["blocks", pytest.param("norms", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("positions", [pytest.param("learned", marks=pytest.mark.slow), "rotary"])
 def test_what_is_computed_again_has_the_same_gradients(remat: str, positions: str) -> None:
     args = (jnp.ones((B, W, M)), jnp.asarray([3, 800]), _conditions(), {})
     kept = _config("A", positions=positions)

@@ -123,6 +123,7 @@ def test_one_portrait_serves_a_batch_of_frames():
     assert np.abs(together[0] - together[1]).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_bfloat16_pictures_are_close_and_come_out_in_float32():
     exact, rough = _decoded("float32")[0], _decoded("bfloat16")[0]
     assert rough.dtype == jnp.float32
@@ -130,6 +131,7 @@ def test_bfloat16_pictures_are_close_and_come_out_in_float32():
     assert np.abs(exact - rough).mean() < 0.1 * np.std(exact)
 
 
+@pytest.mark.slow
 def test_every_network_gets_a_finite_gradient_and_remat_changes_none():
     def loss(params, model):
         apply = functools.partial(model.apply, {"params": params})

@@ -60,6 +60,7 @@ def test_an_unknown_chip_is_named():
         tpu.run({"chips": ["v5e", "v9x"], "configs": [], "batches": []})
 
 
+@pytest.mark.slow
 def test_a_step_asks_for_the_same_whatever_is_computed_again():
     config = decode.face_config("tiny_64")
     config.model.block = {"remat": "blocks"}

@@ -35,7 +35,7 @@ def _parts(accumulate: int = 1) -> tuple[parts.Part, ...]:
     return tuple(parts.of_step(config, ITEMS * accumulate))
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("accumulate", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_their_operations_add_up_to_the_steps(accumulate):
     """Exactly: no network, loss or player is left out, and none is counted twice."""
     config = _face().copy_and_resolve_references()
@@ -80,7 +80,7 @@ ENTRY %main (x: f32[4]) -> f32[4] {
 """
 
 
-@pytest.mark.parametrize("frozen", ["", "pose_encoder"])
+@pytest.mark.parametrize("frozen", ["", pytest.param("pose_encoder", marks=pytest.mark.slow)])
 def test_seconds_are_cycles_times_how_often_a_part_runs(monkeypatch, frozen):
     config = _face().copy_and_resolve_references()
     config.accumulate, config.frozen = 3, frozen
