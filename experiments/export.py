@@ -23,7 +23,7 @@ POSE_SHARE = flags.DEFINE_string(
     "pose_share", None, "Latents of procedural heads by this face model: what the pose tells of the code is taken out."
 )
 BLINK = flags.DEFINE_string(
-    "blink", None, "Latents of real people by this face model: how their codes go as lids close is kept, for blinks."
+    "blink", None, "Latents of real people by this face model: how their codes go as lids close and lips move is kept."
 )
 OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
 CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
@@ -91,7 +91,7 @@ def main() -> dict[str, Any]:
         raise UsageError("--face and --output are needed; --motion adds the motion model")
     if FLOAT32.value and INT8.value:
         raise UsageError("--float32 and --int8 do not go together; give one")
-    from experiments import blink_course, pose_share
+    from experiments import pose_share, real_codes
     from vasa_jax import weights
     from vasa_jax.training.trained import open_trained
 
@@ -107,7 +107,12 @@ def main() -> dict[str, Any]:
     if BLINK.value:
         if stats is None:
             raise UsageError("--blink goes with --motion, whose statistics hold it")
-        stats = dict(stats) | {"blink": blink_course.fit(BLINK.value, face.params["label_head"])}
+        head = face.params["label_head"]
+        found = {
+            "blink": real_codes.blink(BLINK.value, head),
+            "lips": real_codes.lips(BLINK.value, head, stats["std"][7:]),
+        }
+        stats = dict(stats) | found
     if stats and FACE.value != [MOTION.value]:
         stats = {name: value for name, value in stats.items() if name != "reach"}  # of another face
     card = None

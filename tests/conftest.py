@@ -160,7 +160,7 @@ OPTIMISED = ["inference/test_live.py", "serve/webrtc_calls.py"]
 def _checks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Everything is checked but in `UNCHECKED`, where JAX promotes as users have it."""
     name = str(request.path.relative_to(Path(__file__).parent))
-    hurried, checked = jax.config.jax_disable_most_optimizations, name not in UNCHECKED
+    hurried, checked = jax.config.read("jax_disable_most_optimizations"), name not in UNCHECKED
     jaxtyping.config.update("jaxtyping_disable", not checked)
     configure((STRICT if checked else PLAIN) | {"jax_disable_most_optimizations": hurried and name not in OPTIMISED})
     yield

@@ -25,7 +25,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from experiments import timing
 from experiments.benchmarks import decode
 from vasa_jax.errors import InputError
-from vasa_jax.inference.motion import starting_scale
+from vasa_jax.inference import starting_noise
 from vasa_jax.models.audio import log_mel
 from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, init_params, nothing_asked
@@ -150,7 +150,8 @@ def _speak(
     """A window of standardised motion from sound [1, n]."""
     power = log_mel.mel_power(sound, config.bands)
     heard = conditions.replace(audio=log_mel.features(power, log_mel.speech_level(power)))
-    start = starting_scale(config.motion_dim) * jax.random.normal(key, (1, config.window, config.motion_dim))
+    noise = jax.random.normal(key, (1, config.window, config.motion_dim))
+    start = starting_noise.usual(config.motion_dim).of(noise)
     return sample_window(params, heard, start, key, *how, config=config, steps=steps)
 
 

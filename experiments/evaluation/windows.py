@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference.motion import starting_scale
+from vasa_jax.inference import starting_noise
 from vasa_jax.models.audio.log_mel import LogMel
 from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig, MotionTransformer
@@ -43,7 +43,8 @@ class Windows:
         self.real, self.valid = whole[:, self.config.context :], batch["valid"][:, self.config.context :]
         self._conditions = self._told(batch, whole)
         noise = np.random.default_rng(seed).standard_normal(self.real.shape)
-        self._start = (noise * starting_scale(self.config.motion_dim)).astype(np.float32)
+        starting = starting_noise.usual(self.config.motion_dim, part.stats.get("lips"))
+        self._start = np.asarray(starting.of(noise.astype(np.float32)))
         self._denoise = jax.jit(functools.partial(_denoise, config=self.config))
 
     def _told(self, batch: Mapping[str, np.ndarray], whole: Float[np.ndarray, "b t m"]) -> MotionConditions:

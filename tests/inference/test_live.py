@@ -107,7 +107,9 @@ def test_no_gradient_from_beyond_the_look_ahead() -> None:
         conditions = nothing_asked(c).replace(audio_valid=(np.arange(c.frames) < c.context + span)[None])
         row = {"sound": sound, "floor": np.float32(-np.inf), "conditions": conditions, "drop": {}}
         row |= {"seed": np.uint32(0), "at": np.int32(30), "scales": {"audio": np.float32(0.5)}}
-        made, _ = machine._window(generator.params, row, generator.speech, config=c, steps=2, method="dpm++")
+        made, _ = machine._window(
+            generator.params, row, generator.starting, generator.speech, config=c, steps=2, method="dpm++"
+        )
         return (made[:2] * weights).sum()
 
     sound = jnp.asarray(_sound(c.frames))

@@ -175,7 +175,7 @@ def test_no_gradient_from_beyond_the_look_ahead(generator) -> None:
         )
         heard = jax.lax.dynamic_slice(sound, (at * 640,), ((K + W) * 640,))
         drop, scales = {"previous": np.full(1, at == 0)}, {"audio": 0.5, "gaze": 1.0}
-        chance = motion.starting_scale(M), jax.random.key(at)
+        chance = generator.starting, jax.random.key(at)
         hears = generator.speech
         return motion.speak_window(generator.params, heard, floor, conditions, *chance, scales, drop, hears, **how)
 

@@ -14,6 +14,7 @@ from vasa_jax.errors import UsageError
 from vasa_jax.inference import stablehlo
 from vasa_jax.inference.motion import MotionGenerator
 from vasa_jax.inference.renderer import FaceRenderer
+from vasa_jax.inference.starting_noise import StartingNoise
 from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.models.motion_transformer import MotionConfig
 
@@ -100,7 +101,7 @@ def _window(generator, given, row):
         given["sound"][row],
         np.float32(-1e9),
         conditions,
-        given["noise"][row] / drawn[0],  # the temperature that makes of the noise drawn the noise given
+        StartingNoise(given["noise"][row] / drawn[0]),  # the temperature that makes of the noise drawn the noise given
         key,
         scales,
         {"previous": np.ones(1, bool)},

@@ -78,7 +78,11 @@ class Exported:
         for name, entry in self.config["motion_inputs"].items():
             made[name] = np.full((batch, *entry["shape"]), entry["value"], entry["dtype"])
         scale = np.asarray(self.config["noise_scale"], np.float32)
-        made["noise"] = scale * np.random.default_rng(seed).standard_normal(made["noise"].shape, np.float32)
+        noise = scale * np.random.default_rng(seed).standard_normal(made["noise"].shape, np.float32)
+        if lips := self.config.get("noise_lips"):  # orthonormal directions of the code
+            lips = np.asarray(lips, np.float32)
+            noise[..., 7:] -= noise[..., 7:] @ lips.T @ lips
+        made["noise"] = noise
         return made
 
     def to_vectors(self, motion):

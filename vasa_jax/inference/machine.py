@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -17,8 +16,9 @@ from vasa_jax.inference.blinks import Lids
 from vasa_jax.inference.closing import Mouth
 from vasa_jax.inference.course import Told
 from vasa_jax.inference.look import Look
-from vasa_jax.inference.motion import MotionGenerator, speak_window, starting_scale
+from vasa_jax.inference.motion import MotionGenerator, speak_window
 from vasa_jax.inference.renderer import FaceRenderer
+from vasa_jax.inference.starting_noise import StartingNoise
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -51,7 +51,8 @@ class Machine:
         rows = [(t, {name: np.float32(v) for name, v in s.items()}) for t, s in zip(told, scales, strict=True)]
         filled = [_arguments(*row) for row in rows + rows[:1] * (self.rows - count)]
         stacked = filled[0] if self.rows == 1 else jax.tree.map(lambda *x: np.stack(x), *filled)
-        motion, level = jax.device_get(self._speaker(steps, method)(self.motion.params, stacked, self.motion.speech))
+        models = self.motion.params, stacked, self.motion.starting, self.motion.speech
+        motion, level = jax.device_get(self._speaker(steps, method)(*models))
         return [(motion, level)] if self.rows == 1 else list(zip(motion, level, strict=True))[:count]
 
     def frames(self, looks: Sequence[Look], motions: Sequence[Float[np.ndarray, "n m"]], batch: int) -> list[list[Any]]:
@@ -69,7 +70,7 @@ class Machine:
     def _speaker(self, steps: int, method: str) -> Any:
         if (steps, method) not in self._programs:
             one = functools.partial(_window, config=self.motion.config, steps=steps, method=method)
-            run = one if self.rows == 1 else jax.vmap(one, in_axes=(None, 0, None))
+            run = one if self.rows == 1 else jax.vmap(one, in_axes=(None, 0, None, None))
             self._programs[steps, method] = jax.jit(run)
         return self._programs[steps, method]
 
@@ -78,11 +79,12 @@ def _arguments(told: Told, scales: Mapping[str, np.float32]) -> dict[str, Any]:
     return {**{name: getattr(told, name) for name in told.__dataclass_fields__}, "scales": scales}
 
 
-def _window(params: Any, row: dict[str, Any], speech: Any, *, config: Any, **how: Any) -> tuple[jax.Array, jax.Array]:
+def _window(
+    params: Any, row: dict[str, Any], starting: StartingNoise, speech: Any, *, config: Any, **how: Any
+) -> tuple[jax.Array, jax.Array]:
     """`speak_window` with the key made of seed and frame, as `MotionGenerator.windows` makes it."""
     key = jax.random.fold_in(jax.random.key(row["seed"]), row["at"])
-    scale = jnp.asarray(starting_scale(config.motion_dim), jnp.float32)
     sound, floor, conditions = row["sound"], row["floor"], row["conditions"]
     return speak_window(
-        params, sound, floor, conditions, scale, key, row["scales"], row["drop"], speech, config=config, **how
+        params, sound, floor, conditions, starting, key, row["scales"], row["drop"], speech, config=config, **how
     )

@@ -12,17 +12,16 @@ from jaxtyping import Array, Float
 from vasa_jax import conditions as table
 from vasa_jax.diffusion import guidance, sampler
 from vasa_jax.errors import UsageError
+from vasa_jax.inference import starting_noise
 from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.course import Course, Scale
+from vasa_jax.inference.starting_noise import StartingNoise
 from vasa_jax.models.audio import front_end, log_mel
 from vasa_jax.models.audio.protocol import FrontEnd
 from vasa_jax.models.motion_sampling import DEFAULT_GUIDANCE, sample_window
 from vasa_jax.models.motion_transformer import MotionConditions, MotionConfig
 from vasa_jax.ops import directions
 
-# Held-out GRID sentences of s1 after 500 steps of motion/small: correlation of the mouth's changes with the real ones
-# 0.54 at 1, 0.63 at 0.6, 0.71 at 0, where the face stops being alive (experiments/results/motion_sampling.json).
-DYNAMICS_TEMPERATURE = 0.6
 # Frames of a window that follow one value of a track: the bundled model knows means over windows only.
 TRACK_HOP = 10
 _SAMPLES = log_mel.SAMPLES_PER_FRAME
@@ -35,7 +34,7 @@ def speak_window(
     sound: Float[Array, "n"],
     floor: Float[Array, ""],
     conditions: MotionConditions,
-    temperature: Float[Array | np.ndarray, "*m"],
+    starting: StartingNoise,
     key: jax.Array,
     scales: Mapping[str, Float[Array, ""] | float],
     drop: guidance.Drop,
@@ -55,14 +54,9 @@ def speak_window(
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    scale = jnp.asarray(temperature)
-    start = jnp.expand_dims(scale, range(noise.ndim - scale.ndim)) * noise
-    return sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)[0], level[0]
-
-
-def starting_scale(motion_dim: int) -> Float[np.ndarray, " m"]:
-    """Scale of the starting noise of every value: 1 for the pose, `DYNAMICS_TEMPERATURE` for the dynamics."""
-    return np.where(np.arange(motion_dim) < 7, 1.0, DYNAMICS_TEMPERATURE).astype(np.float32)
+    return sample_window(params, conditions, starting.of(noise), step_key, scales, drop, config=config, **how)[
+        0
+    ], level[0]
 
 
 class MotionGenerator:
@@ -71,7 +65,8 @@ class MotionGenerator:
     Args:
       config: model config (MotionConfig or its mapping).
       params: parameters of MotionTransformer.
-      stats: "mean" and "std" of the motion [m]; "low" and "high" [m] bound the output if given.
+      stats: "mean" and "std" of the motion [m]; if given, "low" and "high" [m] bound the output, and "lips" [k, d] are
+        the directions of `StartingNoise`.
       speech: what the model listens through; a config with `speech` "mel" needs none.
     """
 
@@ -88,6 +83,7 @@ class MotionGenerator:
         low, high = (self.mean + sign * _CLAMP * self.std for sign in (-1, 1))
         bounds = (np.asarray(stats.get(name, far), np.float32) for name, far in (("low", low), ("high", high)))
         self.scale = Scale(self.mean, self.std, *bounds)
+        self.starting = starting_noise.usual(self.config.motion_dim, stats.get("lips"))
         self._compiled: dict[tuple, Any] = {}
 
     def windows(
@@ -120,9 +116,9 @@ class MotionGenerator:
           seed: same seed, same motion.
           steps: denoising steps a window.
           guidance: condition name -> lambda; those of `vasa_jax.conditions` if not given.
-          temperature: scale of the starting noise, one for all or one per value of the motion; 1 for the pose and
-            `DYNAMICS_TEMPERATURE` for the dynamics if not given. Below one the motion comes closer to the most likely
-            one: better in time with the sound, less lively.
+          temperature: scale of the starting noise, one for all or one per value of the motion; by default that of
+            `inference.starting_noise`, where lips start from none. Below one the motion comes closer to the most
+            likely one: better in time with the sound, less lively.
           method: of `diffusion.sampler`; by default the one measured to be best.
           eta: of the ddim sampler: 0 deterministic steps, 1 ancestral.
           hop: frames used of each window. By default all but the look-ahead that the model was trained for, or
@@ -150,7 +146,7 @@ class MotionGenerator:
         speak = self._speaker(steps, method or sampler.DEFAULT, eta)
         wanted = _Asked(c, told, turned)
         hop, span = self._reach(hop, lookahead, wanted.moving)
-        scale = np.asarray(starting_scale(c.motion_dim) if temperature is None else temperature, np.float32)
+        starting = self.starting if temperature is None else StartingNoise(np.asarray(temperature, np.float32))
         reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
         course = Course(c, self.scale, seed=seed, start=start, poised=poised, blinker=blinker)
         while (at := course.at) < frames:
@@ -159,7 +155,7 @@ class MotionGenerator:
             sound = reader.read(c.frames * _SAMPLES, (c.context + span) * _SAMPLES)
             window = course.ask(sound, known, wanted.window(at, made))
             key = jax.random.fold_in(jax.random.key(seed), at)
-            told_now = window.sound, window.floor, window.conditions, scale, key, scales, window.drop
+            told_now = window.sound, window.floor, window.conditions, starting, key, scales, window.drop
             motion, level = map(np.asarray, speak(self.params, *told_now, self.speech))
             reader.advance(made * _SAMPLES)
             yield course.take(motion, level, made, span)

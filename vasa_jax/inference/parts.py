@@ -17,7 +17,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from vasa_jax import weights
 from vasa_jax.diffusion import sampler
 from vasa_jax.errors import UsageError
-from vasa_jax.inference.motion import _CLAMP, starting_scale
+from vasa_jax.inference import starting_noise
+from vasa_jax.inference.motion import _CLAMP
 from vasa_jax.models.audio import front_end, log_mel
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.models.motion_sampling import sample_window
@@ -73,8 +74,11 @@ def described(release: weights.Release, *, steps: int) -> dict[str, Any]:
     told: dict[str, Any] = {"size": int(release.face_config["size"]), "fps": frames, "steps": steps}
     config = motion_config(release)
     if config is not None:
-        told |= {"motion_inputs": motion_inputs(config), "noise_scale": starting_scale(config.motion_dim).tolist()}
-        told["motion_stats"] = _stats(release.motion_stats or {})
+        stats = release.motion_stats or {}
+        starting = starting_noise.usual(config.motion_dim, stats.get("lips"))
+        told |= {"motion_inputs": motion_inputs(config), "noise_scale": np.asarray(starting.scale).tolist()}
+        told["noise_lips"] = [] if starting.lips is None else np.asarray(starting.lips).tolist()
+        told["motion_stats"] = _stats(stats)
     return told
 
 
@@ -101,7 +105,9 @@ def motion_inputs(config: MotionConfig) -> dict[str, dict[str, Any]]:
         "floor": entry((), "least speech level in dB, of the window before", -1e9),
         "previous": entry((c.context, c.motion_dim), "standardised motion of the context"),
         "first": entry((), "nothing was before: previous is not looked at", True, "bool"),
-        "noise": entry((c.window, c.motion_dim), "standard normal, times noise_scale"),
+        "noise": entry(
+            (c.window, c.motion_dim), "standard normal, times noise_scale, without its part along noise_lips"
+        ),
         "gaze": entry((2,), "radians"),
         "distance": entry((), "standard deviations"),
         "emotion": entry((8,), "offsets, HSEmotion order"),

@@ -20,9 +20,7 @@ def mean_gaze(gaze: Float[np.ndarray, "t 2"]) -> Float[np.ndarray, " 2"]:
     return gaze_angles(direction / max(np.linalg.norm(direction), 1e-12))
 
 
-def gaze_error(
-    a: Float[np.ndarray, "*b 2"], b: Float[np.ndarray, "*b 2"]
-) -> Float[np.ndarray, "*b"] | np.floating:
+def gaze_error(a: Float[np.ndarray, "*b 2"], b: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*b"] | np.floating:
     """Angle between two gaze directions given by their angles in radians, in degrees."""
     u, v = gaze_direction(np.asarray(a)), gaze_direction(np.asarray(b))
     # Exact for small angles, where the arc cosine of the product is not.

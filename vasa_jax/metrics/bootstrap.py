@@ -29,9 +29,7 @@ def mean_interval(values: Values, seed: int = 0) -> dict[str, float | int | None
     return {"mean": float(values.mean()), "low": low, "high": high, "n": len(values)}
 
 
-def ratio_interval(
-    above: Values, below: Values, seed: int = 0
-) -> dict[str, float | int | None]:
+def ratio_interval(above: Values, below: Values, seed: int = 0) -> dict[str, float | int | None]:
     """mean(above) / mean(below) over the same clips, which are drawn together; as `mean_interval`."""
     above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
     both = np.isfinite(above) & np.isfinite(below)
@@ -47,9 +45,7 @@ def ratio_interval(
     return {"mean": float(above.mean() / below.mean()), "low": low, "high": high, "n": len(above)}
 
 
-def excess_interval(
-    seen: Values, noise: Values, seed: int = 0
-) -> dict[str, float | int | None]:
+def excess_interval(seen: Values, noise: Values, seed: int = 0) -> dict[str, float | int | None]:
     """Root mean square of a size beyond a noise that adds to it, sqrt(mean(seen^2) - mean(noise^2)), at least 0.
 
     For the same clips with the noise and with nothing else, drawn together; as `mean_interval`. True of noises that do

@@ -1,9 +1,9 @@
-"""How codes go as lids close, from a latents cache whose truth is known."""
+"""How codes go as lids close and lips move, from a latents cache whose truth is known."""
 
 import numpy as np
 import pytest
 
-from experiments import blink_course
+from experiments import real_codes
 from vasa_jax.errors import InputError
 
 D, CLIPS, T = 6, 30, 60
@@ -30,17 +30,27 @@ def test_the_course_is_found(tmp_path) -> None:
     kernel[:, 0] = [-0.3, 0, 1, 0, 0, 0.5]  # the mouth's opening
     kernel[:, 1] = [0, 0, 0, 1, 0, 0]
     kernel[:, 2] = kernel[:, 3] = [1, 0, 0, 0, 0.7, 0]  # reads the lids off what hardly moves, too
-    found = blink_course.fit(tmp_path / "cache.npz", {"kernel": kernel})
+    found = real_codes.blink(tmp_path / "cache.npz", {"kernel": kernel})
     np.testing.assert_allclose((found @ kernel)[:4], [0, 0, 1, 1], atol=0.02)
     near = np.linalg.norm(found - course)
     smallest = np.linalg.lstsq(kernel.T, [0, 0, 1, 1, 0, 0], rcond=None)[0]
     assert near < 0.5 and near < np.linalg.norm(smallest - course)
 
 
+def test_lips_are_what_varies_with_them_not_what_reads_them(tmp_path) -> None:
+    _cache(tmp_path / "cache.npz")
+    kernel, std = np.zeros((D, 6)), np.asarray([1.0, 2, 1, 1, 1, 1])
+    kernel[2, 0] = kernel[3, 1] = 1  # opening and rounding
+    found = real_codes.lips(tmp_path / "cache.npz", {"kernel": kernel}, std)
+    np.testing.assert_allclose(found @ found.T, np.eye(2), atol=1e-6)
+    speech = np.asarray([0, 0.3, 1.0, 0, 0, 0]) / std
+    assert np.abs(found[0] @ speech) > 0.999 * np.linalg.norm(speech)
+
+
 def test_what_cannot_be_used(tmp_path) -> None:
     head = {"kernel": np.eye(6)}
     with pytest.raises(InputError, match="no latents cache"):
-        blink_course.fit(tmp_path / "none.npz", head)
+        real_codes.blink(tmp_path / "none.npz", head)
     np.savez(tmp_path / "few.npz", motion=np.zeros((9, 13)), offsets=[0, 9], valid=np.ones(9), split=["train"])
     with pytest.raises(InputError, match="too few"):
-        blink_course.fit(tmp_path / "few.npz", head)
+        real_codes.blink(tmp_path / "few.npz", head)
