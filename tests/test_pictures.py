@@ -125,6 +125,19 @@ def test_damaged_exif_is_left_out_and_said(tmp_path):
     np.testing.assert_array_equal(picture, gradient())
 
 
+def test_a_damaged_part_beside_the_pixels_is_left_out_and_said(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(gradient()).save(file, "PNG")
+    whole, words = file.getvalue(), b"tEXtComment\0by nobody"
+    path = tmp_path / "p.png"
+    for check, count in ((zlib.crc32(words), 0), (zlib.crc32(words) ^ 1, 1)):
+        extra = struct.pack(">I", len(words) - 4) + words + struct.pack(">I", check)
+        path.write_bytes(whole[:33] + extra + whole[33:])
+        picture, said = read(path)
+        np.testing.assert_array_equal(picture, gradient())
+        assert len(said) == count
+
+
 @pytest.mark.parametrize("ending", ["png", "webp", "tif"])
 def test_a_picture_that_was_cut_off_is_refused(tmp_path, ending):
     noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)

@@ -5,24 +5,37 @@ Reads the first megabyte of a file; a mark that is not there, or damaged, is Non
 
 import io
 import struct
+import zlib
 
 import av
 from PIL import ExifTags, Image
 
 from vasa_jax import colour
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def numbers(head: bytes) -> tuple[int, int] | None:
     """Colour primaries and transfer characteristics by the numbers of ITU-T H.273."""
-    if head.startswith(_PNG):
+    if head.startswith(PNG):
         chunk = _chunks(head).get(b"cICP", b"")
         return (chunk[0], chunk[1]) if len(chunk) == 4 else None
     at = head.find(b"colrnclx") if head[4:8] == b"ftyp" else -1
     if at < 0 or len(head) < at + 14:
         return None
     return struct.unpack(">HH", head[at + 8 : at + 12])
+
+
+def without_damaged_extras(png: bytes) -> bytes:
+    """A PNG without the ancillary chunks whose check sum is wrong; Pillow refuses the whole file for one of them."""
+    kept, at = [png[:8]], 8
+    while at + 12 <= len(png):
+        end = at + 12 + struct.unpack(">I", png[at : at + 4])[0]
+        ancillary = bool(png[at + 4] & 0x20)  # a small first letter
+        if not ancillary or end > len(png) or zlib.crc32(png[at + 4 : end - 4]) == int.from_bytes(png[end - 4 : end]):
+            kept.append(png[at:end])
+        at = end
+    return b"".join(kept) + png[at:]
 
 
 def significant_bits(head: bytes) -> int | None:
@@ -84,8 +97,8 @@ def is_damaged_jpeg(data: bytes) -> bool:
 def _chunks(head: bytes) -> dict[bytes, bytes]:
     """The chunks of a PNG before its pixels."""
     found: dict[bytes, bytes] = {}
-    at = len(_PNG)
-    while head.startswith(_PNG) and at + 8 <= len(head):
+    at = len(PNG)
+    while head.startswith(PNG) and at + 8 <= len(head):
         size, kind = struct.unpack(">I4s", head[at : at + 8])
         if kind in (b"IDAT", b"IEND"):
             break

@@ -48,13 +48,26 @@ def read_image(path: PathLike, say: Say | None = None) -> UInt8[np.ndarray, "h w
         head = file.read(1 << 20)
         file.seek(0)
         # A length in the file that lies cannot ask for more memory than the file has bytes.
-        source = io.BytesIO(file.read()) if path.stat().st_size <= _HELD else file
+        source = file
+        if path.stat().st_size <= _HELD:
+            data = _whole_parts(file.read(), say)
+            source, head = io.BytesIO(data), data[: len(head)]
         formats = [name for name in (*_FORMATS, *_heif(head, path)) if name in Image.OPEN]
         with Image.open(source, formats=formats) as image, _muted(image.format == "TIFF"):
             picture = _pixels(image, str(path), say or _silent, head)
         if say is not None and isinstance(source, io.BytesIO) and marks.is_damaged_jpeg(source.getvalue()):
             say("it is damaged: parts of it may be missing or wrong")
         return picture
+
+
+def _whole_parts(data: bytes, say: Say | None) -> bytes:
+    """The file, of a PNG without parts beside the pixels that are damaged: colour profile, text, time, ..."""
+    if not data.startswith(marks.PNG):
+        return data
+    kept = marks.without_damaged_extras(data)
+    if len(kept) < len(data) and say is not None:
+        say("a part of it beside the pixels is damaged and left out")
+    return kept
 
 
 def from_image(image: Image.Image, name: str, say: Say | None = None) -> UInt8[np.ndarray, "h w 3"]:
