@@ -27,7 +27,7 @@ class Condition:
       says: what it says, in half a line.
       guides: help of the flag cfg_NAME.
       guidance: lambda of the paper's eq. 4, by default.
-      drop: chance that training puts the learned null in its place, by default.
+      drop: probability that training puts the learned null embedding in its place, by default.
       parts: names of its values. One value is a number, several are an array.
       named: they are asked for by their names ("happiness:0.6"), each 0 unless it is named.
       unit: of the values, as messages say it.
@@ -35,7 +35,8 @@ class Condition:
       example: of what the flag takes.
       standardised: told in standard deviations about the mean of the data.
       gain: what the network multiplies values by, so that they are of about one.
-      turns: they are a direction in the camera's frame, so that a head turned afterwards takes them along.
+      turns: they are a direction in camera coordinates, such as gaze. If the head is rotated after sampling, the model
+        is given the direction that this rotation turns into the one asked for.
       rest: the part that is what the others leave of 1, to models with `neutral_is_rest`.
       source: name of the label of the data (`data_pipelines.schema.PER_FRAME`), or what makes values [t] or [t, parts]
         of a clip's labels; by default the label of the same name.
@@ -245,7 +246,7 @@ def width(names: Iterable[str]) -> int:
 
 def markdown() -> str:
     """The table of docs/conditions.md."""
-    head = ("condition", "what it says", "values", "asked for", "in the data", "guidance", "null in training")
+    head = ("condition", "what it says", "values", "asked for", "in the data", "guidance", "dropped in training")
     rows = [head, ("---",) * len(head)]
     for c in CONDITIONS:
         values = "frames" if not c.told else str(c.width) + (" (" + ", ".join(c.parts) + ")" if c.width > 1 else "")

@@ -131,7 +131,7 @@ class SavingTracker:
 
 
 class MediaPipeTracker:
-    """The MediaPipe face landmarker (package `mediapipe` >= 1.0) on every picture by itself: order does not matter."""
+    """The MediaPipe face landmarker (package `mediapipe`) on every picture by itself: order does not matter."""
 
     def __init__(self, model_path: str | os.PathLike):
         if not pathlib.Path(model_path).is_file():

@@ -4,7 +4,7 @@ import ml_collections
 
 
 def paper_losses(config: ml_collections.ConfigDict, warmup: int) -> None:
-    """Sets weights and starts after spec 2.1 to 2.3, self-reenactment alone for `warmup` steps, the critic after twice.
+    """Sets weights and starts: self-reenactment alone for `warmup` steps, the critic after twice.
 
     MegaPortraits (2022): VGG19 20, VGGFace 4, gaze 5, adversarial 1, feature matching 40, contrast 2 with s = 5 and
     m = 0.2. EMOPortraits (2024): canonical volumes 0.5, the positive of another pose. VASA-1 (2024) gives l_consist and

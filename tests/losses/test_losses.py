@@ -54,7 +54,7 @@ def test_feature_matching_has_no_gradient_into_the_real_side():
 
 
 def test_contrast_margin_acts_on_positives_only():
-    """With the margin on both sides it would cancel; here it must raise the loss (spec 2.1)."""
+    """With the margin on both sides it would cancel; here it must raise the loss."""
     rng = np.random.default_rng(0)
     a, b, c = (rng.normal(size=(3, 8)) for _ in range(3))
     plain = contrastive.contrast([(a, b)], [(a, c)], margin=0.0)

@@ -79,7 +79,7 @@ def test_the_rigid_flow_of_a_shifted_pose_is_the_shift():
 
 
 def test_source_and_driver_pose_cancel_when_equal():
-    """theta_s = theta_d and no offsets: the flow is the identity for any pose (spec 7.1)."""
+    """theta_s = theta_d and no offsets: the flow is the identity for any pose."""
     pose = jnp.asarray([[0.2, -0.3, 0.1, 0.05, -0.04, 0.02, 1.1]])
     latents = _apply("encode", _images(1), pose)
     out = _apply("render", latents, pose, latents.dynamics)

@@ -1,4 +1,4 @@
-"""Hinge losses and feature matching (spec 1.3 item 8 and 2.1), and the R1 penalty as an option."""
+"""Hinge losses and feature matching (MegaPortraits), and the R1 penalty as an option."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Cosine contrast with the margin on the positives only (spec 2.1: as printed it would cancel)."""
+"""Cosine contrast with the margin on the positives only (as MegaPortraits prints it, it would cancel)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Gaze feature loss (spec 2.1): pictures must agree in the eyes, by features that know what eyes do.
+"""Gaze feature loss (MegaPortraits): pictures must agree in the eyes, by features that know what eyes do.
 
 With a gaze network (pretrained.networks) its maps of the aligned face are compared under the boxes of the eyes.
 Without one, both eyes are cut out, enlarged and compared by pixels and the project's own features: not a reading of

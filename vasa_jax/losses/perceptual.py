@@ -1,4 +1,4 @@
-"""Feature losses: L1 between the maps of a frozen network (spec 2.1).
+"""Feature losses: L1 between the maps of a frozen network.
 
 Every network has one interface, `FeatureNetwork`. `pretrained.networks` opens the published ones from the user's files;
 `OWN` is the project's and needs no download and no training: a fixed pyramid of random filters with rectification,

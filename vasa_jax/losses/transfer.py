@@ -1,7 +1,7 @@
 """What keeps appearance, identity, pose and dynamics apart without ground truth.
 
-l_consist and l_cross_id are what VASA-1 adds to its face model (section 3.1; spec 2.2); the consistency of canonical
-volumes is EMOPortraits' (spec 2.1).
+l_consist and l_cross_id are what VASA-1 adds to its face model (section 3.1); the consistency of canonical volumes is
+EMOPortraits'.
 """
 
 import jax
@@ -35,7 +35,7 @@ def cross_identity(source: Float[Array, "b d"], driven: Float[Array, "b d"]) -> 
 def canonical_consistency(source: Float[Array, "b z y x c"], target: Float[Array, "b z y x c"]) -> Float[Array, " b"]:
     """L1 between the canonical volumes of two frames of a video, as a share of the target's mean size.
 
-    No gradient into the target (spec 2.1), nor through the share: shrinking the volumes does not help.
+    No gradient into the target, nor through the share: shrinking the volumes does not help.
     """
     target = jax.lax.stop_gradient(target)
     axes = (1, 2, 3, 4)

@@ -1,4 +1,4 @@
-"""Canonical U-Net G3D: cleans the canonical volume once per portrait (spec 1.3, item 6)."""
+"""Canonical U-Net G3D: cleans the canonical volume once per portrait (MegaPortraits)."""
 
 from collections.abc import Mapping
 from typing import Any

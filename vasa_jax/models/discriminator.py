@@ -1,4 +1,4 @@
-"""Patch discriminator over scales, with its intermediate features (spec 1.3, item 8)."""
+"""Patch discriminator over scales, with its intermediate features."""
 
 import functools
 

@@ -1,7 +1,7 @@
 """Facial dynamics encoder: an aligned face to the holistic code z_dyn [d] (VASA-1 section 3.1).
 
 Its input is not the raw picture but the face resampled by the in-plane part of the head pose, so that place,
-size and roll of the head cannot be told by the code: the first and free step of disentanglement (spec 1.3, item 4).
+size and roll of the head cannot be told by the code: the first and free step of disentanglement.
 """
 
 from collections.abc import Mapping

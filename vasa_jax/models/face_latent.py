@@ -1,6 +1,6 @@
 """The face latent model: encoders, the two warps and the decoder, wired as in VASA-1 section 3.1.
 
-How the warps compose (spec 1.4), all in the single-resample form:
+How the warps compose, all in the single-resample form:
   into canonical space   V(c) = V_posed(theta_s(c + delta_s(c)))
   out of it              V_out(p) = V(q + delta_d(q)),  q = theta_d^-1(p)
 The non-rigid offsets always act in canonical space. Volumes reach -1..1 in x and y and

@@ -1,4 +1,4 @@
-"""Projection and 2D generator G2D: the posed, warped volume to a picture (spec 1.3, item 7)."""
+"""Projection and 2D generator G2D: the posed, warped volume to a picture (MegaPortraits)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-50 (He et al. 2016) with group norm, the encoders' towers at the paper's size (spec 1.3)."""
+"""ResNet-18 and ResNet-50 (He et al. 2016) with group norm, the encoders' towers at the paper's size."""
 
 import flax.linen as nn
 import jax.numpy as jnp

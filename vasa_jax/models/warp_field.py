@@ -1,4 +1,4 @@
-"""Warp generators: identity and dynamics to a field of 3D offsets in canonical space (spec 1.3, item 5)."""
+"""Warp generators: identity and dynamics to a field of 3D offsets in canonical space."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -2,7 +2,7 @@
 
 Both frames of a clip get the same change of person (colour mixing, tone, one smooth warp, mirror), because
 a one-shot model must see many people; each frame gets its own place in the crop; the dynamics encoder's face gets
-noise of its own (spec 1.6). Labels follow the pixels.
+noise of its own. Labels follow the pixels.
 """
 
 import flax

@@ -99,7 +99,7 @@ Losses = dict[str, Callable[[], Array]]
 """Name of a weight -> what computes the loss; only those that have a weight are."""
 
 TRANSFER = ("consist", "cross_id", "identity", "contrast", "canonical")
-"""Losses on pictures nobody has seen."""
+"""Losses of the transfer pass: on images that no recording shows, or on encodings of frames i, j and k."""
 
 
 class FaceLosses:
@@ -187,7 +187,7 @@ class FaceLosses:
         return losses
 
     def face(self, image: Array, view: View, network: FeatureNetwork) -> Float[Array, " b"]:
-        """Feature loss of the faces, cut out as the dynamics encoder sees them (spec 2.1: VGGFace)."""
+        """Feature loss of the faces, cut out as the dynamics encoder sees them (MegaPortraits: VGGFace)."""
         side = network.side or self.face_size
         crops = (aligned_crop(x, view.pose, side) for x in (image, view.image, self.foreground(view)))
         return feature_loss(*crops, network)

@@ -1,6 +1,6 @@
 """Stage 1 as a value: how the face latent model starts, what it is trained on, how it is watched.
 
-One step per item (spec 2.3): self-reenactment of a driver frame from a source frame of the same clip, and, on
+One step per item: self-reenactment of a driver frame from a source frame of the same clip, and, on
 every n-th item, the pictures that need more decodes: for l_consist, l_cross_id and the contrast of codes. The losses
 themselves are in `face_losses`.
 """

@@ -1,7 +1,7 @@
 """The pose encoder alone: head pose from exact labels of procedural heads and tracked labels of real clips.
 
-VASA-1 takes its pose encoder from MegaPortraits, where it is trained before everything else and then stands still
-(spec 1.3, item 3). Parameters lie where the face model has them, so that `init_from` and `frozen = "pose_encoder"`
+VASA-1 takes its pose encoder from MegaPortraits, where it is trained before everything else and then stands still.
+Parameters lie where the face model has them, so that `init_from` and `frozen = "pose_encoder"`
 put a trained one into a face run.
 """
 

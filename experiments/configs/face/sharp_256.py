@@ -7,10 +7,10 @@ Run      stopped at step 1,704 of 3,000 when the machine's time was over
 Result   the mouth's error 0.53 of repeating the first frame (bundled 128 px model 0.66-0.71), people never seen
          re-enacted at mouth level 0.73 and changes 0.66 (0.61, 0.61)
 
-The codes of pose and dynamics stay those of the bundled weights (`frozen`), so that the motion model trained on them
-goes on serving. What is wrong with its pictures: painted mouths are green in faces unlike GRID's (colour mixing while
-painting, and a cyan background in most pictures), and a frame takes 72 ms on two cores. portrait_256 goes on from here
-with another generator.
+The codes of pose and dynamics stay those of bundled-fast (`frozen`), which was the bundled model when this ran, so that
+the motion model trained on them goes on serving. What is wrong with its pictures: painted mouths are green in faces
+unlike GRID's (colour mixing while painting, and a cyan background in most pictures), and a frame takes 72 ms on two
+cores. portrait_256 goes on from here with another generator.
 """
 
 import ml_collections
@@ -25,7 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.pose = small.pose
     config.model.face_size = small.face_size
     config.model.pose_share = True
-    config.init_from = "bundled"
+    config.init_from = "bundled-fast"
     config.frozen = "dynamics_encoder|pose_encoder|label_head|pose_share"
     config.batch_size = 32
     config.steps = 3000

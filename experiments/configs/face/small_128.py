@@ -2,7 +2,8 @@
 
 Command  vasa-train --config=experiments/configs/face/small_128.py --workdir=runs/face_small_128
 Data     GRID (six speakers, seven of eight sentences) and procedural heads, stored at 160 px
-Hardware two shared cores, Xeon 2.5 GHz; 1.16 s a step of 12 items (51 GFLOP, training_small.json)
+Hardware two shared cores, Xeon 2.5 GHz; 1.16 s a step of 12 items, where batch_size below is 8
+         (51 GFLOP, training_small.json)
 Run      stopped at step 1,653 of 5,000 after 32 minutes: the first 1,256 steps on GRID alone, the rest on the mixture
          with 100 drawn people; then small_128_finish, _detail, _sharp and _settle
 Result   experiments/results/face_grid.json (after all five)

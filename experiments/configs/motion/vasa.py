@@ -1,7 +1,8 @@
 """Motion diffusion transformer at the size of the paper: 8 layers, width 512, 8 heads.
 
 Command  vasa-train --config=experiments/configs/motion/vasa.py --workdir=runs/motion_vasa
-Data     motion of a vasa_512 or vasa_256 face model (7 + 128 values a frame) over thousands of hours
+Data     motion of a vasa_512 or vasa_256 face model (7 + 128 values a frame) over thousands of hours;
+         `data.mixture` is a placeholder: name your own data sets (docs/own_videos.md)
 Size     30.2 M parameters (paper: about 29 M): 25.2 M in the layers, 4.0 M in the audio encoder, 1.0 M around them
 Tracks   --config.model.per_frame=true tells every frame its gaze, distance and emotion
 Status   not trained here: shapes and parameters are tested, the numbers of small.py are measured
