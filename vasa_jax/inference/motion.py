@@ -25,7 +25,7 @@ from vasa_jax.ops import directions
 # Frames of a window that follow one value of a track: the bundled model knows means over windows only.
 TRACK_HOP = 10
 _SAMPLES = log_mel.SAMPLES_PER_FRAME
-# A guard against a runaway sample, far outside what data does (spec 7.2: heads that spin are a missing statistic).
+# A guard against a runaway sample, far outside what data does: heads that spin are a missing statistic.
 _CLAMP = 5.0
 
 
