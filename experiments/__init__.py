@@ -1,5 +1,5 @@
 """Commands: `python -m experiments.NAME`, installed as `vasa-NAME`."""
 
-from experiments import stopping
+from experiments.common import stopping
 
 stopping.from_the_start()  # the first thing that a command does

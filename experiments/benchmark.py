@@ -17,7 +17,8 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app, benchmarks
+from experiments import benchmarks
+from experiments.common import app
 from vasa_jax.errors import UsageError
 
 SUITES = tuple(sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__)))

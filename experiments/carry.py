@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax import files
 from vasa_jax.errors import InputError, UsageError
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax import paths
 from vasa_jax.errors import InputError, UsageError
 
@@ -87,7 +87,7 @@ def run_demo(job: Job, face: Any = None) -> dict[str, Any]:
     print("vasa_jax demo: one portrait and one recording become a talking face\n")
     _step(1, "loading JAX and the weights")
     app.compile_cache()
-    from experiments import demo_page
+    from experiments.common import demo_page
     from vasa_jax import media
     from vasa_jax.inference.talking_face import TalkingFace
     from vasa_jax.provenance.verify import verify

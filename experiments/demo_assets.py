@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax import files
 
 IDENTITY = 1052

@@ -27,7 +27,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax import conditions
 from vasa_jax.errors import UsageError
 

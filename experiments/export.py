@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def main() -> dict[str, Any]:
         raise UsageError("--face and --output are needed; --motion adds the motion model")
     if FLOAT32.value and INT8.value:
         raise UsageError("--float32 and --int8 do not go together; give one")
-    from experiments import pose_share, real_codes
+    from experiments.common import pose_share, real_codes
     from vasa_jax import weights
     from vasa_jax.training.trained import open_trained
 

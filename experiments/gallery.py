@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax import paths
 from vasa_jax.errors import InputError, UsageError
 

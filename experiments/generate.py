@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app, condition_flags
+from experiments.common import app, condition_flags
 from vasa_jax import paths
 from vasa_jax.errors import InputError, UsageError
 

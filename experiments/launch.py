@@ -13,7 +13,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import app
+from experiments.common import app
 from experiments.launching import writers
 from vasa_jax import files
 from vasa_jax.errors import UsageError

@@ -19,7 +19,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Float
 
-from experiments import app
+from experiments.common import app
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.metrics import blinks
 

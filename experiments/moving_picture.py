@@ -17,7 +17,7 @@ from absl import flags
 from jaxtyping import UInt8
 from PIL import Image
 
-from experiments import app
+from experiments.common import app
 from vasa_jax import files, paths
 from vasa_jax.errors import UsageError
 

@@ -18,7 +18,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import app, tasks
+from experiments.common import app, tasks
 from vasa_jax import files
 from vasa_jax.errors import UsageError
 

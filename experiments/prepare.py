@@ -19,7 +19,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from data_pipelines import schema
-from experiments import app
+from experiments.common import app
 from vasa_jax.errors import UsageError
 
 _INPUT = flags.DEFINE_string(

@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax.errors import EXIT_OK, EXIT_PREEMPTED
 
 RECIPE = Path(__file__).parent / "recipes" / "tiny.toml"

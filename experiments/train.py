@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import agreement, app, tasks
+from experiments.common import agreement, app, tasks
 from vasa_jax import files
 from vasa_jax.errors import EXIT_OK, EXIT_PREEMPTED, InputError, UsageError
 
@@ -104,7 +104,7 @@ def _statistics(config: Any, stream: Any, workdir: Path) -> dict[str, list[float
 
 def _dry_run(config: Any) -> dict[str, Any]:
     """Shapes, parameters and memory, from the configuration alone."""
-    from experiments import dry_run
+    from experiments.common import dry_run
 
     config = tasks.changeable(config)
     batch = dry_run.example_batch(config)
@@ -138,7 +138,7 @@ def main() -> tuple[int, dict[str, Any]]:
             pass
     except OSError as error:
         raise InputError(f"--workdir={workdir} cannot be used ({error.strerror}); choose another folder") from error
-    from experiments import dry_run
+    from experiments.common import dry_run
     from vasa_jax.training import loop
 
     train_stream, held_out = make_stream(config, "train"), held_out_stream(config)

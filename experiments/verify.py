@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from experiments import app
+from experiments.common import app
 from vasa_jax.errors import UsageError
 
 EXIT_NO_MARK = 1

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 from vasa_jax.errors import InputError
 
 KEY = 0x2F6A91C4

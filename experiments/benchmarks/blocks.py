@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from experiments import timing
 from experiments.benchmarks import decode
+from experiments.common import timing
 
 SIZES = ((128, 32), (64, 64), (32, 128))  # channels, side
 

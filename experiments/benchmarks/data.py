@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines import order
-from experiments import timing
+from experiments.common import timing
 from vasa_jax.errors import InputError
 
 Options = dict[str, Any]

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import dry_run, timing
+from experiments.common import dry_run, timing
 from vasa_jax.errors import InputError
 
 CONFIGS = ["small_128", "lite_256"]

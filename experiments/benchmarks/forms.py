@@ -10,8 +10,8 @@ from typing import Any
 
 import jax
 
-from experiments import timing
 from experiments.benchmarks import decode
+from experiments.common import timing
 from vasa_jax.ops import choice
 
 FORMS = {

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
-from experiments import timing
 from experiments.benchmarks import decode
+from experiments.common import timing
 from vasa_jax.errors import InputError
 from vasa_jax.inference import starting_noise
 from vasa_jax.models.audio import log_mel

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import timing
+from experiments.common import timing
 from vasa_jax import media, paths
 from vasa_jax.errors import UsageError
 from vasa_jax.models.audio.log_mel import SAMPLES_PER_FRAME

@@ -16,8 +16,8 @@ import math
 import sys
 from typing import Any
 
-from experiments import dry_run
 from experiments.benchmarks.decode import face_config
+from experiments.common import dry_run
 from experiments.planning import compiler, step, topology
 from experiments.planning.topology import CHIPS
 from vasa_jax.errors import UsageError

@@ -14,8 +14,8 @@ from typing import Any
 import jax
 
 import vasa_jax
-from experiments import timing
 from experiments.benchmarks import decode
+from experiments.common import timing
 from vasa_jax import TalkingFace
 
 _ASSETS = Path(vasa_jax.__file__).parent / "assets"

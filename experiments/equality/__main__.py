@@ -16,7 +16,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import app
+from experiments.common import app
 
 STAGES = flags.DEFINE_list("stages", ["face", "motion"], "Stages to train.")
 STEPS = flags.DEFINE_integer("steps", 20, "Steps to train.", lower_bound=1)

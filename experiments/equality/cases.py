@@ -8,7 +8,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from experiments import dry_run, tasks
+from experiments.common import dry_run, tasks
 from experiments.configs.face import tiny_64
 from experiments.configs.motion import tiny
 from vasa_jax import landmarks

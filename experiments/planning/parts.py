@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from experiments import dry_run, tasks
+from experiments.common import dry_run, tasks
 from experiments.planning import compiler, program, topology
 from experiments.planning.topology import Topology
 from vasa_jax.errors import UsageError

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import ml_collections
 
-from experiments import dry_run
+from experiments.common import dry_run
 from experiments.planning import compiler, program, topology
 from experiments.planning.topology import Topology
 from vasa_jax.ops import choice

@@ -14,7 +14,7 @@ from typing import Any
 
 import ml_collections
 
-from experiments import shrinking
+from experiments.common import shrinking
 from vasa_jax.errors import InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"

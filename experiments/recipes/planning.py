@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import tasks
+from experiments.common import tasks
 from experiments.recipes import part_config
 from experiments.recipes.reading import DataSet, Part, Recipe, fill
 from vasa_jax.errors import InputError, UserError

@@ -11,7 +11,8 @@ import sys
 
 from absl.testing import flagsaver
 
-from experiments import app, generate
+from experiments import generate
+from experiments.common import app
 from tests.inference.stand_ins import StandInMotion, talking_face
 from vasa_jax.inference.talking_face import TalkingFace
 

@@ -14,7 +14,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import app, serve
+from experiments import serve
+from experiments.common import app
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import ml_collections
 import numpy as np
 
 import experiments
-from experiments import dry_run, shrinking
+from experiments.common import dry_run, shrinking
 from vasa_jax import landmarks
 from vasa_jax.ops.rotations import transform
 

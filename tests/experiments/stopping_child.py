@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from experiments import app
+from experiments.common import app
 from vasa_jax import files
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import app, demo
+from experiments import demo
+from experiments.common import app
 from tests.inference import stand_ins
 from vasa_jax import files, media, pictures
 from vasa_jax.inference import portrait

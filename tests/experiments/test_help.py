@@ -12,7 +12,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import app
+from experiments.common import app
 
 ROOT = Path(__file__).parents[2]
 

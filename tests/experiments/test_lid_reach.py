@@ -8,7 +8,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import app, export, lid_reach
+from experiments import export, lid_reach
+from experiments.common import app
 from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.inference.talking_face import TalkingFace

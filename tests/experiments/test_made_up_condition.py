@@ -10,7 +10,8 @@ import pytest
 from absl import flags
 
 from data_pipelines.prepare import latents
-from experiments import agreement, condition_flags, dry_run, tasks, train
+from experiments import train
+from experiments.common import agreement, condition_flags, dry_run, tasks
 from tests import quick
 from tests.data_pipelines.conftest import write_dataset
 from vasa_jax import conditions, weights

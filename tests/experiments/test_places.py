@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import app
+from experiments.common import app
 from tests.test_media import gradient, write_video
 from vasa_jax import files, media, paths
 from vasa_jax.errors import InputError
@@ -65,7 +65,7 @@ def test_unfinished_files_can_be_discarded(tmp_path):
 
 HOMELESS = """
 import os, pathlib
-from experiments import app
+from experiments.common import app
 from vasa_jax.provenance import keys
 for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "VASA_KEYS"):
     os.environ.pop(name, None)
@@ -102,7 +102,7 @@ def test_a_place_that_was_asked_for_must_do(tmp_path, monkeypatch):
 
 SAYS = """
 import sys
-from experiments import app
+from experiments.common import app
 app.run(lambda: print("sorti\\u00e9 \\udce9 \\u5b57") or {"frames": 3})
 """
 

@@ -14,7 +14,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import app, dry_run, train
+from experiments import train
+from experiments.common import app, dry_run
 from tests import quick
 from tests.experiments import shrunk
 from vasa_jax import weights

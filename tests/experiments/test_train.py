@@ -16,7 +16,8 @@ from absl.testing import flagsaver
 
 from data_pipelines import clips, integrity, records
 from data_pipelines.prepare import shard_manifest
-from experiments import app, dry_run, export, tasks, train
+from experiments import export, train
+from experiments.common import app, dry_run, tasks
 from tests.data_pipelines.conftest import write_dataset
 from tests.training import toy
 from vasa_jax import weights

@@ -9,7 +9,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from experiments import dry_run
+from experiments.common import dry_run
 from experiments.configs.face import vasa_512
 from tests import quick
 from vasa_jax.models.face_latent import FaceLatentModel

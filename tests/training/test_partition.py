@@ -13,7 +13,7 @@ import optax
 import pytest
 from absl import logging
 
-from experiments import dry_run
+from experiments.common import dry_run
 from experiments.planning import program
 from tests.training import toy
 from vasa_jax.errors import UsageError

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from experiments import dry_run
 from experiments.benchmarks import decode, forms, tpu
-from experiments.timing import Lap
+from experiments.common import dry_run
+from experiments.common.timing import Lap
 from vasa_jax.errors import InputError, UsageError
 from vasa_jax.ops import choice
 

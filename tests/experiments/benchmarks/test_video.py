@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.benchmarks import video
-from experiments.timing import Lap
+from experiments.common.timing import Lap
 
 
 def test_a_row_is_rates_and_the_cost_at_the_peak_of_the_round():

@@ -6,7 +6,7 @@ import jax
 import ml_collections
 import pytest
 
-from experiments import dry_run
+from experiments.common import dry_run
 from experiments.configs.face import tiny_64
 from experiments.configs.motion import tiny as motion
 from experiments.planning import compiler, estimate, page, parts, topology

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import real_codes
+from experiments.common import real_codes
 from vasa_jax.errors import InputError
 
 D, CLIPS, T = 6, 30, 60

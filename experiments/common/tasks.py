@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments import agreement
+from experiments.common import agreement
 from vasa_jax.errors import UsageError
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from experiments import timing
-from experiments.timing import Lap
+from experiments.common import timing
+from experiments.common.timing import Lap
 
 
 def test_jobs_take_turns_after_a_warm_up():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def _heed():
@@ -67,7 +67,7 @@ def test_before_anything_is_imported_a_signal_just_ends(command):
 def test_what_nohup_ignores_stays_ignored():
     code = """
 import signal
-from experiments.stopping import Stop
+from experiments.common.stopping import Stop
 with Stop():
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 """

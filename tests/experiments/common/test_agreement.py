@@ -10,7 +10,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import agreement, app, dry_run, train
+from experiments import train
+from experiments.common import agreement, app, dry_run
 from vasa_jax.errors import UsageError
 
 CONFIGS = ("motion/tiny", "motion/small_apart", "motion/vasa", "pose/small", "face/portrait_256_generator")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import pose_share
+from experiments.common import pose_share
 from vasa_jax.errors import InputError
 from vasa_jax.models.dynamics_encoder import pose_terms
 

@@ -6,7 +6,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from experiments import app
+from experiments.common import app
 from vasa_jax.errors import InputError, UsageError
 
 

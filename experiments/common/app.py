@@ -22,8 +22,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 from absl import app as absl_app
 from absl import flags, logging
 
-from experiments import command_help, stopping
-from experiments.command_help import Help
+from experiments.common import command_help, stopping
+from experiments.common.command_help import Help
 from vasa_jax import files, paths, xla
 from vasa_jax.errors import EXIT_OK, EXIT_USAGE, InputError, UserError
 

@@ -12,7 +12,7 @@ import ml_collections
 import numpy as np
 
 from data_pipelines import items, schema
-from experiments import agreement, tasks
+from experiments.common import agreement, tasks
 from vasa_jax import conditions
 from vasa_jax.training.partition import accumulation, make_partitioner
 from vasa_jax.training.task import Task

@@ -1,0 +1,1 @@
+"""What the commands share: none of these is run by itself."""
