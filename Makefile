@@ -14,14 +14,14 @@ FAILED = echo "error: $$($(BIN)/python --version) could not be given all of it (
   "with another Python: make distclean, then make PYTHON=python3.12" >&2; exit 2
 INPUTS := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: help demo gallery tiny test test-slow lint clean distclean
+.PHONY: help demo gallery tiny test test-heavy test-slow lint clean distclean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       animate a portrait with a recording; writes demo/talking.mp4 and demo/report.html"
 	@echo "make gallery    twelve faces say your recordings: PORTRAITS=FOLDER AUDIO=speech.wav; writes gallery/gallery.html"
 	@echo "make tiny       train both stages small, from nothing, in a quarter of an hour; writes runs/tiny/talking.mp4"
-	@echo "make test       the tests (make test-slow: those that take minutes)"
+	@echo "make test       the tests (make test-heavy: those that compile for long; test-slow: for minutes)"
 	@echo "make lint       style checks, and the static checker of types"
 	@echo "make clean      remove build products and caches (make distclean: .venv as well)"
 
@@ -55,6 +55,9 @@ tiny: $(VENV)/.installed-test
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15 $(ARGS)
+
+test-heavy: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15 -m "heavy and not slow" $(ARGS)
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --durations=15 -m slow $(ARGS)

@@ -63,6 +63,7 @@ def test_hosts_together_give_the_global_batch(data_dir, engine):
 @pytest.mark.parametrize(
     ("before", "after"), [(4, 2), *(pytest.param(*counts, marks=pytest.mark.slow) for counts in ((2, 4), (1, 4)))]
 )
+@pytest.mark.heavy
 def test_resume_on_another_host_count(data_dir, engine, before, after):
     """The next batch is the same bit for bit after any step; all that is carried over is the step."""
 

@@ -30,15 +30,20 @@ SLOW_LAYOUTS = [
 
 
 def _cases() -> list:
-    """Of each task the configuration with most losses, and every layout once; all others take minutes: `slow`."""
+    """Of each task the configuration with most losses, and every layout once; all others are `slow`.
+
+    The pose encoder's are light enough for `make test`; one of a face compiles for minutes.
+    """
     fullest: dict[str, str] = {}
     for name in NAMES:
         task = shrunk.shipped(name).task
         if task not in fullest or shrunk.losses(name) > shrunk.losses(fullest[task]):
             fullest[task] = name
-    quick_ones = [(name, "") for name in fullest.values()] + LAYOUTS
+    heavy_ones = [(name, "") for task, name in fullest.items() if task != "pose"]
+    quick_ones = [(fullest["pose"], ""), *LAYOUTS]
     slow_ones = [(name, "") for name in NAMES if name not in fullest.values()] + SLOW_LAYOUTS
-    return quick_ones + [pytest.param(*case, marks=pytest.mark.slow) for case in slow_ones]
+    heavy = [pytest.param(*case, marks=pytest.mark.heavy) for case in heavy_ones]
+    return quick_ones + heavy + [pytest.param(*case, marks=pytest.mark.slow) for case in slow_ones]
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def release(tmp_path_factory):
     return small_release.make(tmp_path_factory.mktemp("release"))
 
 
+@pytest.mark.heavy
 def test_round_trip(release, tmp_path):
     written = stablehlo.write(release, tmp_path / "out", steps=3)
     assert set(written) == {

@@ -97,6 +97,7 @@ def test_a_batch_is_its_items_and_jit_is_eager(name):
 
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("remat", ["blocks", pytest.param("norms", marks=pytest.mark.slow)])
+@pytest.mark.heavy
 def test_what_is_computed_again_is_the_same(name, remat):
     """The same parameter names too: weights do not depend on how they were trained."""
     again, kept = _gradient(name, remat), _gradient(name, "")

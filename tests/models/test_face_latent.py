@@ -59,6 +59,7 @@ def test_shapes_follow_the_contract():
     assert {name: value.shape for name, value in labels.items()} == {"mouth": (2, 2), "lids": (2, 2), "eyes": (2, 2)}
 
 
+@pytest.mark.heavy
 def test_warps_start_at_rest_so_the_flow_starts_as_the_identity():
     pose = jnp.tile(jnp.asarray([[0, 0, 0, 0, 0, 0, 1.0]]), (2, 1))
     latents, offsets = _apply("encode_with_offsets", _images(), pose)
@@ -127,6 +128,7 @@ def test_the_generator_is_an_option(kind):
     assert out.shape == (1, 32, 32, 3)
 
 
+@pytest.mark.heavy
 def test_the_poses_share_of_a_code_is_given_back_for_the_pose_that_is_shown():
     """With a share the code is another, and every picture of a code in its own pose the same as without."""
     _, params = _model_and_params()

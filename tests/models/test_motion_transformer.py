@@ -136,6 +136,7 @@ def test_a_track_counts_by_its_mean_over_the_window(model) -> None:
     np.testing.assert_allclose(run(track), run(mean), atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_tracks_start_without_effect_and_then_reach_their_frames() -> None:
     plain, told = _config("B", width=8, depth=1, heads=2), _config("B", width=8, depth=1, heads=2, per_frame=True)
     params = quick.jit(lambda key: init_params(told, key))(jax.random.key(0))
@@ -215,6 +216,7 @@ def test_bfloat16_stays_close() -> None:
 
 @pytest.mark.parametrize("remat", ["blocks", pytest.param("norms", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("positions", [pytest.param("learned", marks=pytest.mark.slow), "rotary"])
+@pytest.mark.heavy
 def test_what_is_computed_again_has_the_same_gradients(remat: str, positions: str) -> None:
     args = (jnp.ones((B, W, M)), jnp.asarray([3, 800]), _conditions(), {})
     kept = _config("A", positions=positions)

@@ -35,6 +35,7 @@ def _shapes(name: str):
     return config, model, params, image
 
 
+@pytest.mark.heavy
 def test_parameters_of_the_512_px_model():
     config, model, params, image = _shapes("vasa_512")
     counts = {part: sum(x.size for x in jax.tree.leaves(tree)) / 1e6 for part, tree in params.items()}
@@ -56,6 +57,7 @@ def test_resnets_have_the_published_number_of_parameters(layers, parameters):
     assert sum(x.size for x in jax.tree.leaves(params)) == parameters
 
 
+@pytest.mark.heavy
 def test_a_frame_of_the_lite_model_costs_at_most_six_gflop():
     config, _, params, _ = _shapes("lite_256")
     assert dry_run.operations(config, params)["decode"] <= 6e9
@@ -116,6 +118,7 @@ def _decoded(dtype: str):
     return _compiled(run, _params(), _images(1), _images(3, 1))
 
 
+@pytest.mark.heavy
 def test_one_portrait_serves_a_batch_of_frames():
     together, alone = _decoded("float32")
     assert together.shape == (3, 32, 32, 3)

@@ -59,6 +59,7 @@ def test_any_crop_is_found_again(key, sides):
     assert np.abs(off).max() < 0.01
 
 
+@pytest.mark.heavy
 def test_what_is_not_marked_is_not_found():
     for seed in range(2):
         found = watermark.find(speaking(seconds=1.5, seed=seed))

@@ -8,6 +8,7 @@ pytest.importorskip("uvicorn", reason="needs the extra `serve`")
 from tests.serve import fuzz_uploads
 
 
+@pytest.mark.heavy
 def test_a_few_of_every_format(tmp_path):
     with fuzz_uploads.server(tmp_path) as (url, new, folder):
         rows = {form: fuzz_uploads.fuzz(form, 10, 0, url, new, tmp_path) for form in fuzz_uploads.FORMATS}

@@ -9,5 +9,6 @@ from tests import child
 
 
 @pytest.mark.skipif(importlib.util.find_spec("aiortc") is None, reason="needs the extra `serve`")
+@pytest.mark.heavy
 def test_calls():
     child.passes(Path(__file__).with_name("webrtc_calls.py"))

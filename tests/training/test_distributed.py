@@ -102,6 +102,7 @@ def test_where_a_host_is_found_by_the_others(names, expected, monkeypatch):
 
 
 @pytest.mark.parametrize(("count", "layout"), [(2, "data"), pytest.param(4, "fsdp", marks=pytest.mark.slow)])
+@pytest.mark.heavy
 def test_processes_train_what_one_process_trains(count, layout, tmp_path):
     path = tmp_path / "course.npz"
     said = processes.together(["-m", "tests.training.distributed_child", str(path), layout], count, devices=8)

@@ -38,6 +38,7 @@ def _mixed_batch():
     return _batch(4) | {"domain": np.asarray([1, 1, 0, 1], np.int32)}
 
 
+@pytest.mark.heavy
 def test_the_target_is_the_code_of_the_twin_or_ones_own(stage):
     stage, params = stage
     batch = _mixed_batch()
@@ -61,6 +62,7 @@ def test_whitened_codes_vary_alike_in_all_directions():
     np.testing.assert_allclose(np.cov(np.asarray(white).T), np.eye(3), atol=0.15)  # the floor holds back the smallest
 
 
+@pytest.mark.heavy
 def test_codes_of_twins_grow_alike_and_nothing_else_moves(stage):
     stage, params = stage
     batch, task = _mixed_batch(), dynamics_task

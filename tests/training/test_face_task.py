@@ -66,6 +66,7 @@ def _step():
     return {step: run(params["model"], jnp.int32(step)) for step in (0, 10)}
 
 
+@pytest.mark.heavy
 def test_every_weighted_part_is_there_and_finite():
     (total, (parts, carry)), _ = _step()[0]
     weighted = {name for name, weight in _config().loss.items() if weight}
@@ -76,6 +77,7 @@ def test_every_weighted_part_is_there_and_finite():
     assert carry["fake"].shape == carry["real"].shape == (4, 32, 32, 3)
 
 
+@pytest.mark.heavy
 def test_the_critic_counts_from_its_first_step_only():
     before, after = (_step()[step][0][1][0] for step in (0, 10))
     assert float(before["adversarial"]) == float(before["matching"]) == 0.0
@@ -83,6 +85,7 @@ def test_the_critic_counts_from_its_first_step_only():
     assert float(before["pixel"]) == pytest.approx(float(after["pixel"]), rel=1e-5)
 
 
+@pytest.mark.heavy
 def test_gradients_reach_every_network_and_are_finite():
     gradient = _step()[0][1]
     for name, tree in gradient.items():

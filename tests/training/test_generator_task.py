@@ -37,6 +37,7 @@ def losses(crossed: float):
     return config, parts(params, batch | {"crossed": np.full(len(batch["index"]), crossed, np.float32)})
 
 
+@pytest.mark.heavy
 def test_where_nobody_knows_the_truth_only_the_critic_speaks():
     config, parts = losses(crossed=1.0)
     assert all(parts[name] == 0 for name in ("pixel", "feature", "painted", "coarse", "flow"))
@@ -44,6 +45,7 @@ def test_where_nobody_knows_the_truth_only_the_critic_speaks():
     np.testing.assert_allclose(parts["total"], config.loss.adversarial * parts["adversarial"], rtol=1e-6)
 
 
+@pytest.mark.heavy
 def test_where_it_is_known_every_loss_counts_and_the_critic_learns():
     config, parts = losses(crossed=0.0)
     names = ("pixel", "feature", "painted", "coarse", "flow", "adversarial")

@@ -10,6 +10,7 @@ from tests.training import checkpoint_faults, hosts, killed
 from tests.training.killed import Kill
 
 
+@pytest.mark.heavy
 def test_random_kills_and_flips(tmp_path, compile_cache):
     """The short version of `python -m tests.training.checkpoint_faults`."""
     report = checkpoint_faults.kills(tmp_path, compile_cache / "one", count=2, steps=90, every=10)

@@ -66,6 +66,7 @@ def test_samples_for_the_eye_and_the_ear() -> None:
 
 
 @pytest.mark.parametrize("encoder", ["conv", pytest.param("transformer", marks=pytest.mark.slow)])
+@pytest.mark.heavy
 def test_it_learns_to_hear(encoder: str) -> None:
     wanted = config(augment=QUIET)
     wanted.model.audio_encoder = encoder

@@ -72,6 +72,7 @@ def test_a_network_that_is_closed_over_would_be_found():
 @pytest.mark.parametrize(
     "make", [pytest.param(_face, marks=pytest.mark.slow), _dynamics, _motion], ids=lambda make: make.__name__[1:]
 )
+@pytest.mark.heavy
 def test_a_step_holds_no_network_and_a_checkpoint_neither(make, tmp_path):
     config, task, batch = make(tmp_path)
     sizes = [leaf.size for leaf in jax.tree.leaves(task.networks)]

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from experiments.configs.pose import small
 from tests import quick
@@ -20,6 +21,7 @@ def _small():
     return config
 
 
+@pytest.mark.heavy
 def test_it_overfits_one_batch_and_reports_each_data_set():
     task, batch = make_pose_task(_small()), _batch(4) | {"domain": np.asarray([0, 0, 0, 1], np.int32)}
     params = quick.jit(lambda key: task.init(key, {}))(jax.random.key(0))

@@ -36,6 +36,7 @@ def _parts(accumulate: int = 1) -> tuple[parts.Part, ...]:
 
 
 @pytest.mark.parametrize("accumulate", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.heavy
 def test_their_operations_add_up_to_the_steps(accumulate):
     """Exactly: no network, loss or player is left out, and none is counted twice."""
     config = _face().copy_and_resolve_references()
@@ -46,6 +47,7 @@ def test_their_operations_add_up_to_the_steps(accumulate):
     assert asked == whole > 1e8
 
 
+@pytest.mark.heavy
 def test_gradients_reach_every_network_once_a_pass():
     _, state, _, _ = dry_run.pure_step(_face(), ITEMS)
     by_name = {part.name: part for part in _parts()}
@@ -81,6 +83,7 @@ ENTRY %main (x: f32[4]) -> f32[4] {
 
 
 @pytest.mark.parametrize("frozen", ["", pytest.param("pose_encoder", marks=pytest.mark.slow)])
+@pytest.mark.heavy
 def test_seconds_are_cycles_times_how_often_a_part_runs(monkeypatch, frozen):
     config = _face().copy_and_resolve_references()
     config.accumulate, config.frozen = 3, frozen

@@ -24,6 +24,7 @@ TRAININGS = [
 
 
 @pytest.mark.parametrize(("name", "starts", "without_grain"), TRAININGS)
+@pytest.mark.heavy
 def test_a_stage_trains_and_goes_on_where_nothing_but_the_library_is_installed(name, starts, without_grain, tmp_path):
     clips = [(f"c{k}", f"s{k % 3}", 4) for k in range(9)]
     write_dataset(tmp_path / "data", "procedural_heads", {"train": clips, "validation": clips})
