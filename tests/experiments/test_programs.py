@@ -52,9 +52,12 @@ def accelerator(monkeypatch):
     monkeypatch.setattr(train, "make_stream", shrunk.Stream)
     monkeypatch.setattr(app, "compile_cache", lambda: None)
     monkeypatch.setitem(peaks.PEAKS, "cpu", 1e12)
+    before = jax.config.jax_numpy_dtype_promotion
+    jax.config.update("jax_numpy_dtype_promotion", "standard")  # the gradient of JAX's own attention promotes bfloat16
     with flagsaver.flagsaver():
         yield
     flags.FLAGS.unparse_flags()
+    jax.config.update("jax_numpy_dtype_promotion", before)
 
 
 @pytest.fixture(scope="module")
