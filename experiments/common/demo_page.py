@@ -194,7 +194,7 @@ def _commands(job: Any) -> list[tuple[str, str]]:
             "Your own picture and recording: any format, a face that looks roughly at the camera, 0.2 s to 10 minutes.",
             f"{generate} --portrait=ME.jpg --audio=SPEECH.wav --output=me.mp4{whose}",
         ),
-        ("The same face, glad, looking to the side.", f"{generate} {glad} --emotion=happiness:0.8 --gaze=0.3,0{whose}"),
+        ("The same face, glad.", f"{generate} {glad} --emotion=happiness:0.8{whose}"),
         (
             "This page about your own picture and recording.",
             f"{_command('demo')} --portrait=ME.jpg --audio=SPEECH.wav --output=demo_me{whose}",
