@@ -68,6 +68,7 @@ def small_motion():
 
     params = quick.jit(drawn)(jax.random.key(0))  # in one program: alone, each shape is compiled by itself
     stats = {"mean": [0.0] * 6 + [1.0] + [0.3] * CODE, "std": [0.02] * 7 + [0.5] * CODE}
+    stats["lips"] = np.linalg.qr(np.random.default_rng(0).normal(size=(CODE, 2)))[0].T.astype(np.float32)
     return MotionGenerator(config, params, stats)
 
 
