@@ -54,9 +54,9 @@ def speak_window(
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, (1, config.window, config.motion_dim))
-    return sample_window(params, conditions, starting.of(noise), step_key, scales, drop, config=config, **how)[
-        0
-    ], level[0]
+    start = starting.of(noise)
+    motion = sample_window(params, conditions, start, step_key, scales, drop, config=config, **how)
+    return motion[0], level[0]
 
 
 class MotionGenerator:
