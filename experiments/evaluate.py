@@ -11,6 +11,7 @@
     python -m experiments.evaluate --suite=blinks --speech=A.wav --portraits=A.jpg,B.jpg --face_model=... --seconds=60
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
     python -m experiments.evaluate --suite=talking_portraits --data=PICTURES --audio=speech.wav --face_model=...
+    python -m experiments.evaluate --suite=gaze --data=PICTURES --face_model=...
     python -m experiments.evaluate --suite=portraits --data=PHOTOGRAPHS --without_faces=PICTURES --clips=200
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
@@ -38,6 +39,7 @@ _SUITE = flags.DEFINE_enum(
         *("face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"),
         "portraits",
         "talking_portraits",
+        "gaze",
     ],
     "What to score.",
 )
@@ -333,6 +335,32 @@ def portraits_suite() -> dict[str, Any]:
     return {"model": _CHECKPOINT.value, "seed": _SEED.value, "least_overlap": portraits.LEAST_OVERLAP, **report}
 
 
+def gaze_suite() -> dict[str, Any]:
+    """Report of eyes that are asked to look elsewhere; --data is a folder of pictures."""
+    import numpy as np
+
+    from experiments.evaluation import filmstrip, looking, reading, stills
+    from vasa_jax import TalkingFace
+
+    if not _FACE_MODEL.value:
+        raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the pictures")
+    face = TalkingFace.load(_CHECKPOINT.value)
+
+    def paint(look: Any, motions: Any) -> Any:
+        return np.stack(list(face.renderer.frames(look.latents, motions.astype(np.float32), look.large, look.size)))
+
+    portraits = stills.find_stills(_DATA.value, _CLIPS.value)
+    with contextlib.closing(reading.TrackReader(_FACE_MODEL.value)) as reader:
+        at = lambda still: face.look(still.path)  # noqa: E731
+        report, sheets = looking.run(at, paint, face.gaze, reader, _progress("gaze")(portraits))
+    looking.show(report)
+    if app.REPORT.value:
+        path = Path(app.REPORT.value).with_suffix(".jpg")
+        filmstrip.save(path, [np.concatenate(list(pictures[:, ::2, ::2]), 1) for pictures in sheets])
+        report["sheet"] = path.name
+    return {"model": _CHECKPOINT.value, **report}
+
+
 LATENT_SUITES = ("guidance", "solvers", "long_form", "wander", "blinks")
 SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "face": face_suite,
@@ -342,6 +370,7 @@ SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "stability": stability_suite,
     "talking_portraits": talking_portraits_suite,
     "portraits": portraits_suite,
+    "gaze": gaze_suite,
 }
 
 

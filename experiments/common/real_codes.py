@@ -1,18 +1,23 @@
-"""How real codes go as lids close and as lips move: what a release keeps as `motion_stats["blink"]` and `["lips"]`.
+"""How real codes go as lids close and as lips move, and where they leave room for the gaze.
 
-For `vasa_jax.inference.blinks` and `vasa_jax.inference.starting_noise`.
+What a release keeps as `motion_stats["blink"]`, `["lips"]` and `["gaze"]`, for `vasa_jax.inference`'s `blinks`,
+`starting_noise` and `looking`.
 """
 
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from vasa_jax.errors import InputError
 from vasa_jax.inference.blinks import MOUTH_KEPT
+from vasa_jax.training.task import Params
 
 _FEWEST = 1000
+_GAZE_GAIN = 6.0  # standard deviations of the code a radian: what gaze does is as large as what else moves
+_ZERO = 1e-6
 _RIDGE = 1e-3  # the two lids close together, and their difference is not to be learned from noise
 
 
@@ -53,6 +58,48 @@ def lips(path: str | Path, head: dict[str, Any], std: Float[np.ndarray, " d"]) -
     code = _within_clips(path)
     spread = code.T @ (code @ np.asarray(head["kernel"], np.float64)[:, :2])
     return np.linalg.qr(spread / np.asarray(std, np.float64)[:, None])[0].T
+
+
+def gaze(path: str | Path, face: Params, std: Float[np.ndarray, " d"]) -> Float[np.ndarray, "2 d"]:
+    """How a code is to change as the eyes turn by one radian aside and up: along directions that codes leave unused.
+
+    Codes of few people fill few of their directions (14 of 32 of the bundled ones) and hardly tell the gaze. It is
+    written where nothing else is: of the directions that neither the label head reads nor a pose adds to, the two along
+    which real codes vary least. A generator that is to obey must learn it (`vasa_jax.training.moved_eyes`).
+
+    Args:
+      path, std: as of `lips`.
+      face: parameters of the face model.
+
+    Raises:
+      InputError: as `blink`.
+    """
+    std = np.asarray(std, np.float64)
+    taken = [np.asarray(face["label_head"]["kernel"], np.float64) * std[:, None]]
+    if "pose_share" in face:
+        taken += [np.asarray(kernel, np.float64).T / std[:, None] for kernel in jax.tree.leaves(face["pose_share"])]
+    directions, sizes, _ = np.linalg.svd(np.concatenate(taken, 1))
+    free = directions[:, int((sizes > _ZERO * sizes[0]).sum()) :]
+    code = _within_clips(path) / std @ free
+    if free.shape[1] < 2:
+        raise InputError(f"{path}: codes of {len(std)} values leave no directions for the gaze; leave out --gaze")
+    return _GAZE_GAIN * std * (free @ np.linalg.eigh(code.T @ code)[1][:, :2]).T
+
+
+def deafened(face: Params, course: Float[np.ndarray, "2 d"], std: Float[np.ndarray, " d"]) -> Params:
+    """The face model with warps that do not answer to the gaze: it moves irises, not heads.
+
+    Nothing else changes: along `course` the codes that they learned from do not vary (`gaze`).
+    """
+    std = np.asarray(std, np.float64)
+    unit = course / std / _GAZE_GAIN
+    changed = dict(face)
+    for warp in ("warp_in", "warp_out"):
+        kernel = np.asarray(face[warp]["Dense_0"]["kernel"], np.float64)
+        heard = (unit / std).T @ ((unit * std) @ kernel)
+        dense = face[warp]["Dense_0"] | {"kernel": (kernel - heard).astype(np.float32)}
+        changed[warp] = face[warp] | {"Dense_0": dense}
+    return changed
 
 
 def _within_clips(path: str | Path) -> Float[np.ndarray, "n d"]:

@@ -30,6 +30,7 @@ class Machine:
       renderer, motion: the models.
       lids, mouth: how codes tell lids and mouth, if anybody knows.
       rows: sessions of one call. Where there is one its program is without a batch, which suits processors.
+      gaze: as of `TalkingFace`.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Machine:
         lids: Lids | None = None,
         mouth: Mouth | None = None,
         rows: int = 1,
+        gaze: Float[np.ndarray, "2 d"] | None = None,
     ) -> None:
         self.renderer, self.motion, self.lids, self.mouth, self.rows = renderer, motion, lids, mouth, rows
+        self.gaze = gaze
         self._programs: dict[tuple, Any] = {}
 
     def speak(

@@ -8,6 +8,7 @@ what is saved is a face model.
 
 from typing import Any
 
+import flax
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -22,12 +23,15 @@ from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.ops.resize import aligned_resize, average_pool
 from vasa_jax.ops.warp import grid_sample
 from vasa_jax.pretrained.networks import open_networks
-from vasa_jax.training import stills
+from vasa_jax.training import moved_eyes, stills
+from vasa_jax.training.augment import View
 from vasa_jax.training.face_task import FaceStage
 from vasa_jax.training.task import NETWORKS, Metrics, Task, example_keys
 
 _COARSE = 64
 """Side of the picture in which the flow outside of the square is judged."""
+_OPEN = 0.4
+"""Closure of lids below which an eye's direction is seen."""
 _INPUTS = ("volume", "dynamics", "flow", "picture", "pose", "colours")
 
 
@@ -41,18 +45,45 @@ def make_generator_task(config: ml_collections.ConfigDict) -> Task:
     return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
 
 
-def stored_inputs(config: ml_collections.ConfigDict) -> Any:
+@flax.struct.dataclass
+class EyeCourses:
+    """How a dynamics code changes as eyes move."""
+
+    lids: Float[Array, " d"]
+    """As they close by 1 (`inference.blinks.Lids.direction`)."""
+    gaze: Float[Array, "2 d"]
+    """As they turn by one radian aside and up (`motion_stats["gaze"]` of a release)."""
+
+
+def stored_inputs(config: ml_collections.ConfigDict, courses: EyeCourses | None = None) -> Any:
     """A pure function (params, batch of pairs, rng) -> arrays to store, one row an item, for `GeneratorStage`.
 
     Pictures are made uint8 and the volume float16: a megabyte an item. A share `config.crossed` of the stills keeps
     its own mouth and eyes and is driven by the next item's driver: nobody knows how that looks, and only the critic
-    judges it.
+    judges it. Of the others shares `config.stills.gaze` and `.lids` turn and close their eyes in the target.
+
+    Args:
+      config: of the face run.
+      courses: how codes tell that eyes have moved: in moved stills, and by the labels of other pairs. None: no eyes
+        of stills are moved, and codes stay as they are read.
     """
     stage = FaceStage(config)
     plain = FaceStage(_without(config, "stills"))
 
     def apply(params: dict, *args, method: str) -> Any:
         return stage.model.apply({"params": params["model"]}, *args, method=method)
+
+    def move_eyes(source: View, driver: View, code: Array, still: Array, keys: list[Array]) -> tuple[View, Array]:
+        """The driver with its eyes moved where it is a still, and the code that says so."""
+        assert courses is not None
+        angles = moved_eyes.draw_turns(keys[0], config.stills.get("gaze", 0.0)) * still[:, None]
+        closure = moved_eyes.draw_closures(keys[1], config.stills.get("lids", 0.0)) * still
+        driver = moved_eyes.turn(driver, angles)
+        # Of eyes that are shut nobody knows where they look.
+        seen = (jnp.maximum(source.labels["lids"], driver.labels["lids"]) < _OPEN).all(-1, keepdims=True)
+        turned = jnp.where(seen | still[:, None], driver.labels["eyes"] - source.labels["eyes"], 0.0)
+        driver = moved_eyes.close(driver, closure)
+        return driver, code + turned @ courses.gaze + closure[:, None] * courses.lids
 
     def make(params: dict, batch: dict[str, Array], rng: Array) -> dict[str, Array]:
         source, driver, _ = stage.views(batch, rng)
@@ -65,6 +96,9 @@ def stored_inputs(config: ml_collections.ConfigDict) -> Any:
         faces, poses = (jnp.concatenate([getattr(v, name) for v in (source, driver)]) for name in ("face", "pose"))
         code_i, code_j = jnp.split(apply(params, faces, poses, method="encode_face"), 2)
         code_j = pick(jnp.roll(code_j, 1, 0), code_j)
+        if courses is not None:
+            keys = [example_keys(jax.random.fold_in(rng, n), batch["index"]) for n in (2, 3)]
+            driver, code_j = move_eyes(source, driver, code_j, stills.is_still(batch) & ~crossed, keys)
         latents = apply(params, source.image, source.pose, code_i, method="encode")
         inputs, _ = apply(params, latents, driver.pose, code_j, method="generator_inputs")
         stored = lambda x: jnp.round(255.0 * x).astype(jnp.uint8)  # noqa: E731
