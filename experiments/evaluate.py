@@ -352,7 +352,9 @@ def gaze_suite() -> dict[str, Any]:
     portraits = stills.find_stills(_DATA.value, _CLIPS.value)
     with contextlib.closing(reading.TrackReader(_FACE_MODEL.value)) as reader:
         at = lambda still: face.look(still.path)  # noqa: E731
-        report, sheets = looking.run(at, paint, face.gaze, reader, _progress("gaze")(portraits))
+        report, sheets = looking.run(
+            at, paint, face.courses and face.courses.gaze, reader, _progress("gaze")(portraits)
+        )
     looking.show(report)
     if app.REPORT.value:
         path = Path(app.REPORT.value).with_suffix(".jpg")

@@ -25,8 +25,10 @@ POSE_SHARE = flags.DEFINE_string(
 BLINK = flags.DEFINE_string(
     "blink", None, "Latents of real people by this face model: how their codes go as lids close and lips move is kept."
 )
-GAZE = flags.DEFINE_string(
-    "gaze", None, "Such latents: where their codes leave room the gaze is written, which a generator is to learn then."
+LEAD = flags.DEFINE_string(
+    "lead",
+    None,
+    "Such latents: gaze and expressions are written where they leave room, and a generator is to learn it.",
 )
 OUTPUT = flags.DEFINE_string("output", None, "Folder of the release.")
 CARD = flags.DEFINE_string("model_card", None, "Markdown file copied to MODEL_CARD.md (one already there is kept).")
@@ -116,13 +118,11 @@ def main() -> dict[str, Any]:
             "lips": real_codes.lips(BLINK.value, head, stats["std"][7:]),
         }
         stats = dict(stats) | found
-    if GAZE.value:
+    if LEAD.value:
         if stats is None:
-            raise UsageError("--gaze goes with --motion, whose statistics hold it")
-        std = stats["std"][7:]
-        course = real_codes.gaze(GAZE.value, face.params, std)
-        stats = dict(stats) | {"gaze": course}
-        face = dataclasses.replace(face, params=real_codes.deafened(face.params, course, std))
+            raise UsageError("--lead goes with --motion, whose statistics hold it")
+        found, params = real_codes.led(LEAD.value, face.params, stats["std"][7:])
+        stats, face = dict(stats) | found, dataclasses.replace(face, params=params)
     if stats and FACE.value != [MOTION.value]:
         stats = {name: value for name, value in stats.items() if name != "reach"}  # of another face
     card = None
@@ -152,7 +152,7 @@ def main() -> dict[str, Any]:
 HELP = app.Help(
     example="--face=runs/tiny/face --motion=runs/tiny/motion --output=runs/tiny/release",
     groups={
-        "what goes in": (FACE, MOTION, POSE, POSE_SHARE, BLINK, GAZE),
+        "what goes in": (FACE, MOTION, POSE, POSE_SHARE, BLINK, LEAD),
         "the release": (OUTPUT, CARD, FLOAT32, INT8),
         "for other programs": (STABLEHLO, ONNX, CHECKPOINT, STEPS),
     },

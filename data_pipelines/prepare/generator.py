@@ -39,7 +39,7 @@ def make_inputs(config: Any, data_dir: str, checkpoint: str, output: pathlib.Pat
     params = start.read_start(checkpoint, "face", ("model",))
     if not params["model"].keys() >= {"warp_out", "appearance_encoder"}:
         raise InputError(f"{checkpoint} holds no face model; give a release, a workdir or its .safetensors")
-    moved = any(config.get("stills", {}).get(name) for name in ("lids", "gaze"))
+    moved = any(config.get("stills", {}).get(name) for name in ("lids", "gaze", "expression"))
     make = jax.jit(stored_inputs(config, _courses(checkpoint) if moved else None))
     counts = {"train": items, "validation": max(items // 10, _BATCH)}
     for split, count in counts.items():
@@ -62,18 +62,18 @@ def make_inputs(config: Any, data_dir: str, checkpoint: str, output: pathlib.Pat
 
 
 def _courses(checkpoint: str) -> Any:
-    """How codes change as eyes move, by the release's motion statistics and label head."""
+    """How codes tell what is moved, by the release's motion statistics and label head."""
     from vasa_jax import weights
     from vasa_jax.inference import blinks
-    from vasa_jax.training.generator_task import EyeCourses
+    from vasa_jax.training.generator_task import Courses
     from vasa_jax.training.trained import is_release
 
     release = weights.load_release(checkpoint) if is_release(checkpoint) else None
     stats = (release and release.motion_stats) or {}
-    if not release or not stats.keys() >= {"blink", "gaze"}:
+    if not release or not stats.keys() >= {"blink", "gaze", "expressions"}:
         raise InputError(
-            f"{checkpoint}: config.stills.lids and .gaze move eyes as a release's codes do; give one with a motion "
-            "model, written by vasa-export with --blink and --gaze"
+            f"{checkpoint}: config.stills moves lids, gaze or expressions as a release's codes do; give one with a "
+            "motion model, written by vasa-export with --blink and --lead"
         )
-    lids = blinks.lids_of(release.face_params["label_head"], stats["std"][7:], stats["blink"])
-    return EyeCourses(*(np.asarray(course, np.float32) for course in (lids.direction, stats["gaze"])))
+    lids = blinks.lids_of(release.face_params["label_head"], stats["std"][7:], stats["blink"]).direction
+    return Courses(*(np.asarray(course, np.float32) for course in (lids, stats["gaze"], stats["expressions"])))

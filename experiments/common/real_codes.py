@@ -1,7 +1,7 @@
-"""How real codes go as lids close and as lips move, and where they leave room for the gaze.
+"""How real codes go as lids close and as lips move, and where they leave room for gaze and expressions.
 
-What a release keeps as `motion_stats["blink"]`, `["lips"]` and `["gaze"]`, for `vasa_jax.inference`'s `blinks`,
-`starting_noise` and `looking`.
+What a release keeps as `motion_stats["blink"]`, `["lips"]`, `["gaze"]` and `["expressions"]`, for `blinks`,
+`starting_noise`, `looking` and `expressions` of `vasa_jax.inference`.
 """
 
 from pathlib import Path
@@ -13,10 +13,14 @@ from jaxtyping import Float
 
 from vasa_jax.errors import InputError
 from vasa_jax.inference.blinks import MOUTH_KEPT
+from vasa_jax.training.expressions import CHANNELS
 from vasa_jax.training.task import Params
 
 _FEWEST = 1000
-_GAZE_GAIN = 6.0  # standard deviations of the code a radian: what gaze does is as large as what else moves
+_GAZE_GAIN, _EXPRESSION_GAIN = (
+    6.0,
+    3.0,
+)  # standard deviations of the code a radian, and a unit: as large as what else moves
 _ZERO = 1e-6
 _RIDGE = 1e-3  # the two lids close together, and their difference is not to be learned from noise
 
@@ -60,19 +64,20 @@ def lips(path: str | Path, head: dict[str, Any], std: Float[np.ndarray, " d"]) -
     return np.linalg.qr(spread / np.asarray(std, np.float64)[:, None])[0].T
 
 
-def gaze(path: str | Path, face: Params, std: Float[np.ndarray, " d"]) -> Float[np.ndarray, "2 d"]:
-    """How a code is to change as the eyes turn by one radian aside and up: along directions that codes leave unused.
+def unused(path: str | Path, face: Params, std: Float[np.ndarray, " d"], count: int) -> Float[np.ndarray, "n d"]:
+    """Directions that codes leave unused: room for what is written over them, such as the gaze.
 
-    Codes of few people fill few of their directions (14 of 32 of the bundled ones) and hardly tell the gaze. It is
-    written where nothing else is: of the directions that neither the label head reads nor a pose adds to, the two along
-    which real codes vary least. A generator that is to obey must learn it (`vasa_jax.training.moved_eyes`).
+    Codes of few people fill few of their directions (14 of 32 of the bundled ones) and hardly tell gaze or expression.
+    These are the directions along which real codes vary least, of those that neither the label head reads nor a pose
+    adds to; orthonormal in standard deviations, each as long as one of them.
 
     Args:
       path, std: as of `lips`.
       face: parameters of the face model.
+      count: how many.
 
     Raises:
-      InputError: as `blink`.
+      InputError: as `blink`; or there are not so many.
     """
     std = np.asarray(std, np.float64)
     taken = [np.asarray(face["label_head"]["kernel"], np.float64) * std[:, None]]
@@ -80,26 +85,33 @@ def gaze(path: str | Path, face: Params, std: Float[np.ndarray, " d"]) -> Float[
         taken += [np.asarray(kernel, np.float64).T / std[:, None] for kernel in jax.tree.leaves(face["pose_share"])]
     directions, sizes, _ = np.linalg.svd(np.concatenate(taken, 1))
     free = directions[:, int((sizes > _ZERO * sizes[0]).sum()) :]
+    if free.shape[1] < count:
+        raise InputError(
+            f"{path}: codes of {len(std)} values leave {free.shape[1]} directions unused, {count} are needed"
+        )
     code = _within_clips(path) / std @ free
-    if free.shape[1] < 2:
-        raise InputError(f"{path}: codes of {len(std)} values leave no directions for the gaze; leave out --gaze")
-    return _GAZE_GAIN * std * (free @ np.linalg.eigh(code.T @ code)[1][:, :2]).T
+    return std * (free @ np.linalg.eigh(code.T @ code)[1][:, :count]).T
 
 
-def deafened(face: Params, course: Float[np.ndarray, "2 d"], std: Float[np.ndarray, " d"]) -> Params:
-    """The face model with warps that do not answer to the gaze: it moves irises, not heads.
+def led(path: str | Path, face: Params, std: Float[np.ndarray, " d"]) -> tuple[dict[str, Any], Params]:
+    """What a release keeps to lead gaze and expressions, and the face model with warps that do not answer to them.
 
-    Nothing else changes: along `course` the codes that they learned from do not vary (`gaze`).
+    Where nothing is led, its pictures stay as they are: codes that it learned from do not vary there (`unused`).
+
+    Args:
+      path, face, std: as of `unused`.
+
+    Returns:
+      "gaze" [2, d]: change of a code per radian aside and up; "expressions" [c, d]: per unit of `expressions.CHANNELS`.
     """
-    std = np.asarray(std, np.float64)
-    unit = course / std / _GAZE_GAIN
+    rows = unused(path, face, std, 2 + len(CHANNELS))
+    readings = rows / np.square(np.asarray(std, np.float64))  # of a code, what stands along each row
     changed = dict(face)
     for warp in ("warp_in", "warp_out"):
         kernel = np.asarray(face[warp]["Dense_0"]["kernel"], np.float64)
-        heard = (unit / std).T @ ((unit * std) @ kernel)
-        dense = face[warp]["Dense_0"] | {"kernel": (kernel - heard).astype(np.float32)}
-        changed[warp] = face[warp] | {"Dense_0": dense}
-    return changed
+        kernel = (kernel - readings.T @ (rows @ kernel)).astype(np.float32)
+        changed[warp] = face[warp] | {"Dense_0": face[warp]["Dense_0"] | {"kernel": kernel}}
+    return {"gaze": _GAZE_GAIN * rows[:2], "expressions": _EXPRESSION_GAIN * rows[2:]}, changed
 
 
 def _within_clips(path: str | Path) -> Float[np.ndarray, "n d"]:

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from vasa_jax.inference import looking
-from vasa_jax.inference.looking import LIMIT, SPEED, Looking, over
+from vasa_jax.inference.looking import LIMIT, SPEED, Looking
 from vasa_jax.ops.directions import gaze_angles, gaze_direction
 
 D = 5
@@ -22,7 +22,7 @@ def motion(rotations) -> np.ndarray:
 
 def eyes(performance: Looking, rotations, gaze=(0.0, 0.0)) -> np.ndarray:
     """Radians by which the eyes turn from where the portrait has them."""
-    shown = np.stack(list(over(iter(motion(rotations)), performance, gaze)))
+    shown = np.stack([performance.frame(frame, np.asarray(gaze)) for frame in motion(rotations)])
     np.testing.assert_array_equal(shown[:, :7], motion(rotations)[:, :7])
     np.testing.assert_array_equal(shown[:, 9:], 0.25)
     return shown[:, 7:9] - 0.25
@@ -70,8 +70,3 @@ def test_glances_are_small_short_and_by_the_seed():
     assert 20 < len(moved) < 120  # of a minute
     assert (some.std(0) > 0.3 * looking.GLANCE).all() and (np.abs(some).max(0) < 5 * looking.GLANCE).all()
     assert (np.abs(some.mean(0)) < looking.GLANCE).all()
-
-
-def test_a_track_goes_on_with_its_last(steady):
-    turned = eyes(Looking(COURSE, home(HOMES[0])), [(0, 0, 0)] * 6, [(0.0, 0.0), (0.1, 0.0), (0.2, 0.1)])
-    np.testing.assert_allclose(turned, [(0, 0), (0.1, 0), *[(0.2, 0.1)] * 4], atol=1e-9)

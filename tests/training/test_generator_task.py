@@ -9,7 +9,7 @@ import pytest
 
 from tests import quick
 from tests.experiments import shrunk
-from vasa_jax.training.generator_task import make_generator_task, stored_inputs
+from vasa_jax.training.generator_task import Courses, make_generator_task, stored_inputs
 
 CONFIG = "face/portrait_256_critic"
 RNG = jax.random.key(0)
@@ -53,20 +53,22 @@ def test_where_it_is_known_every_loss_counts_and_the_critic_learns():
     np.testing.assert_allclose(parts["total"], sum(config.loss[name] * parts[name] for name in names), rtol=1e-5)
 
 
+def stored(courses: Courses | None = None, **fields):
+    """What is stored of a batch, every other pair of which is a still, and which are."""
+    config = shrunk.get_config("face/portrait_256")
+    config.update(fields)
+    batch = shrunk.Stream(config, "train").batch(0)
+    still = np.arange(len(batch["index"])) % 2 == 0
+    for name in ("", *(f"_{label}" for label in ("pose", "landmarks", "lids", "eyes"))):
+        same = still.reshape(-1, *[1] * (batch[f"source{name}"].ndim - 1))
+        batch[f"driver{name}"] = np.where(same, batch[f"source{name}"], batch[f"driver{name}"])
+    params = quick.jit(functools.partial(make_generator_task(config).init, batch={}))(RNG)
+    return jax.device_get(quick.jit(stored_inputs(config, courses))(params, batch, RNG)), still
+
+
 @pytest.mark.slow
 def test_a_crossed_still_keeps_its_face_and_takes_the_code_of_the_item_before():
-    made = {}
-    for share in (0.0, 1.0):
-        config = shrunk.get_config("face/portrait_256")
-        config.crossed = share
-        batch = shrunk.Stream(config, "train").batch(0)
-        still = np.arange(len(batch["index"])) % 2 == 0
-        for name in ("", "_pose", "_landmarks"):
-            same = still.reshape(-1, *[1] * (batch[f"source{name}"].ndim - 1))
-            batch[f"driver{name}"] = np.where(same, batch[f"source{name}"], batch[f"driver{name}"])
-        params = quick.jit(functools.partial(make_generator_task(config).init, batch={}))(RNG)
-        made[share] = jax.device_get(quick.jit(stored_inputs(config))(params, batch, RNG))
-    own, crossed = made[0.0], made[1.0]
+    (own, still), (crossed, _) = stored(crossed=0.0), stored(crossed=1.0)
     assert not own["crossed"].any() and np.array_equal(crossed["crossed"], still)
     # The picture that is to be moved shows all of the still, whose target it is.
     np.testing.assert_array_equal(crossed["picture"][still], crossed["target"][still])
@@ -74,3 +76,23 @@ def test_a_crossed_still_keeps_its_face_and_takes_the_code_of_the_item_before():
     np.testing.assert_allclose(crossed["dynamics"][still], np.roll(own["dynamics"], 1, 0)[still], atol=1e-5)
     for name in ("picture", "dynamics", "target"):
         np.testing.assert_allclose(crossed[name][~still], own[name][~still], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_code_says_what_is_moved():
+    """In directions given for it alone: in stills as far as they are moved, in others as far as their eyes differ."""
+    moves = {"mouth": 0.0, "eyes": 0.0, "gaze": 1.0, "lids": 0.5, "expression": 1.0}
+    own, still = stored(crossed=0.0, stills=moves)
+    lids, gaze, expressions = jnp.split(jnp.eye(6, own["dynamics"].shape[1]), [1, 3])
+    moved, _ = stored(Courses(lids[0], gaze, expressions), crossed=0.0, stills=moves)
+    change = moved["dynamics"] - own["dynamics"]
+    np.testing.assert_allclose(change[:, 6:], 0, atol=1e-5)
+    closed, turned, amounts = np.split(change, [1, 3, 6], -1)[:3]
+    assert (np.abs(turned[still]).max(0) <= [0.5 + 1e-5, 0.3 + 1e-5]).all() and (np.abs(turned[still]) > 0).all()
+    assert np.abs(amounts[still]).max() <= 1 + 1e-5 and (np.abs(amounts[still]) > 1e-3).any()
+    np.testing.assert_allclose(np.concatenate([closed, amounts], -1)[~still], 0, atol=1e-5)
+    assert 0 < (closed[still] > 0.1).sum() < still.sum()
+    np.testing.assert_allclose(moved["lids"][still], np.maximum(own["lids"], closed)[still], atol=1e-5)
+    np.testing.assert_array_equal(moved["picture"], own["picture"])
+    np.testing.assert_array_equal(moved["target"][~still], own["target"][~still])
+    assert (moved["target"][still] != own["target"][still]).any((1, 2, 3)).all()

@@ -24,8 +24,8 @@ from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.closing import closing
 from vasa_jax.inference.controls import Controls
 from vasa_jax.inference.course import Course, Told
+from vasa_jax.inference.leading import LED, Leading, not_led
 from vasa_jax.inference.look import Look
-from vasa_jax.inference.looking import Looking
 from vasa_jax.inference.machine import Frame, Machine
 from vasa_jax.inference.motion import asked
 from vasa_jax.inference.running import FRAME, RATE, RunningHearing
@@ -99,7 +99,8 @@ class LiveSession:
         config = machine.motion.config
         if self.span > config.window:
             raise UsageError(f"lookahead_ms {lookahead_ms}: the model's window is {1000 * config.window // FPS} ms")
-        self._looking = None if machine.gaze is None else Looking(machine.gaze, look.home, controls.seed)
+        courses = machine.courses
+        self._leading = Leading(courses, look.home, controls.seed) if courses else None
         self._ask_for(controls)
         blinker = Blinker(machine.lids, controls.seed, controls.blinks, look.code) if machine.lids else None
         start, scale = look.start, machine.motion.scale
@@ -165,10 +166,8 @@ class LiveSession:
         """Keeps the controls, and what they say to the model, whose head is turned as the portrait's afterwards."""
         config = self.machine.motion.config
         vectors = controls.vectors()
-        if self._looking is None:
-            told = asked(config, vectors, self.look.home[:3])
-        else:  # the eyes are led here
-            told = asked(config, vectors | {"gaze": np.zeros(2)})
+        led = self._leading is not None
+        told = asked(config, not_led(vectors)) if led else asked(config, vectors, self.look.home[:3])
         guided = conditions.known_guidance(controls.guidance(), config.guided)
         always = {name: 0.0 for name in GUIDED if name in config.guided}
         self._controls, self._told, self._scales = controls, {n: v[None] for n, v in told.items()}, always | guided
@@ -267,9 +266,9 @@ class LiveSession:
     def _placed(self, motion: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
         self._made += len(motion)
         placed = [editing.from_home(vector, self.look.home, True) for vector in motion]
-        if self._looking is not None:
-            gaze = np.asarray(self._value("gaze"))
-            placed = [self._looking.frame(vector, gaze) for vector in placed]
+        if self._leading is not None:
+            told = self._controls.vectors()
+            placed = [self._leading.frame(vector, *(np.asarray(told[name]) for name in LED)) for vector in placed]
         return np.stack(placed)
 
 

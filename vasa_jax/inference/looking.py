@@ -4,12 +4,8 @@ The eyes of a portrait are taken to look into the camera. Wherever its head turn
 vestibulo-ocular reflex): they stay on the viewer, or on what `--gaze` names. Now and then they glance elsewhere for a
 moment, as the eyes of somebody who listens do.
 
-This is a process of its own, laid over the codes after the motion model, as blinks are. Codes that were learned from
-few people hardly tell the gaze, so it is written along two directions that they leave unused (`motion_stats["gaze"]` of
-a release), where the generator has learned to read it (`vasa_jax.training.moved_eyes`).
+This is a process of its own, laid over the codes after the motion model, as blinks are (`inference.leading` says why).
 """
-
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -59,12 +55,3 @@ class Looking:
         self._glance = draw.normal(size=2) * GLANCE
         self._left = round(FPS * np.clip(draw.exponential(HOLD), SHORTEST, LONGEST))
         self._count += 1
-
-
-def over(
-    motion: Iterator[Float[np.ndarray, " m"]], looking: Looking, gaze: Float[np.ndarray, "*t 2"] | Sequence[float]
-) -> Iterator[Float[np.ndarray, " m"]]:
-    """Motion with its eyes on a gaze: one for all frames, or one a frame, the last of which holds on."""
-    track = np.atleast_2d(np.asarray(gaze, np.float64))
-    for at, vector in enumerate(motion):
-        yield looking.frame(vector, track[min(at, len(track) - 1)])

@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from vasa_jax.inference.blinks import Lids
 from vasa_jax.inference.closing import Mouth
 from vasa_jax.inference.course import Told
+from vasa_jax.inference.leading import Courses
 from vasa_jax.inference.look import Look
 from vasa_jax.inference.motion import MotionGenerator, speak_window
 from vasa_jax.inference.renderer import FaceRenderer
@@ -30,7 +31,7 @@ class Machine:
       renderer, motion: the models.
       lids, mouth: how codes tell lids and mouth, if anybody knows.
       rows: sessions of one call. Where there is one its program is without a batch, which suits processors.
-      gaze: as of `TalkingFace`.
+      courses: as of `TalkingFace`.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class Machine:
         lids: Lids | None = None,
         mouth: Mouth | None = None,
         rows: int = 1,
-        gaze: Float[np.ndarray, "2 d"] | None = None,
+        courses: Courses | None = None,
     ) -> None:
         self.renderer, self.motion, self.lids, self.mouth, self.rows = renderer, motion, lids, mouth, rows
-        self.gaze = gaze
+        self.courses = courses
         self._programs: dict[tuple, Any] = {}
 
     def speak(

@@ -15,10 +15,11 @@ from PIL import Image
 
 from vasa_jax import files, media, weights, xla
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import blinks, editing, given, live, looking, tracks
+from vasa_jax.inference import blinks, editing, given, live, tracks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.closing import Mouth, mouth_of
 from vasa_jax.inference.controls import Controls
+from vasa_jax.inference.leading import Courses, Leading, courses_of, not_led
 from vasa_jax.inference.look import Look, look_at
 from vasa_jax.inference.machine import Machine
 from vasa_jax.inference.motion import MotionGenerator
@@ -43,7 +44,7 @@ class TalkingFace:
       model_hash: SHA-256 that names the weights, for the records.
       lids: how its codes tell the lids and close them; None leaves blinks to the motion model.
       mouth: how they tell the mouth and close it, for a stream that is interrupted.
-      gaze: how they change as eyes turn by a radian (`inference.looking`); None: the motion model is told the gaze.
+      courses: how they change as gaze and expression are led; None: the motion model is told them.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class TalkingFace:
         source: str = "",
         lids: blinks.Lids | None = None,
         mouth: Mouth | None = None,
-        gaze: Float[np.ndarray, "2 d"] | None = None,
+        courses: Courses | None = None,
     ):
         self.renderer, self.motion, self.model_hash, self.source = renderer, motion, model_hash, source
-        self.lids, self.mouth, self.gaze = lids, mouth, gaze
+        self.lids, self.mouth, self.courses = lids, mouth, courses
         self._machines: dict[int, Machine] = {}
 
     @classmethod
@@ -73,7 +74,7 @@ class TalkingFace:
         config = ml_collections.FrozenConfigDict(release.face_config)
         model = FaceLatentModel(config)
         renderer = FaceRenderer(model, release.face_params, config.size, generator=config.generator)
-        motion = lids = mouth = gaze = None
+        motion = lids = mouth = courses = None
         if release.motion_params is not None and release.motion_config is not None:
             motion_config = MotionConfig.create(release.motion_config)
             speech = front_end.open_for(motion_config, str(speech_model or ""), "--speech_model")
@@ -82,9 +83,9 @@ class TalkingFace:
             if (head := release.face_params.get("label_head")) is not None:
                 lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"), float(stats.get("reach", 1.0)))
                 mouth = mouth_of(head, stats["std"][7:])
-            gaze = np.asarray(stats["gaze"], np.float64) if "gaze" in stats else None
+            courses = courses_of(stats)
         model_hash = files.sha256(release.directory / "manifest.json")
-        return cls(renderer, motion, model_hash, str(path), lids, mouth, gaze)
+        return cls(renderer, motion, model_hash, str(path), lids, mouth, courses)
 
     def animate(
         self,
@@ -133,8 +134,8 @@ class TalkingFace:
             home = look.home
             moves = self._motion(sound, wanted, pose, dynamics, look.start, blinker, home[:3] if turned else None)
             placed: Motion = (editing.from_home(vector, home, turned) for vector in moves)
-            if self.gaze is not None and dynamics is None:
-                placed = looking.over(placed, looking.Looking(self.gaze, home, wanted.seed), wanted.told["gaze"])
+            if self.courses is not None and dynamics is None:
+                placed = Leading(self.courses, home, wanted.seed).over(placed, wanted.vectors())
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(look.latents, motion, look.large, size), inside="motion")
 
@@ -180,7 +181,7 @@ class TalkingFace:
         if self.motion is None:
             raise InputError(f"{self.source} has no motion model: a stream needs one; give another release")
         if rows not in self._machines:
-            self._machines[rows] = Machine(self.renderer, self.motion, self.lids, self.mouth, rows, self.gaze)
+            self._machines[rows] = Machine(self.renderer, self.motion, self.lids, self.mouth, rows, self.courses)
         return self._machines[rows]
 
     def _edits(
@@ -287,9 +288,10 @@ class TalkingFace:
             yield from window
 
     def _told(self, wanted: Controls, turned: Float[np.ndarray, " 3"] | None) -> dict[str, Any]:
-        """What the motion model is told: of the gaze nothing, where the eyes are led here."""
-        told = wanted.vectors() | {"turned": turned}
-        return told if self.gaze is None else told | {"gaze": np.zeros(2), "turned": None}
+        """What the motion model is told beside what is led."""
+        if self.courses is not None:
+            return not_led(wanted.vectors())
+        return wanted.vectors() | {"turned": turned}
 
     def _info(self, look, sound, wanted, pose_from, dynamics_from) -> dict[str, Any]:
         controls = wanted.described()

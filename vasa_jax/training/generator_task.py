@@ -23,7 +23,7 @@ from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.ops.resize import aligned_resize, average_pool
 from vasa_jax.ops.warp import grid_sample
 from vasa_jax.pretrained.networks import open_networks
-from vasa_jax.training import moved_eyes, stills
+from vasa_jax.training import expressions, moved_eyes, stills
 from vasa_jax.training.augment import View
 from vasa_jax.training.face_task import FaceStage
 from vasa_jax.training.task import NETWORKS, Metrics, Task, example_keys
@@ -46,26 +46,29 @@ def make_generator_task(config: ml_collections.ConfigDict) -> Task:
 
 
 @flax.struct.dataclass
-class EyeCourses:
-    """How a dynamics code changes as eyes move."""
+class Courses:
+    """How a dynamics code changes as something is moved in a still."""
 
     lids: Float[Array, " d"]
-    """As they close by 1 (`inference.blinks.Lids.direction`)."""
+    """Lids close by 1 (`inference.blinks.Lids.direction`)."""
     gaze: Float[Array, "2 d"]
-    """As they turn by one radian aside and up (`motion_stats["gaze"]` of a release)."""
+    """Eyes turn by one radian aside and up (`motion_stats["gaze"]` of a release)."""
+    expressions: Float[Array, "c d"]
+    """Each of `expressions.CHANNELS` is moved by 1 (`motion_stats["expressions"]`)."""
 
 
-def stored_inputs(config: ml_collections.ConfigDict, courses: EyeCourses | None = None) -> Any:
+def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = None) -> Any:
     """A pure function (params, batch of pairs, rng) -> arrays to store, one row an item, for `GeneratorStage`.
 
     Pictures are made uint8 and the volume float16: a megabyte an item. A share `config.crossed` of the stills keeps
     its own mouth and eyes and is driven by the next item's driver: nobody knows how that looks, and only the critic
-    judges it. Of the others shares `config.stills.gaze` and `.lids` turn and close their eyes in the target.
+    judges it. Of the others shares `config.stills.gaze`, `.lids` and `.expression` turn and close their eyes
+    and change their expression in the target.
 
     Args:
       config: of the face run.
-      courses: how codes tell that eyes have moved: in moved stills, and by the labels of other pairs. None: no eyes
-        of stills are moved, and codes stay as they are read.
+      courses: how codes tell of it; of other pairs they tell how far the eyes turn, by the labels. None: nothing is
+        moved, and codes stay as they are read.
     """
     stage = FaceStage(config)
     plain = FaceStage(_without(config, "stills"))
@@ -73,17 +76,19 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: EyeCourses | None 
     def apply(params: dict, *args, method: str) -> Any:
         return stage.model.apply({"params": params["model"]}, *args, method=method)
 
-    def move_eyes(source: View, driver: View, code: Array, still: Array, keys: list[Array]) -> tuple[View, Array]:
-        """The driver with its eyes moved where it is a still, and the code that says so."""
+    def led(source: View, driver: View, code: Array, still: Array, keys: list[Array]) -> tuple[View, Array]:
+        """The driver, changed where it is a still, and the code that says so."""
         assert courses is not None
-        angles = moved_eyes.draw_turns(keys[0], config.stills.get("gaze", 0.0)) * still[:, None]
-        closure = moved_eyes.draw_closures(keys[1], config.stills.get("lids", 0.0)) * still
-        driver = moved_eyes.turn(driver, angles)
+        share = lambda name: config.stills.get(name, 0.0)  # noqa: E731
+        amounts = expressions.draw(keys[0], share("expression")) * still[:, None]
+        angles = moved_eyes.draw_turns(keys[1], share("gaze")) * still[:, None]
+        closure = moved_eyes.draw_closures(keys[2], share("lids")) * still
+        driver = moved_eyes.turn(expressions.move(driver, amounts), angles)
         # Of eyes that are shut nobody knows where they look.
         seen = (jnp.maximum(source.labels["lids"], driver.labels["lids"]) < _OPEN).all(-1, keepdims=True)
         turned = jnp.where(seen | still[:, None], driver.labels["eyes"] - source.labels["eyes"], 0.0)
-        driver = moved_eyes.close(driver, closure)
-        return driver, code + turned @ courses.gaze + closure[:, None] * courses.lids
+        code = code + turned @ courses.gaze + closure[:, None] * courses.lids + amounts @ courses.expressions
+        return moved_eyes.close(driver, closure), code
 
     def make(params: dict, batch: dict[str, Array], rng: Array) -> dict[str, Array]:
         source, driver, _ = stage.views(batch, rng)
@@ -97,8 +102,8 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: EyeCourses | None 
         code_i, code_j = jnp.split(apply(params, faces, poses, method="encode_face"), 2)
         code_j = pick(jnp.roll(code_j, 1, 0), code_j)
         if courses is not None:
-            keys = [example_keys(jax.random.fold_in(rng, n), batch["index"]) for n in (2, 3)]
-            driver, code_j = move_eyes(source, driver, code_j, stills.is_still(batch) & ~crossed, keys)
+            keys = [example_keys(jax.random.fold_in(rng, n), batch["index"]) for n in (2, 3, 4)]
+            driver, code_j = led(source, driver, code_j, stills.is_still(batch) & ~crossed, keys)
         latents = apply(params, source.image, source.pose, code_i, method="encode")
         inputs, _ = apply(params, latents, driver.pose, code_j, method="generator_inputs")
         stored = lambda x: jnp.round(255.0 * x).astype(jnp.uint8)  # noqa: E731
