@@ -11,7 +11,7 @@
     python -m experiments.evaluate --suite=blinks --speech=A.wav --portraits=A.jpg,B.jpg --face_model=... --seconds=60
     python -m experiments.evaluate --suite=stability --checkpoint=WORKDIR
     python -m experiments.evaluate --suite=talking_portraits --data=PICTURES --audio=speech.wav --face_model=...
-    python -m experiments.evaluate --suite=gaze --data=PICTURES --face_model=...
+    python -m experiments.evaluate --suite=asked --data=PICTURES --face_model=...
     python -m experiments.evaluate --suite=portraits --data=PHOTOGRAPHS --without_faces=PICTURES --clips=200
 
 --checkpoint is a release directory, `bundled`, or the workdir of a face model; --motion_checkpoint names a motion
@@ -39,7 +39,7 @@ _SUITE = flags.DEFINE_enum(
         *("face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"),
         "portraits",
         "talking_portraits",
-        "gaze",
+        "asked",
     ],
     "What to score.",
 )
@@ -335,11 +335,11 @@ def portraits_suite() -> dict[str, Any]:
     return {"model": _CHECKPOINT.value, "seed": _SEED.value, "least_overlap": portraits.LEAST_OVERLAP, **report}
 
 
-def gaze_suite() -> dict[str, Any]:
-    """Report of eyes that are asked to look elsewhere; --data is a folder of pictures."""
+def asked_suite() -> dict[str, Any]:
+    """Report of stills that are asked for a gaze and for emotions; --data is a folder of pictures."""
     import numpy as np
 
-    from experiments.evaluation import filmstrip, looking, reading, stills
+    from experiments.evaluation import filmstrip, stills
     from vasa_jax import TalkingFace
 
     if not _FACE_MODEL.value:
@@ -372,7 +372,7 @@ SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "stability": stability_suite,
     "talking_portraits": talking_portraits_suite,
     "portraits": portraits_suite,
-    "gaze": gaze_suite,
+    "asked": asked_suite,
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vasa_jax.conditions import EMOTIONS
-from vasa_jax.inference import leading, looking
+from vasa_jax.inference import leading
 from vasa_jax.inference.leading import Courses, Leading, courses_of, not_led
 from vasa_jax.training.expressions import CHANNELS
 
@@ -20,16 +20,10 @@ def emotion(**strengths) -> np.ndarray:
 
 def led(frames, told=None) -> np.ndarray:
     told = {"gaze": (0.0, 0.0), "emotion": emotion()} | (told or {})
-    shown = np.stack(list(Leading(COURSES, HOME).over(iter([MOTION] * frames), told)))
+    shown = np.stack(list(Leading(COURSES, HOME, glances=False).over(iter([MOTION] * frames), told)))
     np.testing.assert_array_equal(shown[:, :7], MOTION[None, :7].repeat(frames, 0))
     np.testing.assert_array_equal(shown[:, 12:], 0.25)
     return shown[:, 7:12] - 0.25
-
-
-@pytest.fixture(autouse=True)
-def steady(monkeypatch):
-    """Without glances."""
-    monkeypatch.setattr(looking, "GLANCE", np.zeros(2))
 
 
 def test_who_asks_for_nothing_gets_the_portrait():

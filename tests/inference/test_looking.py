@@ -28,10 +28,9 @@ def eyes(performance: Looking, rotations, gaze=(0.0, 0.0)) -> np.ndarray:
     return shown[:, 7:9] - 0.25
 
 
-@pytest.fixture
-def steady(monkeypatch):
-    """Without glances."""
-    monkeypatch.setattr(looking, "GLANCE", np.zeros(2))
+def steady(rotation) -> Looking:
+    """Eyes that do not glance elsewhere."""
+    return Looking(COURSE, home(rotation), glances=False)
 
 
 def home(rotation) -> np.ndarray:
@@ -39,24 +38,24 @@ def home(rotation) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rotation", HOMES)
-def test_a_portrait_that_stays_keeps_its_eyes(steady, rotation):
-    np.testing.assert_allclose(eyes(Looking(COURSE, home(rotation)), [rotation] * 60), 0, atol=1e-9)
+def test_a_portrait_that_stays_keeps_its_eyes(rotation):
+    np.testing.assert_allclose(eyes(steady(rotation), [rotation] * 60), 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("rotation", HOMES)
 @pytest.mark.parametrize("gaze", ((0.0, 0.0), (0.15, -0.1)))
-def test_the_direction_in_the_room_is_the_one_asked_for_wherever_the_head_turns(steady, rotation, gaze):
+def test_the_direction_in_the_room_is_the_one_asked_for_wherever_the_head_turns(rotation, gaze):
     """The eyes in the head, which the portrait had into the camera, and then the head: the gaze."""
     wander = np.asarray(rotation) + 0.12 * np.sin(np.arange(80)[:, None] / [9, 7, 11])
-    turned = eyes(Looking(COURSE, home(rotation)), wander, gaze)
+    turned = eyes(steady(rotation), wander, gaze)
     into_camera = gaze_angles(Rotation.from_euler("xyz", rotation).inv().apply(gaze_direction(np.zeros(2))))
     heads = Rotation.from_euler("xyz", wander)
     got = gaze_angles(heads.apply(gaze_direction(into_camera + turned)))
     np.testing.assert_allclose(got[5:], np.tile(gaze, (75, 1)), atol=1e-6)
 
 
-def test_far_is_as_far_as_eyes_go_and_no_faster(steady):
-    turned = eyes(Looking(COURSE, home(HOMES[0])), [(0, 0, 0)] * 20, (1.0, -1.0))
+def test_far_is_as_far_as_eyes_go_and_no_faster():
+    turned = eyes(steady(HOMES[0]), [(0, 0, 0)] * 20, (1.0, -1.0))
     np.testing.assert_allclose(turned[-1], [LIMIT[0], -LIMIT[1]])
     assert np.abs(np.diff(turned, axis=0)).max() <= SPEED + 1e-9
 

@@ -51,7 +51,7 @@ def test_points_go_where_the_channel_says():
     assert smile[left, 0] < 0 < smile[right, 0] and frown[right, 0] < 0 < frown[left, 0]
     for up, down, points in ((smile, frown, at(61, 291)), (brows, lowered, at(105, 334)), (inner, knit, at(55, 285))):
         assert (up[points, 1] < -0.015).all() and (down[points, 1] > 0.008).all()
-    assert (np.abs(inner[at(70, 300)]) < 1e-6).all()  # the outer ends stay
+    assert (np.abs(inner[at(70, 300)]) < 1e-3).all()  # the outer ends stay
     np.testing.assert_array_equal(steps()[..., 2], 0)
 
 

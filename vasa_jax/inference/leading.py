@@ -62,10 +62,11 @@ class Leading:
       courses: of the release.
       home: the portrait's pose, in which its eyes look into the camera.
       seed: same seed, same glances.
+      glances: whether there are any.
     """
 
-    def __init__(self, courses: Courses, home: Float[np.ndarray, " 7"], seed: int = 0) -> None:
-        self._looking, self._courses = Looking(courses.gaze, home, seed), courses.expressions
+    def __init__(self, courses: Courses, home: Float[np.ndarray, " 7"], seed: int = 0, glances: bool = True) -> None:
+        self._looking, self._courses = Looking(courses.gaze, home, seed, glances), courses.expressions
         self._amounts = np.zeros(len(courses.expressions))  # a video starts from the portrait as it is
         self._share = 1.0 - np.exp(-1.0 / (RISE * FPS))
 

@@ -30,17 +30,20 @@ class Looking:
       course: how a code changes as eyes turn by one radian aside and up.
       home: the portrait's pose, in which its eyes look into the camera.
       seed: same seed, same glances.
+      glances: whether there are any.
     """
 
-    def __init__(self, course: Float[np.ndarray, "2 d"], home: Float[np.ndarray, " 7"], seed: int = 0) -> None:
-        self._course, self._seed = np.asarray(course, np.float64), seed
+    def __init__(
+        self, course: Float[np.ndarray, "2 d"], home: Float[np.ndarray, " 7"], seed: int = 0, glances: bool = True
+    ) -> None:
+        self._course, self._seed, self._glances = np.asarray(course, np.float64), seed, glances
         self._rest = directions.gaze_before(home[:3], np.zeros(2))
         self._turned, self._glance = np.zeros(2), np.zeros(2)  # a video starts from the portrait as it is
         self._left, self._count = FPS, 0
 
     def frame(self, motion: Float[np.ndarray, " m"], gaze: Float[np.ndarray, " 2"]) -> Float[np.ndarray, " m"]:
         """The next frame, its head where it is shown, with its eyes on a gaze (radians, in the camera's frame)."""
-        if self._left == 0:
+        if self._glances and self._left == 0:
             self._look_elsewhere()
         self._left -= 1
         wanted = directions.gaze_before(motion[:3], np.asarray(gaze, np.float64) + self._glance) - self._rest
