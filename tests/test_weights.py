@@ -45,6 +45,29 @@ def test_int8_keeps_each_output_to_half_a_step_of_its_own(tmp_path):
     assert (directory / "face.safetensors").stat().st_size < 1.25 * (kernel.size + face["dead"].size) + 1000
 
 
+@pytest.mark.parametrize("stored", weights.STORED)
+def test_an_update_stores_what_differs_and_reads_as_the_whole(tmp_path, stored):
+    kernels = {name: rng.normal(size=(40, 32)).astype(np.float32) for name in ("kept", "changed", "other")}
+    old = {
+        "encoder": {"kernel": kernels["kept"]},
+        "generator": {"kernel": kernels["changed"], "bias": np.ones(3, np.float32)},
+    }
+    new = old | {"generator": {"kernel": kernels["other"], "bias": np.ones(3, np.float32)}}
+    _save(tmp_path / "updated", stored=stored, face_params=old)
+    weights.update_face(tmp_path / "updated", new, stored=stored)
+    updated = weights.load_release(tmp_path / "updated").face_params
+    whole = weights.load_release(_save(tmp_path / "whole", stored=stored, face_params=new)).face_params
+    assert updated.keys() == whole.keys()
+    for part in ("encoder", "generator"):
+        for name, value in whole[part].items():
+            np.testing.assert_array_equal(updated[part][name], value)
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "updated").glob("face*")}
+    assert sizes["face_update.safetensors"] < 0.7 * sizes["face.safetensors"]
+    _save(tmp_path / "updated", stored=stored, face_params=old)  # a release that is saved anew has no update
+    again = weights.load_release(tmp_path / "updated").face_params
+    np.testing.assert_allclose(again["generator"]["kernel"], kernels["changed"], atol=0.02)
+
+
 def test_a_release_without_motion(tmp_path):
     _save(tmp_path)
     release = weights.load_release(_save(tmp_path, motion_config=None, motion_params=None, motion_stats=None))

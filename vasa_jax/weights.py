@@ -44,6 +44,7 @@ class Release:
 
 STORED = ("float32", "float16", "int8")
 _SCALE = ":scale"
+_UPDATE = "face_update.safetensors"
 _SMALLEST = 1024  # numbers of an array that are worth rounding to int8
 
 
@@ -114,6 +115,7 @@ def save_release(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     save_params(directory / "face.safetensors", face_params, stored=stored)
+    (directory / _UPDATE).unlink(missing_ok=True)
     for name, params in (("motion", motion_params), ("pose", pose_params)):
         path = directory / f"{name}.safetensors"
         if params is not None:
@@ -130,10 +132,35 @@ def save_release(
     return write_manifest(directory)
 
 
+def update_face(directory: str | Path, face_params: dict[str, Any], *, stored: str = "int8") -> Path:
+    """Gives a release other parameters of its face model: beside the old ones, only those arrays that differ.
+
+    A history that keeps every version (git) so grows by a generator, not by the encoders that did not change.
+    """
+    directory, update = Path(directory), Path(directory) / _UPDATE
+    save_params(update, face_params, stored=stored)
+    old, new = (safetensors.numpy.load_file(path) for path in (directory / "face.safetensors", update))
+    changed = {name: value for name, value in new.items() if not np.array_equal(value, old.get(name))}
+    # An array that is stored as int8 needs its scale beside it, changed or not.
+    wholes = {name.removesuffix(_SCALE) for name in changed}
+    with files.replacing(update) as temporary:
+        safetensors.numpy.save_file({k: v for k, v in new.items() if k.removesuffix(_SCALE) in wholes}, temporary)
+    return write_manifest(directory)
+
+
+def _face_params(directory: Path) -> dict[str, Any]:
+    """Those of face.safetensors, and what `update_face` wrote in place of some of them."""
+    params = load_params(directory / "face.safetensors")
+    if not (directory / _UPDATE).is_file():
+        return params
+    flat = [flatten_dict(tree, sep="/") for tree in (params, load_params(directory / _UPDATE))]
+    return unflatten_dict(flat[0] | flat[1], sep="/")
+
+
 def write_manifest(directory: str | Path) -> Path:
     """Writes manifest.json: size and SHA-256 of every file of the release."""
     directory = Path(directory)
-    names = ("config.json", "face.safetensors", "motion.safetensors", "pose.safetensors", "MODEL_CARD.md")
+    names = ("config.json", "face.safetensors", _UPDATE, "motion.safetensors", "pose.safetensors", "MODEL_CARD.md")
     entries = {name: files.fingerprint(directory / name) for name in names if (directory / name).is_file()}
     files.write_json(directory / "manifest.json", {"schema": SCHEMA, "files": entries})
     return directory
@@ -170,7 +197,7 @@ def load_release(path: str | os.PathLike = BUNDLED) -> Release:
     stats = config.get("motion_stats")
     return Release(
         face_config=config["face"],
-        face_params=load_params(directory / "face.safetensors"),
+        face_params=_face_params(directory),
         motion_config=motion,
         motion_params=load_params(directory / "motion.safetensors") if motion is not None else None,
         motion_stats={key: np.asarray(value, np.float32) for key, value in stats.items()} if stats else None,

@@ -21,11 +21,12 @@ from vasa_jax.ops import directions
 
 ASIDE, UP = (-0.4, -0.2, 0.2, 0.4), (-0.25, -0.12, 0.12, 0.25)
 TURNS = (-0.2, -0.1, 0.1, 0.2)
-"""Gaze asked aside, and up or down, and yaw of the head that looks at the viewer, in radians."""
+"""Gaze asked aside, and up or down, and yaw of the head that looks at the viewer, in radians: + turns the nose to the
+image's left, and the eyes in it to the right by as much."""
 PARTS = {
     "aside": (slice(1, 5), 0, ASIDE),
     "up": (slice(5, 9), 1, UP),
-    "held": (slice(9, 13), 0, tuple(-yaw for yaw in TURNS)),
+    "held": (slice(9, 13), 0, TURNS),
 }
 """Part -> its pictures, the angle that counts, and what is asked of the eyes in the head."""
 SIGNS = {

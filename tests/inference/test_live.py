@@ -15,7 +15,7 @@ from tests import quick
 from tests.inference.stand_ins import CODE, SIZE, live_face
 from vasa_jax import TalkingFace, media
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import blinks, closing, live, machine
+from vasa_jax.inference import blinks, closing, leading, live, machine
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.portrait import FaceBox
 from vasa_jax.inference.running import RunningHearing
@@ -232,6 +232,33 @@ def test_silence_is_alive(look) -> None:
     laid = moved("auto") - own
     assert len(own) == 200 and own[:, :7].std(0).max() > 0
     assert laid[:, 7 + 2].max() > 0.3 and not laid[:, :9].any()
+
+
+def test_gaze_and_emotion_are_led_over_what_the_model_makes(look) -> None:
+    """The model hears nothing of them: what is shown is its motion, with what `Leading` lays over it frame by frame."""
+    shared, rng = live_face().machine(), np.random.default_rng(0)
+    courses = leading.Courses(rng.normal(size=(2, CODE)), rng.normal(size=(3, CODE)))
+    leads = machine.Machine(shared.renderer, shared.motion, courses=courses)
+    plain = machine.Machine(shared.renderer, shared.motion)
+
+    def motion(of: machine.Machine, **changes) -> np.ndarray:
+        session = live.LiveSession(of, look, live.controls_of(1, {"hop": 2}), 160)
+        pieces = []
+        for chunk in (SOUND[: 12 * 640], SOUND[12 * 640 : 20 * 640]):
+            session.hear(chunk)
+            while (told := session.ask()) is not None:
+                (answer,) = of.speak([told], [session.scales()], live.STEPS, "dpm++")
+                pieces.append(session.take(*answer))
+            session.update(**changes)
+        return np.concatenate(pieces)
+
+    made, shown, first = motion(plain), motion(leads, gaze=(0.2, 0.1), emotion={"happiness": 1.0}), motion(leads)
+    performance, happy = leading.Leading(courses, look.home, 1), np.eye(8)[4]
+    changed = np.flatnonzero((first != shown).any(-1))[0]
+    for at, frame in enumerate(made):
+        told = (np.zeros(2), np.zeros(8)) if at < changed else (np.asarray([0.2, 0.1]), happy)
+        np.testing.assert_allclose(shown[at], performance.frame(frame, *told), atol=1e-6)
+    assert 0 < changed < len(made)
 
 
 def test_what_a_stream_refuses(look) -> None:

@@ -8,7 +8,7 @@ import vasa_jax
 from tests.inference.stand_ins import CODE, SIZE, StandInMotion, talking_face
 from vasa_jax import media
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.inference import blinks
+from vasa_jax.inference import blinks, leading
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference import talking_face as module
 from vasa_jax.inference.portrait import FaceBox
@@ -107,6 +107,19 @@ def test_blinks_belong_to_motion_from_speech(speech):
     motion.asked = {}
     list(face.animate(PICTURE, speech(0.4), dynamics_from="portrait", pose_from="portrait"))
     assert not motion.asked, "a held face does not blink"
+
+
+def test_gaze_and_emotion_that_are_led_do_not_reach_the_motion_model(speech):
+    """The stand-in's pictures are as bright as the first value of the code, along which the eyes turn here."""
+    made = {}
+    for gaze in ((0.0, 0.0), (0.3, 0.0)):
+        face = talking_face()
+        face.courses = leading.Courses(np.eye(2, CODE), np.zeros((3, CODE)))
+        frames = np.stack(list(face.animate(PICTURE, speech(0.8), gaze=gaze, emotion={"anger": 0.5}, distance=0.7)))
+        made[gaze] = frames.mean((1, 2, 3)) / 255
+        asked = face.motion.asked
+        assert not np.any(asked["gaze"]) and not np.any(asked["emotion"]) and asked["distance"] == 0.7
+    np.testing.assert_allclose((made[0.3, 0.0] - made[0.0, 0.0])[3:], 0.3, atol=0.01)
 
 
 def test_saving(speech, tmp_path):

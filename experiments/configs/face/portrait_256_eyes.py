@@ -23,6 +23,6 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.mixture = ml_collections.ConfigDict({"portraits": 0.5, "rigged_heads": 0.25, "procedural_heads": 0.25})
     config.stills = {"mouth": 0.9, "eyes": 0.15, "gaze": 0.6, "lids": 0.4, "expression": 0.6}
     config.crossed = 0.0
-    config.steps = 2200
+    config.steps = 1500
     config.optimizer.lr = 5e-4
     return config

@@ -54,3 +54,60 @@ def test_what_cannot_be_used(tmp_path) -> None:
     np.savez(tmp_path / "few.npz", motion=np.zeros((9, 13)), offsets=[0, 9], valid=np.ones(9), split=["train"])
     with pytest.raises(InputError, match="too few"):
         real_codes.blink(tmp_path / "few.npz", head)
+
+
+WIDE = 16
+
+
+def _face(seed: int = 0) -> dict:
+    """A face model whose label head reads the first six values of a code, and whose pose adds to the next two."""
+    rng = np.random.default_rng(seed)
+    warps = {name: {"Dense_0": {"kernel": rng.normal(size=(WIDE, 9)), "bias": np.zeros(9)}} for name in ("in", "out")}
+    head, share = np.eye(WIDE, 6), np.eye(WIDE)[6:8] * 0.3
+    return {
+        "label_head": {"kernel": head, "bias": np.zeros(6)},
+        "pose_share": {"Dense_0": {"kernel": share}},
+        **{f"warp_{name}": dict(warp, other=np.ones(2)) for name, warp in warps.items()},
+    }
+
+
+def _used_codes(path) -> np.ndarray:
+    """Codes whose last five values never change."""
+    rng = np.random.default_rng(1)
+    code = rng.standard_normal((CLIPS, T, WIDE))
+    code[..., -5:] = rng.standard_normal((CLIPS, 1, 5))  # of a person, throughout
+    motion = np.concatenate([np.zeros((CLIPS, T, 7)), code], -1)
+    np.savez(
+        path,
+        motion=motion.reshape(-1, 7 + WIDE),
+        offsets=np.arange(CLIPS + 1) * T,
+        valid=np.ones(CLIPS * T),
+        split=np.asarray(["train"] * CLIPS),
+    )
+    return code.reshape(-1, WIDE)
+
+
+def test_what_is_led_goes_where_codes_are_empty_and_warps_are_deaf_to_it(tmp_path) -> None:
+    code = _used_codes(tmp_path / "cache.npz")
+    std, face = np.linspace(0.5, 2.0, WIDE), _face()
+    found, deaf = real_codes.led(tmp_path / "cache.npz", face, std)
+    rows = np.concatenate([found["gaze"], found["expressions"]])
+    assert found["gaze"].shape == (2, WIDE) and found["expressions"].shape == (3, WIDE)
+    np.testing.assert_allclose(rows[:, :-5], 0, atol=1e-9)
+    lengths = np.linalg.norm(rows / std, axis=-1)
+    np.testing.assert_allclose(lengths, [6, 6, 3, 3, 3])
+    np.testing.assert_allclose((rows / std) @ (rows / std).T, np.diag(lengths**2), atol=1e-9)
+    within = code - code.reshape(CLIPS, T, -1).mean(1).repeat(T, 0)
+    for name in ("warp_in", "warp_out"):
+        before, after = face[name]["Dense_0"]["kernel"], deaf[name]["Dense_0"]["kernel"]
+        assert np.abs(rows @ before).max() > 1
+        np.testing.assert_allclose(rows @ after, 0, atol=1e-5)
+        np.testing.assert_allclose(within @ after, within @ before, atol=1e-5)
+        assert deaf[name]["other"] is face[name]["other"]
+    assert deaf["label_head"] is face["label_head"]
+
+
+def test_codes_without_room_are_told(tmp_path) -> None:
+    _used_codes(tmp_path / "cache.npz")
+    with pytest.raises(InputError, match="leave 8 directions unused, 9 are needed"):
+        real_codes.unused(tmp_path / "cache.npz", _face(), np.ones(WIDE), 9)
