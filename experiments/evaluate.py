@@ -339,7 +339,8 @@ def asked_suite() -> dict[str, Any]:
     """Report of stills that are asked for a gaze and for emotions; --data is a folder of pictures."""
     import numpy as np
 
-    from experiments.evaluation import filmstrip, stills
+    from data_pipelines.prepare import tracking
+    from experiments.evaluation import asked, filmstrip, stills
     from vasa_jax import TalkingFace
 
     if not _FACE_MODEL.value:
@@ -350,12 +351,10 @@ def asked_suite() -> dict[str, Any]:
         return np.stack(list(face.renderer.frames(look.latents, motions.astype(np.float32), look.large, look.size)))
 
     portraits = stills.find_stills(_DATA.value, _CLIPS.value)
-    with contextlib.closing(reading.TrackReader(_FACE_MODEL.value)) as reader:
+    with contextlib.closing(tracking.MediaPipeTracker(_FACE_MODEL.value)) as tracker:
         at = lambda still: face.look(still.path)  # noqa: E731
-        report, sheets = looking.run(
-            at, paint, face.courses and face.courses.gaze, reader, _progress("gaze")(portraits)
-        )
-    looking.show(report)
+        report, sheets = asked.run(at, paint, face.courses, tracker, _progress("asked")(portraits))
+    asked.show(report)
     if app.REPORT.value:
         path = Path(app.REPORT.value).with_suffix(".jpg")
         filmstrip.save(path, [np.concatenate(list(pictures[:, ::2, ::2]), 1) for pictures in sheets])

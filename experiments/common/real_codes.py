@@ -17,7 +17,9 @@ from vasa_jax.training.expressions import CHANNELS
 from vasa_jax.training.task import Params
 
 _FEWEST = 1000
-_GAZE_GAIN, _EXPRESSION_GAIN = (
+_GAZE_GAIN, _EXPRESSION_GAIN = 24.0, 12.0
+"""Standard deviations of the code a radian, and a unit. A weight that starts at zero has to grow as far as what it is
+multiplied by is small: with a quarter of these, 450 steps taught nothing."""
     6.0,
     3.0,
 )  # standard deviations of the code a radian, and a unit: as large as what else moves

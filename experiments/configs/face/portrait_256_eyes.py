@@ -24,5 +24,6 @@ def get_config() -> ml_collections.ConfigDict:
     config.stills = {"mouth": 0.9, "eyes": 0.15, "gaze": 0.6, "lids": 0.4, "expression": 0.6}
     config.crossed = 0.0
     config.steps = 1500
-    config.optimizer.lr = 5e-4
+    config.optimizer.lr = 1e-3
+    config.loss_focus.eyes = 30.0
     return config

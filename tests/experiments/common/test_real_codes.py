@@ -95,13 +95,13 @@ def test_what_is_led_goes_where_codes_are_empty_and_warps_are_deaf_to_it(tmp_pat
     assert found["gaze"].shape == (2, WIDE) and found["expressions"].shape == (3, WIDE)
     np.testing.assert_allclose(rows[:, :-5], 0, atol=1e-9)
     lengths = np.linalg.norm(rows / std, axis=-1)
-    np.testing.assert_allclose(lengths, [6, 6, 3, 3, 3])
-    np.testing.assert_allclose((rows / std) @ (rows / std).T, np.diag(lengths**2), atol=1e-9)
+    np.testing.assert_allclose(lengths, [24, 24, 12, 12, 12])
+    np.testing.assert_allclose((rows / std) @ (rows / std).T, np.diag(lengths**2), atol=1e-6)
     within = code - code.reshape(CLIPS, T, -1).mean(1).repeat(T, 0)
     for name in ("warp_in", "warp_out"):
         before, after = face[name]["Dense_0"]["kernel"], deaf[name]["Dense_0"]["kernel"]
         assert np.abs(rows @ before).max() > 1
-        np.testing.assert_allclose(rows @ after, 0, atol=1e-5)
+        np.testing.assert_allclose(rows @ after, 0, atol=1e-4)
         np.testing.assert_allclose(within @ after, within @ before, atol=1e-5)
         assert deaf[name]["other"] is face[name]["other"]
     assert deaf["label_head"] is face["label_head"]
