@@ -20,9 +20,6 @@ _FEWEST = 1000
 _GAZE_GAIN, _EXPRESSION_GAIN = 24.0, 12.0
 """Standard deviations of the code a radian, and a unit. A weight that starts at zero has to grow as far as what it is
 multiplied by is small: with a quarter of these, 450 steps taught nothing."""
-    6.0,
-    3.0,
-)  # standard deviations of the code a radian, and a unit: as large as what else moves
 _ZERO = 1e-6
 _RIDGE = 1e-3  # the two lids close together, and their difference is not to be learned from noise
 
