@@ -11,13 +11,18 @@ from jaxtyping import Array, Float
 from vasa_jax import landmarks
 
 
-def point_weights(lips: float = 4.0, lids: float = 4.0, oval: float = 0.4) -> np.ndarray:
+def point_weights(
+    lips: float = 4.0, lids: float = 4.0, oval: float = 0.4, irises: float = 4.0, brows: float = 1.0
+) -> np.ndarray:
     """How much each of the K points counts [K], mean one."""
     weight = np.ones(landmarks.COUNT, np.float32)
     for name in ("lips_outer", "lips_inner"):
         weight[landmarks.SLICES[name]] = lips
-    for name in ("eye_left", "eye_right", "irises"):
+    for name in ("eye_left", "eye_right"):
         weight[landmarks.SLICES[name]] = lids
+    for name in ("brow_left", "brow_right"):
+        weight[landmarks.SLICES[name]] = brows
+    weight[landmarks.SLICES["irises"]] = irises
     weight[landmarks.SLICES["oval"]] = oval
     return weight / weight.mean()
 

@@ -131,7 +131,7 @@ class GeneratorStage:
         self.config = config
         self.model = FaceLatentModel(ml_collections.FrozenConfigDict(config.model))
         self.size = config.model.size
-        self.point_weight = jnp.asarray(geometry.point_weights(oval=0.0))
+        self.point_weight = jnp.asarray(geometry.point_weights(**{"oval": 0.0} | dict(config.get("points", {}))))
         critic = dict(config.discriminator)
         self.critic = Discriminator(**critic) if critic.pop("enabled") else None
 
