@@ -35,12 +35,7 @@ from vasa_jax.errors import UsageError
 _SUITE = flags.DEFINE_enum(
     "suite",
     None,
-    [
-        *("face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"),
-        "portraits",
-        "talking_portraits",
-        "asked",
-    ],
+    "face motion synthetic guidance solvers long_form wander blinks stability portraits talking_portraits asked".split(),
     "What to score.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
@@ -337,29 +332,14 @@ def portraits_suite() -> dict[str, Any]:
 
 def asked_suite() -> dict[str, Any]:
     """Report of stills that are asked for a gaze and for emotions; --data is a folder of pictures."""
-    import numpy as np
-
-    from data_pipelines.prepare import tracking
-    from experiments.evaluation import asked, filmstrip, stills
-    from vasa_jax import TalkingFace
+    from experiments.evaluation import asked
 
     if not _FACE_MODEL.value:
         raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the pictures")
-    face = TalkingFace.load(_CHECKPOINT.value)
-
-    def paint(look: Any, motions: Any) -> Any:
-        return np.stack(list(face.renderer.frames(look.latents, motions.astype(np.float32), look.large, look.size)))
-
-    portraits = stills.find_stills(_DATA.value, _CLIPS.value)
-    with contextlib.closing(tracking.MediaPipeTracker(_FACE_MODEL.value)) as tracker:
-        at = lambda still: face.look(still.path)  # noqa: E731
-        report, sheets = asked.run(at, paint, face.courses, tracker, _progress("asked")(portraits))
-    asked.show(report)
-    if app.REPORT.value:
-        path = Path(app.REPORT.value).with_suffix(".jpg")
-        filmstrip.save(path, [np.concatenate(list(pictures[:, ::2, ::2]), 1) for pictures in sheets])
-        report["sheet"] = path.name
-    return {"model": _CHECKPOINT.value, **report}
+    sheet = app.REPORT.value and Path(app.REPORT.value).with_suffix(".jpg")
+    return asked.suite(
+        _CHECKPOINT.value, _DATA.value, _CLIPS.value, _FACE_MODEL.value, sheet or None, _progress("asked")
+    )
 
 
 LATENT_SUITES = ("guidance", "solvers", "long_form", "wander", "blinks")

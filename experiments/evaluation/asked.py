@@ -6,7 +6,9 @@ asked for. `gain` is the share of the way that eyes go, `correlation` how well t
 the tracker's scores (MediaPipe's blendshapes) of what belongs to it rise.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,28 @@ the mouth down 30, 31; smile 44, 45."""
 _OPEN = 0.6  # closure of lids up to which eyes are read
 _SETTLED = 60  # frames after which eyes and expression have arrived
 Pictures = UInt8[np.ndarray, "n h w 3"]
+
+
+def suite(
+    checkpoint: str, folder: str, count: int, face_model: str, sheet: Path | None, show_progress: Any = iter
+) -> dict[str, Any]:
+    """The report on stills of a folder, printed as well; `sheet` is where their pictures are kept, if at all."""
+    from experiments.evaluation import filmstrip, stills
+    from vasa_jax import TalkingFace
+
+    face = TalkingFace.load(checkpoint)
+
+    def paint(look: Any, motions: Float[np.ndarray, "n m"]) -> Pictures:
+        return np.stack(list(face.renderer.frames(look.latents, motions.astype(np.float32), look.large, look.size)))
+
+    with contextlib.closing(tracking.MediaPipeTracker(face_model)) as tracker:
+        portraits = show_progress(stills.find_stills(folder, count))
+        report, sheets = run(lambda still: face.look(still.path), paint, face.courses, tracker, portraits)
+    show(report)
+    if sheet is not None:
+        filmstrip.save(sheet, [np.concatenate(list(pictures[:, ::2, ::2]), 1) for pictures in sheets])
+        report["sheet"] = sheet.name
+    return {"model": checkpoint, **report}
 
 
 def motions(look: Any, courses: leading.Courses) -> Float[np.ndarray, "n m"]:

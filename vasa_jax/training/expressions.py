@@ -48,7 +48,7 @@ def _steps() -> Float[np.ndarray, "c k 2"]:
 
 def move(view: View, amounts: Float[Array, "b 3"]) -> View:
     """The view with another expression in image and landmarks; the encoder's face stays as it is."""
-    gains = jnp.where(amounts < 0, jnp.asarray(_DOWN), 1.0) * amounts
+    gains = jnp.where(amounts < 0, jnp.asarray(_DOWN)[None], 1.0) * amounts
     places = identity_grid(view.image.shape[1:3])
     there, steps = jax.vmap(_moved, (None, 0, 0, 0))(places, view.landmarks[..., :2], view.pose, gains)
     changed = jnp.any(amounts != 0, -1)[:, None]
@@ -63,8 +63,8 @@ def move(view: View, amounts: Float[Array, "b 3"]) -> View:
 def draw(keys: Array, share: float) -> Float[Array, "b 3"]:
     """Amounts for `move`: 0 but for a share, which has one to three channels at once. One key a picture."""
     uniform = jax.vmap(lambda key: jax.random.uniform(key, (7,)))(keys)
-    used = (uniform[:, :1] < share) * (uniform[:, 1:4] < 0.6)
-    return used * (2.0 * uniform[:, 4:] - 1.0)
+    used = (uniform[:, :1] < share) & (uniform[:, 1:4] < 0.6)
+    return jnp.where(used, 2.0 * uniform[:, 4:] - 1.0, 0.0)
 
 
 def _moved(
@@ -83,6 +83,6 @@ def _pulled(
     places: Float[Array, "*n 2"], points: Float[Array, "k 2"], steps: Float[Array, "k 2"], scale: Float[Array, ""]
 ) -> Float[Array, "*n 2"]:
     """Steps of what lies at places, between points that make steps."""
-    square = jnp.square(places[..., None, :] - points).sum(-1)
+    square = jnp.square(places[..., None, :] - points.reshape(*[1] * (places.ndim - 1), *points.shape)).sum(-1)
     pull = jnp.exp(-0.5 * square / jnp.square(_REACH * scale))
     return precise.matmul(pull, steps) / (pull.sum(-1, keepdims=True) + _FREE)

@@ -80,9 +80,9 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
         """The driver, changed where it is a still, and the code that says so."""
         assert courses is not None
         share = lambda name: config.stills.get(name, 0.0)  # noqa: E731
-        amounts = expressions.draw(keys[0], share("expression")) * still[:, None]
-        angles = moved_eyes.draw_turns(keys[1], share("gaze")) * still[:, None]
-        closure = moved_eyes.draw_closures(keys[2], share("lids")) * still
+        amounts = jnp.where(still[:, None], expressions.draw(keys[0], share("expression")), 0.0)
+        angles = jnp.where(still[:, None], moved_eyes.draw_turns(keys[1], share("gaze")), 0.0)
+        closure = jnp.where(still, moved_eyes.draw_closures(keys[2], share("lids")), 0.0)
         driver = moved_eyes.turn(expressions.move(driver, amounts), angles)
         # Of eyes that are shut nobody knows where they look.
         seen = (jnp.maximum(source.labels["lids"], driver.labels["lids"]) < _OPEN).all(-1, keepdims=True)

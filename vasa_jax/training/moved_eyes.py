@@ -59,13 +59,14 @@ def close(view: View, closure: Float[Array, " b"]) -> View:
 def draw_turns(keys: Array, share: float) -> Float[Array, "b 2"]:
     """Angles for `turn`, up to 0.5 aside and 0.3 up and down; 0 but for a share. One key a picture."""
     draw = jax.vmap(lambda key: jax.random.uniform(key, (3,)))(keys)
-    return (draw[:, :1] < share) * (2.0 * draw[:, 1:] - 1.0) * jnp.asarray([0.5, 0.3])
+    angles = (2.0 * draw[:, 1:] - 1.0) * jnp.asarray([[0.5, 0.3]])
+    return jnp.where(draw[:, :1] < share, angles, 0.0)
 
 
 def draw_closures(keys: Array, share: float) -> Float[Array, " b"]:
     """Closures for `close`: 0 but for a share; half of those are closed, the others on their way. One key a picture."""
     draw = jax.vmap(lambda key: jax.random.uniform(key, (2,)))(keys)
-    return (draw[:, 0] < share) * jnp.clip(2.0 * draw[:, 1], 0.2, 1.0)
+    return jnp.where(draw[:, 0] < share, jnp.clip(2.0 * draw[:, 1], 0.2, 1.0), 0.0)
 
 
 def _moved(view: View, way: Callable[..., Any], by: Array, changed: Array, labels: dict[str, Array]) -> View:
@@ -86,15 +87,15 @@ def _moved(view: View, way: Callable[..., Any], by: Array, changed: Array, label
 
 @flax.struct.dataclass
 class _Eye:
-    """An eye in its own frame, in its widths: t from the outer corner (0) to the inner one (1), s down from there."""
+    """An eye (or a batch) in its own frame, in its widths: t from the outer corner (0) to the inner one (1), s down."""
 
-    corner: Float[Array, " 2"]
-    axes: Float[Array, "2 2"]
+    corner: Float[Array, "*b 2"]
+    axes: Float[Array, "*b 2 2"]
     """Columns: a step along t, a step along s, in the picture."""
-    upper: Float[Array, "9 2"]
-    lower: Float[Array, "9 2"]
-    iris: Float[Array, " 2"]
-    skin: Float[Array, ""]
+    upper: Float[Array, "*b 9 2"]
+    lower: Float[Array, "*b 9 2"]
+    iris: Float[Array, "*b 2"]
+    skin: Float[Array, "*b"]
     """Height above the lid of the skin that gives way."""
 
     @classmethod
@@ -103,7 +104,7 @@ class _Eye:
         down = jnp.stack([-along[1], along[0]])
         down = down * jnp.sign(precise.matmul(ring[4] - ring[12], down))
         axes = jnp.stack([along, down], -1)
-        into = lambda points: precise.matmul(points - ring[0], axes) / jnp.square(along).sum()  # noqa: E731
+        into = lambda points: _into(points, ring[0], axes)  # noqa: E731
         upper = into(ring[jnp.asarray(_UPPER)])
         skin = _SKIN * (upper[4, 1] - into(brow[_BROW_EDGE])[:, 1].mean())
         skin = jnp.maximum(skin, _LEAST_SKIN)
@@ -111,7 +112,7 @@ class _Eye:
 
     def into(self, places: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
         """Places of the picture in this frame."""
-        return precise.matmul(places - self.corner, self.axes) / jnp.square(self.axes[:, 0]).sum()
+        return _into(places, self.corner, self.axes)
 
     def along(self, steps: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
         """Steps in this frame as steps in the picture."""
@@ -120,6 +121,11 @@ class _Eye:
     def lids(self, t: Array) -> tuple[Array, Array]:
         """Where the upper and the lower lid lie, s, at a place along the eye."""
         return jnp.interp(t, self.upper[:, 0], self.upper[:, 1]), jnp.interp(t, self.lower[:, 0], self.lower[:, 1])
+
+
+def _into(places: Float[Array, "*n 2"], corner: Float[Array, " 2"], axes: Float[Array, "2 2"]) -> Float[Array, "*n 2"]:
+    """Places of the picture as steps along axes of one length from a corner."""
+    return precise.matmul(places - jnp.broadcast_to(corner, places.shape), axes) / jnp.square(axes[:, 0]).sum()
 
 
 def _arch(t: Array) -> Array:
@@ -168,7 +174,8 @@ def _closed(places: Float[Array, "h w 2"], eye: _Eye, closure: Float[Array, ""])
     # Skin from `top` down to the lashes is stretched, the lashes move as they are, what lies below stays.
     top, lashes = lid - eye.skin, _LASHES * _arch(t)
     read = _piecewise(s, (top, lid - lashes + drop), (top, lid - lashes))
-    weight = jnp.clip((lid + lashes + drop - s) / _SOFT, 0.0, 1.0) * (s > top) * (drop > 1e-4)
+    covered = jnp.clip((lid + lashes + drop - s) / _SOFT, 0.0, 1.0)
+    weight = jnp.where((s > top) & (drop > 1e-4), covered, 0.0)
     steps = jnp.stack([jnp.zeros_like(s), read - s], -1)
     fall = closure * jnp.maximum(eye.lids(eye.upper[:, 0])[1] - eye.upper[:, 1], 0.0)
     up = jnp.stack([jnp.zeros(9), fall], -1)
