@@ -35,7 +35,10 @@ from vasa_jax.errors import UsageError
 _SUITE = flags.DEFINE_enum(
     "suite",
     None,
-    "face motion synthetic guidance solvers long_form wander blinks stability portraits talking_portraits asked".split(),
+    [
+        *("face", "motion", "synthetic", "guidance", "solvers", "long_form", "wander", "blinks", "stability"),
+        *("portraits", "talking_portraits", "asked"),
+    ],
     "What to score.",
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, 'bundled', or a face workdir.")
