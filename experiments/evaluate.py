@@ -1,7 +1,6 @@
 """Scores a model on held-out clips, with rows that need no model always beside it.
 
     python -m experiments.evaluate --suite=face --checkpoint=bundled --data=data --face_model=face_landmarker.task
-    python -m experiments.evaluate --suite=face --splits= --heads=8 --face_model=...   # needs no data set
     python -m experiments.evaluate --suite=motion --checkpoint=RELEASE --data=data --face_model=... --report=motion.json
     python -m experiments.evaluate --suite=synthetic --checkpoint=RELEASE --data=data
     python -m experiments.evaluate --suite=guidance --checkpoint=RELEASE --data=data

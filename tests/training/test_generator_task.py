@@ -57,6 +57,7 @@ def stored(courses: Courses | None = None, **fields):
     """What is stored of a batch, every other pair of which is a still, and which are."""
     config = shrunk.get_config("face/portrait_256")
     config.update(fields)
+    config.augment.update({"zoom": 0.0, "roll": 0.0, "shift": 0.0})  # source and target lie alike
     batch = shrunk.Stream(config, "train").batch(0)
     still = np.arange(len(batch["index"])) % 2 == 0
     for name in ("", *(f"_{label}" for label in ("pose", "landmarks", "lids", "eyes"))):

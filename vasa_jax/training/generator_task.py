@@ -87,7 +87,7 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
         # Of eyes that are shut nobody knows where they look.
         seen = (jnp.maximum(source.labels["lids"], driver.labels["lids"]) < _OPEN).all(-1, keepdims=True)
         turned = jnp.where(seen | still[:, None], driver.labels["eyes"] - source.labels["eyes"], 0.0)
-        code = code + turned @ courses.gaze + closure[:, None] * courses.lids + amounts @ courses.expressions
+        code = code + turned @ courses.gaze + closure[:, None] * courses.lids[None] + amounts @ courses.expressions
         return moved_eyes.close(driver, closure), code
 
     def make(params: dict, batch: dict[str, Array], rng: Array) -> dict[str, Array]:
