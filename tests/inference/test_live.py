@@ -235,7 +235,7 @@ def test_silence_is_alive(look) -> None:
 
 
 def test_gaze_and_emotion_are_led_over_what_the_model_makes(look) -> None:
-    """The model hears nothing of them: what is shown is its motion, with what `Leading` lays over it frame by frame."""
+    """What is shown is the model's motion, which hears of the emotion alone, with what `Leading` lays over it."""
     shared, rng = live_face().machine(), np.random.default_rng(0)
     courses = leading.Courses(rng.normal(size=(2, CODE)), rng.normal(size=(3, CODE)))
     leads = machine.Machine(shared.renderer, shared.motion, courses=courses)
@@ -252,11 +252,12 @@ def test_gaze_and_emotion_are_led_over_what_the_model_makes(look) -> None:
             session.update(**changes)
         return np.concatenate(pieces)
 
-    made, shown, first = motion(plain), motion(leads, gaze=(0.2, 0.1), emotion={"happiness": 1.0}), motion(leads)
-    performance, happy = leading.Leading(courses, look.home, 1), np.eye(8)[4]
+    feeling = {"emotion": {"surprise": 1.0}}
+    made, shown, first = motion(plain, **feeling), motion(leads, gaze=(0.2, 0.1), **feeling), motion(leads)
+    performance, surprised = leading.Leading(courses, look.home, 1), np.eye(8)[7]
     changed = np.flatnonzero((first != shown).any(-1))[0]
     for at, frame in enumerate(made):
-        told = (np.zeros(2), np.zeros(8)) if at < changed else (np.asarray([0.2, 0.1]), happy)
+        told = (np.zeros(2), np.zeros(8)) if at < changed else (np.asarray([0.2, 0.1]), surprised)
         np.testing.assert_allclose(shown[at], performance.frame(frame, *told), atol=1e-6)
     assert 0 < changed < len(made)
 

@@ -4,9 +4,10 @@
     leading = Leading(courses, home, seed)
     shown = leading.frame(motion, gaze, emotion)      a frame at a time
 
-Codes that were learned from few people hardly tell gaze and expression, and a motion model can ask for no more than its
+Codes that were learned from few people hardly tell gaze and brows, and a motion model can ask for no more than its
 codes tell. So both are written along directions that the codes leave unused, where the generator has learned to read
-them (`vasa_jax.training.generator_task.Courses`), and the motion model is told neither.
+them (`vasa_jax.training.generator_task.Courses`). The motion model is not told the gaze; it is told the emotion, and
+moves the lips by it as far as it can.
 """
 
 import dataclasses
@@ -20,16 +21,17 @@ from vasa_jax.conditions import EMOTIONS
 from vasa_jax.inference.looking import Looking
 
 LED = ("gaze", "emotion")
-"""What is led here and not told to the motion model."""
+"""What is led here."""
 # Smile, brows, inner brows (`vasa_jax.training.expressions.CHANNELS`), by the action units of EMFACS (Ekman & Friesen).
+# No smile: the generator that is bundled smears mouths by it (docs/findings.md).
 _FACES = {
-    "anger": (-0.5, -1.0, -1.0),  # 4, 23
-    "contempt": (-0.4, 0.0, -0.4),  # 14; of both sides, since no channel has one
-    "disgust": (-0.6, -0.7, -0.5),  # 9, 15
-    "fear": (-0.4, 0.8, 0.8),  # 1, 2, 4, 20
-    "happiness": (1.0, 0.15, 0.0),  # 6, 12
+    "anger": (0.0, -1.0, -1.0),  # 4
+    "contempt": (0.0, 0.0, -0.4),
+    "disgust": (0.0, -0.7, -0.5),  # 4 often goes with 9
+    "fear": (0.0, 0.8, 0.8),  # 1, 2, 4
+    "happiness": (0.0, 0.15, 0.0),
     "neutral": (0.0, 0.0, 0.0),
-    "sadness": (-0.9, -0.1, 1.0),  # 1, 4, 15
+    "sadness": (0.0, -0.1, 1.0),  # 1, 4
     "surprise": (0.0, 1.0, 0.5),  # 1, 2
 }
 FACES = np.asarray([_FACES[name] for name in EMOTIONS])
@@ -90,5 +92,5 @@ class Leading:
 
 
 def not_led(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What a motion model is told beside a `Leading`."""
-    return {name: np.zeros(np.shape(value)[-1:]) if name in LED else value for name, value in told.items()}
+    """What a motion model is told beside a `Leading`: all but the gaze."""
+    return {name: np.zeros(2) if name == "gaze" else value for name, value in told.items()}

@@ -28,7 +28,7 @@ def test_pictures_ask_for_one_thing_each():
     where, _, turned = asked.PARTS["held"]
     assert (np.abs(motions[where, :3] - HOME[:3]).max(-1) > 0.05).all()
     np.testing.assert_allclose(eyes[where, 0], turned, atol=0.02)
-    assert not eyes[13:].any() and (np.abs(amounts[13:]).max(-1) > 0.3).all()
+    assert not eyes[13:].any() and (np.abs(amounts[13:]).max(-1) > 0.1).all()
 
 
 def _rows(gain: float, people: int = 3):
