@@ -23,7 +23,7 @@ from vasa_jax.inference.looking import Looking
 LED = ("gaze", "emotion")
 """What is led here."""
 # Smile, brows, inner brows (`vasa_jax.training.expressions.CHANNELS`), by the action units of EMFACS (Ekman & Friesen).
-# No smile: the generator that is bundled smears mouths by it (docs/findings.md).
+# No smile: generators trained so far smear mouths by it (docs/findings.md).
 _FACES = {
     "anger": (0.0, -1.0, -1.0),  # 4
     "contempt": (0.0, 0.0, -0.4),
