@@ -140,7 +140,7 @@ def update_face(directory: str | Path, face_params: dict[str, Any], *, stored: s
     directory, update = Path(directory), Path(directory) / _UPDATE
     save_params(update, face_params, stored=stored)
     old, new = (safetensors.numpy.load_file(path) for path in (directory / "face.safetensors", update))
-    changed = {name: value for name, value in new.items() if not np.array_equal(value, old.get(name))}
+    changed = {name for name, value in new.items() if name not in old or not np.array_equal(value, old[name])}
     # An array that is stored as int8 needs its scale beside it, changed or not.
     wholes = {name.removesuffix(_SCALE) for name in changed}
     with files.replacing(update) as temporary:
