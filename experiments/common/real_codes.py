@@ -1,7 +1,7 @@
 """How real codes go as lids close and as lips move, and where they leave room for gaze and expressions.
 
 What a release keeps as `motion_stats["blink"]`, `["lips"]`, `["gaze"]` and `["expressions"]`, for `blinks`,
-`starting_noise`, `looking` and `expressions` of `vasa_jax.inference`.
+`starting_noise` and `leading` of `vasa_jax.inference`.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ _FEWEST = 1000
 _GAZE_GAIN, _EXPRESSION_GAIN = 24.0, 12.0
 """Standard deviations of the code a radian, and a unit. A weight that starts at zero has to grow as far as what it is
 multiplied by is small: with a quarter of these, 450 steps taught nothing."""
-_ZERO = 1e-6
+_ZERO = 1e-6  # of the largest singular value
 _RIDGE = 1e-3  # the two lids close together, and their difference is not to be learned from noise
 
 

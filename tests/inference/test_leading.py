@@ -5,7 +5,7 @@ import pytest
 
 from vasa_jax.conditions import EMOTIONS
 from vasa_jax.inference import leading
-from vasa_jax.inference.leading import Courses, Leading, courses_of, not_led
+from vasa_jax.inference.leading import Courses, Leading, courses_of, told_beside
 from vasa_jax.training.expressions import CHANNELS
 
 D = 8
@@ -68,6 +68,6 @@ def test_a_release_leads_if_it_keeps_both():
 
 
 def test_the_motion_model_is_told_the_rest():
-    told = not_led({"gaze": np.ones((5, 2)), "emotion": np.ones(8), "distance": 0.5})
+    told = told_beside({"gaze": np.ones((5, 2)), "emotion": np.ones(8), "distance": 0.5})
     assert told["distance"] == 0.5 and told["emotion"].all()
     np.testing.assert_array_equal(told["gaze"], np.zeros(2))

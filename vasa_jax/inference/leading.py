@@ -91,6 +91,6 @@ class Leading:
             yield self.frame(vector, *(track[min(at, len(track) - 1)] for track in tracks))
 
 
-def not_led(told: Mapping[str, Any]) -> dict[str, Any]:
+def told_beside(told: Mapping[str, Any]) -> dict[str, Any]:
     """What a motion model is told beside a `Leading`: all but the gaze."""
     return {name: np.zeros(2) if name == "gaze" else value for name, value in told.items()}

@@ -24,7 +24,7 @@ from vasa_jax.inference.blinks import Blinker
 from vasa_jax.inference.closing import closing
 from vasa_jax.inference.controls import Controls
 from vasa_jax.inference.course import Course, Told
-from vasa_jax.inference.leading import LED, Leading, not_led
+from vasa_jax.inference.leading import LED, Leading, told_beside
 from vasa_jax.inference.look import Look
 from vasa_jax.inference.machine import Frame, Machine
 from vasa_jax.inference.motion import asked
@@ -167,7 +167,7 @@ class LiveSession:
         config = self.machine.motion.config
         vectors = controls.vectors()
         led = self._leading is not None
-        told = asked(config, not_led(vectors)) if led else asked(config, vectors, self.look.home[:3])
+        told = asked(config, told_beside(vectors)) if led else asked(config, vectors, self.look.home[:3])
         guided = conditions.known_guidance(controls.guidance(), config.guided)
         always = {name: 0.0 for name in GUIDED if name in config.guided}
         self._controls, self._told, self._scales = controls, {n: v[None] for n, v in told.items()}, always | guided

@@ -19,7 +19,7 @@ from vasa_jax.inference import blinks, editing, given, live, tracks
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.inference.closing import Mouth, mouth_of
 from vasa_jax.inference.controls import Controls
-from vasa_jax.inference.leading import Courses, Leading, courses_of, not_led
+from vasa_jax.inference.leading import Courses, Leading, courses_of, told_beside
 from vasa_jax.inference.look import Look, look_at
 from vasa_jax.inference.machine import Machine
 from vasa_jax.inference.motion import MotionGenerator
@@ -290,7 +290,7 @@ class TalkingFace:
     def _told(self, wanted: Controls, turned: Float[np.ndarray, " 3"] | None) -> dict[str, Any]:
         """What the motion model is told beside what is led."""
         if self.courses is not None:
-            return not_led(wanted.vectors())
+            return told_beside(wanted.vectors())
         return wanted.vectors() | {"turned": turned}
 
     def _info(self, look, sound, wanted, pose_from, dynamics_from) -> dict[str, Any]:
