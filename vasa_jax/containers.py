@@ -78,6 +78,11 @@ def packets(container: Any, stream: Any) -> Iterator[Any]:
         yield packet
 
 
+def begins(stream: Any) -> float:
+    """Seconds at which a stream says that it begins."""
+    return float((stream.start_time or 0) * stream.time_base)
+
+
 @dataclasses.dataclass
 class Damage:
     """What could not be read of a track: (start, length) of each loss, in `unit`s of which there are `rate` a second.

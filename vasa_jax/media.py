@@ -4,6 +4,7 @@ Limits are checked before anything is decoded, because a small file can claim an
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
-from vasa_jax import containers
+from vasa_jax import containers, frame_grid
 from vasa_jax.audio_file import (  # noqa: F401 - part of this module for those who use it
     FPS,
     MAX_SECONDS,
@@ -31,8 +32,8 @@ from vasa_jax.paths import PathLike, check_file, check_output
 from vasa_jax.video_pictures import Shown
 
 MAX_VIDEO_SIDE = 4096
+_BEFORE = 1.0  # seconds that are decoded before the first frame asked for, where a file can be sought
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-_INDEXED = {"mov", "matroska", "webm"}  # the others find no key frame and decode from the start
 
 
 def _open(path: Path) -> av.container.InputContainer:
@@ -76,31 +77,25 @@ class VideoReader:
         return self.frames()
 
     def frames(self, start: int = 0, count: int | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Frames start, start+1, ... on the grid of `fps`; the latest picture due is repeated where one lacks."""
+        """Frames start, start+1, ... of `fps` a second; an image is repeated where one lacks (`frame_grid`)."""
         with _open(self.path) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            origin = stream.start_time or 0
-            if start and _INDEXED.intersection(container.format.name.split(",")):
-                seconds = max(start - 1, 0) / self.fps
-                container.seek(origin + int(seconds / stream.time_base), stream=stream, backward=True)
-            stop = None if count is None else start + count
-            shown, at = None, start
+            origin = containers.begins(stream)
+            if start and frame_grid.can_seek(container):
+                seconds = origin + max(start / self.fps - _BEFORE, 0.0)
+                container.seek(int(seconds / stream.time_base), stream=stream, backward=True)
             show = Shown(self.path, stream, MAX_VIDEO_SIDE)
             self.notes = show.notes
             self.damage = Damage(self.rate or self.fps, "pictures")
-            decoded = containers.pictures(container, stream, self.damage)
-            for pts, frame in show.whole((frame.pts, frame) for frame in decoded):
-                pts = origin if pts is None else pts
-                due = int(np.floor(float((pts - origin) * stream.time_base) * self.fps + 0.5))
-                while shown is not None and at < due and (stop is None or at < stop):
-                    yield show.picture(shown)
-                    at += 1
-                if stop is not None and at >= stop:
-                    return
-                shown = frame
-            if shown is not None and due >= at and (stop is None or at < stop):
-                yield show.picture(shown)
+            images = self._on_grid(container, show, frame_grid.FrameGrid(self.fps, show.picture, origin, start))
+            yield from itertools.islice(images, count)
+
+    def _on_grid(
+        self, container: av.container.InputContainer, show: Shown, grid: frame_grid.FrameGrid
+    ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        for time, frame in show.whole(frame_grid.timed_frames(container, self.damage)):
+            yield from grid.add(time, frame)
+        yield from grid.finish()
 
 
 class VideoWriter:

@@ -7,8 +7,7 @@ Limits are checked before anything is decoded, and pictures are counted, because
 import dataclasses
 import os
 import pathlib
-import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import av
 import numpy as np
@@ -16,7 +15,7 @@ from jaxtyping import Float, UInt8
 
 from data_pipelines import schema
 from data_pipelines.prepare import video
-from vasa_jax import containers
+from vasa_jax import containers, frame_grid
 from vasa_jax.containers import Damage
 from vasa_jax.errors import InputError
 from vasa_jax.video_pictures import Shown
@@ -73,7 +72,7 @@ class Video:
         self._reached = self._first = 0.0
 
     def pictures(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """The picture on show at every 1/25 s of the stretch: the nearest in time, repeated where one lacks.
+        """The picture on show at every 1/25 s of the stretch, repeated where one lacks (`frame_grid`).
 
         As a player shows it: upright, of square pixels, its fields joined, its colours in sRGB (`video_pictures`).
         By presentation times, never by an average rate: rates vary within files. A picture that is repeated is the
@@ -81,16 +80,16 @@ class Video:
         more than a tenth of them are damaged.
         """
         self.count = 0
-        slots = _Slots(lambda frame: self._shown.picture(frame))
+        grid = frame_grid.FrameGrid(schema.FRAME_RATE, lambda frame: self._shown.picture(frame))
         for time, frame in self._frames():
             self.count += 1
             if self._origin is None:
                 self._origin = time
-            yield from self._sized(slots.add(time, frame))
+            yield from self._sized(grid.add(time, frame))
         if not self.count:
             what = "nothing there: the video ends before this stretch begins" if self.start else "no picture in it"
             raise InputError(f"{self.path}: {what}; leave it out or fetch it again")
-        yield from self._sized(slots.finish())
+        yield from self._sized(grid.finish())
         self.damage.check(self.path)
 
     def _sized(self, pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -148,12 +147,12 @@ class Video:
         try:
             with _open(self.path) as container:
                 stream = container.streams.video[0]
-                first = float((stream.start_time or 0) * stream.time_base)
+                first = containers.begins(stream)
                 start, end = first + self.start, np.inf if self.end is None else first + self.end
-                if self.start and video.INDEXED.intersection(container.format.name.split(",")):
+                if self.start and frame_grid.can_seek(container):
                     container.seek(int(start / stream.time_base), stream=stream, backward=True)
                 self._shown = Shown(self.path, stream, MAX_SIDE)
-                for time, frame in self._shown.whole(video.timed_frames(container, self.damage)):
+                for time, frame in self._shown.whole(frame_grid.timed_frames(container, self.damage)):
                     if time >= end - 1e-6:
                         return
                     if time >= start - 1e-6:
@@ -165,45 +164,6 @@ class Video:
                 raise _undecodable(self.path, error) from error
         except OSError as error:
             raise _undecodable(self.path, error) from error
-
-
-class _Slots:
-    """Hands out, for every 1/25 s, the nearest of the pictures that go by."""
-
-    def __init__(self, show: Callable[[av.VideoFrame], np.ndarray]):
-        self._show = show
-        self._steps: list[float] = []
-        self._next = 0
-        self._shown: tuple[float, np.ndarray] | None = None
-        self._waiting: av.VideoFrame | None = None
-        self._first = 0.0
-
-    def add(self, time: float, frame: av.VideoFrame) -> Iterator[np.ndarray]:
-        if self._shown is None and self._waiting is None:
-            self._first, self._waiting, self._at = time, frame, 0.0
-            return
-        time -= self._first
-        if time <= self._at:  # times that stand still or run back, in broken files
-            return
-        self._steps.append(time - self._at)
-        # A slot belongs to the picture before it as long as that one is as near as the picture after it.
-        yield from self._give(lambda wanted: wanted - self._at <= time - wanted)
-        self._waiting, self._shown, self._at = frame, None, time
-
-    def finish(self) -> Iterator[np.ndarray]:
-        """The last picture lasts as long as the median one."""
-        if self._waiting is None and self._shown is None:
-            return
-        step = statistics.median(self._steps) if self._steps else 1 / schema.FRAME_RATE
-        count = max(1, round((self._at + step) * schema.FRAME_RATE))
-        yield from self._give(lambda wanted: round(wanted * schema.FRAME_RATE) < count)
-
-    def _give(self, belongs) -> Iterator[np.ndarray]:
-        while belongs(self._next / schema.FRAME_RATE):
-            if self._shown is None:
-                self._shown = (self._at, self._show(self._waiting))  # converted only if it is on show
-            self._next += 1
-            yield self._shown[1]
 
 
 def read_header(path: str | os.PathLike, audio: str | os.PathLike | None = None) -> Header:

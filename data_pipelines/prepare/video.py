@@ -1,63 +1,15 @@
 """The sound of a video file: speech at 16 kHz, mono, on the clock of the pictures (`ingest` reads those)."""
 
-from collections.abc import Iterator
-
 import av
 import numpy as np
 import soxr
 
 from data_pipelines import schema
-from vasa_jax import containers, sound_decoding
+from vasa_jax import containers, frame_grid, sound_decoding
 from vasa_jax.containers import Damage
 
-_Frames = Iterator[tuple[av.VideoFrame, float | None]]  # with the time in seconds, where there is one
-
-INDEXED = frozenset({"mov", "matroska", "webm"})
-"""Containers in which a place in time is found by seeking; the others are decoded from their start."""
 _MAY_LACK = 0.5  # seconds of sound at a damaged end
 _LONGEST_GAP = 60.0  # seconds; what a damaged time stamp says beyond is not believed
-
-
-def timed_frames(
-    container: av.container.InputContainer, damage: Damage | None = None
-) -> Iterator[tuple[float, av.VideoFrame]]:
-    """The decoded frames from where the container stands, in the order of showing, with their times in seconds.
-
-    By presentation times; a frame without one follows the last at the stream's average rate. What cannot be decoded is
-    left out, and counted in `damage`.
-    """
-    damage = Damage(schema.FRAME_RATE, "pictures") if damage is None else damage
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    step = 1 / float(stream.average_rate or schema.FRAME_RATE)
-    last = float((stream.start_time or 0) * stream.time_base) - step
-    read = _ticking if container.format.name == "avi" else _timed
-    for frame, time in read(container, stream, damage):
-        last = last + step if time is None else time
-        yield last, frame
-
-
-def _timed(container: av.container.InputContainer, stream: av.VideoStream, damage: Damage) -> _Frames:
-    for frame in containers.pictures(container, stream, damage):
-        yield frame, frame.time
-
-
-def _ticking(container: av.container.InputContainer, stream: av.VideoStream, damage: Damage) -> _Frames:
-    """AVI has no presentation times, only a chunk, perhaps an empty one, for every tick of a steady clock.
-
-    What FFmpeg makes up for them belongs to other pictures wherever there are B-frames. But frames leave the decoder in
-    the order of showing, each with the tick of the chunk that pushed it out: its own, later by the decoder's delay,
-    which is the same for all. The last ones are pushed out by no chunk, and have none.
-    """
-    begin = delay = None
-    for packet in containers.packets(container, stream):
-        begin = packet.dts if begin is None else begin
-        for frame in containers.shown(packet, damage):
-            if frame.dts is None:
-                yield frame, None
-                continue
-            delay = frame.dts - (begin or 0) if delay is None else delay
-            yield frame, float((frame.dts - delay) * stream.time_base)
 
 
 def read_audio(
@@ -80,7 +32,7 @@ def read_audio(
     rate = stream.rate
     damage = Damage(schema.SAMPLE_RATE) if damage is None else damage
     sound_decoding.prepare(stream)
-    if start and INDEXED.intersection(container.format.name.split(",")):
+    if start and frame_grid.can_seek(container):
         container.seek(int(max(start - 1, 0) / stream.time_base), stream=stream, backward=True)
     parts, first, reached, failed = [], None, -np.inf, None
     for packet in containers.packets(container, stream):

@@ -1,10 +1,8 @@
 """Every kind of file gives the same pictures and sound, one picture at a time, and bad ones say what is wrong."""
 
 import fractions
-import gc
 import itertools
 import os
-import weakref
 
 import av
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from data_pipelines import schema
 from data_pipelines.prepare import ingest, stretches
 from data_pipelines.prepare.source import Source
+from tests.test_frame_grid import on_show
 from vasa_jax.errors import InputError
 
 
@@ -35,14 +34,6 @@ def numbers(path, *args) -> np.ndarray:
     return np.asarray([number(picture) for picture in ingest.Video(path, *args).pictures()])
 
 
-def nearest(times: np.ndarray) -> np.ndarray:
-    """[t] which of the pictures at these times [n] (seconds) is nearest to every 1/25 s, of all of them at once."""
-    times = np.asarray(times, np.float64) - times[0]
-    duration = np.median(np.diff(times)) if len(times) > 1 else 1 / schema.FRAME_RATE
-    wanted = np.arange(max(1, round((times[-1] + duration) * schema.FRAME_RATE))) / schema.FRAME_RATE
-    return np.abs(times - wanted[:, None]).argmin(1)
-
-
 def write_silence(container, stream, seconds: float) -> None:
     """Fills a stream of 48 kHz, mono."""
     for k in range(0, round(48_000 * seconds), 960):
@@ -50,41 +41,6 @@ def write_silence(container, stream, seconds: float) -> None:
         frame.sample_rate, frame.pts = 48_000, k
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
-
-
-class FakeFrame:
-    """A decoded frame that knows its number and counts how many of its kind are alive."""
-
-    def __init__(self, number, alive):
-        self.number = number
-        alive.add(self)
-
-    def to_ndarray(self):
-        return np.full((1, 1, 3), self.number, np.int32)
-
-
-@pytest.fixture
-def small_heap():
-    """Collecting garbage looks at what the test makes, not at all the modules: that would take a second a time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.mark.usefixtures("small_heap")
-@pytest.mark.parametrize("seed", range(5))
-def test_nearest_in_time_with_two_pictures_in_memory(seed):
-    rng = np.random.default_rng(seed)
-    times = 3 + np.cumsum(rng.choice([0.01, 0.02, 0.04, 0.1, 0.3], 60))
-    slots, alive, most, got = ingest._Slots(lambda frame: frame.to_ndarray()), weakref.WeakSet(), 0, []
-    for number, time in enumerate(times):
-        got += [int(p[0, 0, 0]) for p in slots.add(time, FakeFrame(number, alive))]
-        gc.collect()
-        most = max(most, len(alive))
-    got += [int(p[0, 0, 0]) for p in slots.finish()]
-    np.testing.assert_array_equal(got, nearest(times))
-    assert most <= 2
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
@@ -151,7 +107,7 @@ def test_ticks_without_a_picture_in_avi(tmp_path, bf):
     ticks = np.asarray([*range(10), *range(14, 30), *range(31, 40)])
     path = tmp_path / "clip.avi"
     write_with(path, "libx264", "pcm_s16le", {"bf": bf}, ticks, np.zeros(48_000 * 40 // 25, np.int16))
-    np.testing.assert_array_equal(numbers(path), nearest(ticks / 25))
+    np.testing.assert_array_equal(numbers(path), on_show(ticks / 25))
     read = ingest.Video(path)
     assert sum(1 for _ in read.pictures()) == 40 and read.shortfall() is None
 
@@ -197,7 +153,7 @@ def test_variable_rate_goes_by_time(tmp_path):
             frame.pts, frame.time_base = int(pts), fractions.Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    np.testing.assert_array_equal(numbers(path), nearest(times / 1000))
+    np.testing.assert_array_equal(numbers(path), on_show(times / 1000))
 
 
 def test_sound_in_a_file_of_its_own(tmp_path, video_writer):
