@@ -83,6 +83,7 @@ def test_what_is_far_stays():
 
 @pytest.mark.parametrize("share", (0.0, 0.4))
 def test_shares_are_changed(share):
-    got = np.asarray(expressions.draw(jax.random.split(jax.random.key(0), 4000), share))
-    assert abs(got.any(-1).mean() - share * (1 - 0.4**3)) < 0.03
+    got = np.asarray(expressions.draw(jax.random.split(jax.random.key(0), 4000), share, smiles=0.5))
+    assert abs(got.any(-1).mean() - share * (1 - 0.4**2 * 0.5)) < 0.03
+    assert abs((got[:, 0] != 0).mean() - share * 0.5) < 0.03
     assert np.abs(got).max() <= 1 and abs(got.mean()) < 0.02

@@ -4,11 +4,13 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 import pytest
 
 from tests import quick
 from tests.experiments import shrunk
+from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.training.generator_task import Courses, make_generator_task, stored_inputs
 
 CONFIG = "face/portrait_256_critic"
@@ -32,14 +34,15 @@ def run():
     return config, params, batch, parts
 
 
-def losses(crossed: float):
+def losses(crossed: float, known: float):
     config, params, batch, parts = run()
-    return config, parts(params, batch | {"crossed": np.full(len(batch["index"]), crossed, np.float32)})
+    flags = {"crossed": crossed, "known": known}
+    return config, parts(params, batch | {k: np.full(len(batch["index"]), v, np.float32) for k, v in flags.items()})
 
 
 @pytest.mark.heavy
 def test_where_nobody_knows_the_truth_only_the_critic_speaks():
-    config, parts = losses(crossed=1.0)
+    config, parts = losses(crossed=1.0, known=0.0)
     assert all(parts[name] == 0 for name in ("pixel", "feature", "painted", "coarse", "flow"))
     assert parts["adversarial"] != 0
     np.testing.assert_allclose(parts["total"], config.loss.adversarial * parts["adversarial"], rtol=1e-6)
@@ -47,10 +50,25 @@ def test_where_nobody_knows_the_truth_only_the_critic_speaks():
 
 @pytest.mark.heavy
 def test_where_it_is_known_every_loss_counts_and_the_critic_learns():
-    config, parts = losses(crossed=0.0)
+    config, parts = losses(crossed=0.0, known=1.0)
     names = ("pixel", "feature", "painted", "coarse", "flow", "adversarial")
     assert all(parts[name] != 0 for name in names) and parts["discriminator"] > 0
     np.testing.assert_allclose(parts["total"], sum(config.loss[name] * parts[name] for name in names), rtol=1e-5)
+
+
+@pytest.mark.heavy
+def test_of_what_is_remembered_the_picture_counts_and_no_camera_saw_it():
+    config, parts = losses(crossed=1.0, known=1.0)
+    assert all(parts[name] != 0 for name in ("pixel", "feature", "painted", "coarse", "adversarial"))
+    assert parts["flow"] == 0
+    unknown, seen = losses(1.0, 0.0)[1]["discriminator"], losses(0.0, 1.0)[1]["discriminator"]
+    np.testing.assert_allclose(unknown, seen, rtol=1e-5)  # both learn from the camera's pictures
+    assert parts["discriminator"] != seen
+
+
+def parameters(config):
+    model = FaceLatentModel(ml_collections.FrozenConfigDict(config.model))
+    return model, quick.jit(functools.partial(make_generator_task(config).init, batch={}))(RNG)
 
 
 def stored(courses: Courses | None = None, **fields):
@@ -63,7 +81,7 @@ def stored(courses: Courses | None = None, **fields):
     for name in ("", *(f"_{label}" for label in ("pose", "landmarks", "lids", "eyes"))):
         same = still.reshape(-1, *[1] * (batch[f"source{name}"].ndim - 1))
         batch[f"driver{name}"] = np.where(same, batch[f"source{name}"], batch[f"driver{name}"])
-    params = quick.jit(functools.partial(make_generator_task(config).init, batch={}))(RNG)
+    _, params = parameters(config)
     return jax.device_get(quick.jit(stored_inputs(config, courses))(params, batch, RNG)), still
 
 
@@ -77,6 +95,22 @@ def test_a_crossed_still_keeps_its_face_and_takes_the_code_of_the_item_before():
     np.testing.assert_allclose(crossed["dynamics"][still], np.roll(own["dynamics"], 1, 0)[still], atol=1e-5)
     for name in ("picture", "dynamics", "target"):
         np.testing.assert_allclose(crossed[name][~still], own[name][~still], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_rehearsed_still_is_wanted_as_the_generator_draws_it():
+    moves = {"mouth": 0.0, "eyes": 0.0, "gaze": 0.0, "lids": 0.0, "expression": 0.0}
+    (crossed, still), (kept, _) = (stored(crossed=1.0, rehearse=on, stills=moves) for on in (False, True))
+    assert kept["known"].all() and np.array_equal(crossed["known"], ~still)
+    config = shrunk.get_config("face/portrait_256")
+    model, params = parameters(config)
+    names = ("volume", "dynamics", "flow", "picture", "pose", "colours")
+    inputs = {name: jnp.asarray(kept[name], jnp.float32) for name in names} | {"picture": kept["picture"] / 255.0}
+    drawn = np.asarray(model.apply({"params": params["model"]}, **inputs, method="generate")["image"])
+    np.testing.assert_allclose(kept["target"][still] / 255.0, drawn[still], atol=0.02)  # stored as uint8 and float16
+    for name in ("target", "picture", "dynamics"):
+        np.testing.assert_array_equal(kept[name][~still], crossed[name][~still])
+    assert (kept["target"][still] != crossed["target"][still]).any()
 
 
 @pytest.mark.slow

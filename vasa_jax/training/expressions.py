@@ -28,6 +28,7 @@ _INNER = {107: 1.0, 55: 1.0, 66: 0.5, 65: 0.5}
 _STEPS = {"smile": (_CORNERS, 0.05, -0.065), "brows": (_BROWS, 0.0, -0.075), "inner_brows": (_INNER, -0.02, -0.06)}
 _DOWN = (0.8, 0.6, 0.6)
 """How far the channels go below zero, where above it they go by 1."""
+_BROWS_MOVE = 0.6  # share of changed pictures, for either channel of the brows
 _REACH = 0.08  # of a point's pull
 _FREE = 0.03  # pull of what stays where it is, everywhere
 
@@ -60,10 +61,15 @@ def move(view: View, amounts: Float[Array, "b 3"]) -> View:
     )
 
 
-def draw(keys: Array, share: float) -> Float[Array, "b 3"]:
-    """Amounts for `move`: 0 but for a share, which has one to three channels at once. One key a picture."""
+def draw(keys: Array, share: float, smiles: float) -> Float[Array, "b 3"]:
+    """Amounts for `move`: 0 but for a share, which has up to three channels at once. One key a picture.
+
+    Args:
+      share: of the pictures.
+      smiles: share of these that smile, or turn the corners of the mouth down.
+    """
     uniform = jax.vmap(lambda key: jax.random.uniform(key, (7,)))(keys)
-    used = (uniform[:, :1] < share) & (uniform[:, 1:4] < 0.6)
+    used = (uniform[:, :1] < share) & (uniform[:, 1:4] < jnp.asarray((smiles, _BROWS_MOVE, _BROWS_MOVE)))
     return jnp.where(used, 2.0 * uniform[:, 4:] - 1.0, 0.0)
 
 

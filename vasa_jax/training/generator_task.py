@@ -62,7 +62,9 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
 
     Pictures are made uint8 and the volume float16: a megabyte an item. A share `config.crossed` of the stills keeps
     its own mouth and eyes and is driven by the next item's driver: nobody knows how that looks, and only the critic
-    judges it. Of the others shares `config.stills.gaze`, `.lids` and `.expression` turn and close their eyes
+    judges it. With `config.rehearse` the generator that goes on says how it looks: what it can do on strangers it keeps
+    while it learns something new (distillation of itself, as in Li and Hoiem 2016, "Learning without Forgetting").
+    Shares `config.stills.gaze`, `.lids` and `.expression` of the stills whose target is known turn and close their eyes
     and change their expression in the target.
 
     Args:
@@ -70,17 +72,17 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
       courses: how codes tell of it; of other pairs they tell how far the eyes turn, by the labels. None: nothing is
         moved, and codes stay as they are read.
     """
-    stage = FaceStage(config)
+    stage, rehearse = FaceStage(config), config.get("rehearse", False)
     plain = FaceStage(_without(config, "stills"))
 
-    def apply(params: dict, *args, method: str) -> Any:
-        return stage.model.apply({"params": params["model"]}, *args, method=method)
+    def apply(params: dict, *args, **inputs) -> Any:
+        return stage.model.apply({"params": params["model"]}, *args, **inputs)
 
     def led(source: View, driver: View, code: Array, still: Array, keys: list[Array]) -> tuple[View, Array]:
         """The driver, changed where it is a still, and the code that says so."""
         assert courses is not None
         share = lambda name: config.stills.get(name, 0.0)  # noqa: E731
-        amounts = jnp.where(still[:, None], expressions.draw(keys[0], share("expression")), 0.0)
+        amounts = jnp.where(still[:, None], expressions.draw(keys[0], share("expression"), share("smile")), 0.0)
         angles = jnp.where(still[:, None], moved_eyes.draw_turns(keys[1], share("gaze")), 0.0)
         closure = jnp.where(still, moved_eyes.draw_closures(keys[2], share("lids")), 0.0)
         driver = moved_eyes.turn(expressions.move(driver, amounts), angles)
@@ -101,10 +103,15 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
         faces, poses = (jnp.concatenate([getattr(v, name) for v in (source, driver)]) for name in ("face", "pose"))
         code_i, code_j = jnp.split(apply(params, faces, poses, method="encode_face"), 2)
         code_j = pick(jnp.roll(code_j, 1, 0), code_j)
+        latents = apply(params, source.image, source.pose, code_i, method="encode")
+        known = ~crossed
+        if rehearse:
+            inputs, _ = apply(params, latents, driver.pose, code_j, method="generator_inputs")
+            remembered = apply(params, **inputs, method="generate")["image"]
+            driver, known = driver.replace(image=pick(remembered, driver.image)), jnp.ones_like(crossed)
         if courses is not None:
             keys = [example_keys(jax.random.fold_in(rng, n), batch["index"]) for n in (2, 3, 4)]
-            driver, code_j = led(source, driver, code_j, stills.is_still(batch) & ~crossed, keys)
-        latents = apply(params, source.image, source.pose, code_i, method="encode")
+            driver, code_j = led(source, driver, code_j, stills.is_still(batch) & known, keys)
         inputs, _ = apply(params, latents, driver.pose, code_j, method="generator_inputs")
         stored = lambda x: jnp.round(255.0 * x).astype(jnp.uint8)  # noqa: E731
         return inputs | {
@@ -115,6 +122,7 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
             "target_landmarks": driver.landmarks,
             "lids": driver.labels["lids"],
             "crossed": crossed.astype(jnp.float32),
+            "known": known.astype(jnp.float32),
         }
 
     return make
@@ -181,7 +189,8 @@ class GeneratorStage:
     ) -> tuple[Array, tuple[Metrics, dict]]:
         """Weighted sum of `config.loss`' pixel, feature, painted, coarse, flow and, with a critic, adversarial."""
         made, focus = self._draw(params, batch), self.config.loss_focus
-        mask, known = made["mask"], 1.0 - batch["crossed"]
+        # Of a crossed still, the target may be known, but not where the driver's points lie.
+        mask, known, pointed = made["mask"], batch["known"], 1.0 - batch["crossed"]
         closure = jnp.clip(batch["lids"].mean(-1), 0.0, 1.0)[:, None, None, None]
         eyes = mask[..., 1:] * (1.0 + focus.closed * closure)
         weight = region_weight(jnp.concatenate([mask[..., :1], eyes], -1), focus.mouth, focus.eyes)
@@ -191,7 +200,7 @@ class GeneratorStage:
             "feature": known * feature_loss(made["shown"], wanted, weight, params[NETWORKS]["picture"]),
             "painted": known * masked_l1(made["painted"], wanted, weight),
             "coarse": known * self._coarse(made),
-            "flow": known * self._flow(made, batch),
+            "flow": pointed * self._flow(made, batch),
         }
         parts = {name: value.mean() for name, value in parts.items()}
         if self.critic is not None:
@@ -199,7 +208,9 @@ class GeneratorStage:
             fake = wanted + mask.max(-1, keepdims=True) * (made["shown"] - wanted)
             logits, _ = self.critic.apply({"params": jax.lax.stop_gradient(params["discriminator"])}, fake)
             parts["adversarial"] = adversarial.generator_hinge(logits)
-            carry = {"real": wanted, "fake": jax.lax.stop_gradient(fake)}
+            # What was remembered is nothing that a camera saw.
+            camera = 1.0 - batch["crossed"] * known
+            carry = {"real": wanted, "fake": jax.lax.stop_gradient(fake), "camera": camera}
         total = sum(self.config.loss[name] * value for name, value in parts.items())
         return total, (parts | {"loss": total}, carry)
 
@@ -210,6 +221,8 @@ class GeneratorStage:
         pictures = jnp.concatenate([carry["real"], carry["fake"]])
         logits, _ = self.critic.apply({"params": params["discriminator"]}, pictures)
         real, fake = zip(*(jnp.split(x, 2) for x in logits), strict=True)
+        camera = carry["camera"].reshape(-1, 1, 1, 1)
+        real = [jnp.where(camera > 0, verdict, 1.0) for verdict in real]  # 1: nothing to learn
         hinge = adversarial.discriminator_hinge(real, fake)
         return hinge, ({"discriminator": hinge}, {})
 
@@ -232,7 +245,7 @@ class GeneratorStage:
 
     def evaluate(self, params: dict, batch: dict, rng: Array) -> Metrics:
         """Errors in mouth and eyes of what is shown, beside those of the source as it is and of the moved source."""
-        made, known = self._draw(params, batch), 1.0 - batch["crossed"]
+        made, known = self._draw(params, batch), batch["known"]
         mouth, eyes = made["mask"][..., :1], made["mask"][..., 1:].sum(-1, keepdims=True)
         metrics = {}
         for region, mask in (("mouth", mouth), ("eyes", eyes)):
