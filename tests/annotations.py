@@ -16,7 +16,7 @@ from jaxtyping import AbstractArray
 TOWER = BeartypeConf(is_pep484_tower=True)
 """An int is a float where one is asked for, as static checkers have it."""
 
-_ANY_ARRAY = jax.Array | np.ndarray
+_ANY_ARRAY, _NUMBER = jax.Array | np.ndarray, np.generic | int | float
 
 
 def _mapped(hint: Any, change: Callable[[Any], Any]) -> Any:
@@ -39,10 +39,10 @@ def _without_self(hint: Any) -> Any:
 def _in_memory_too(hint: Any) -> Any:
     """JAX's functions take NumPy's arrays and numbers wherever they take its own; they return their own."""
     if hint is jax.Array:
-        return _ANY_ARRAY
+        return _ANY_ARRAY | _NUMBER
     if isinstance(hint, type) and issubclass(hint, AbstractArray) and hint.array_type is jax.Array:
         both = hint.dtype[_ANY_ARRAY, hint.dim_str]
-        return both if hint.dim_str else Union[both, np.generic]  # noqa: UP007 (classes made at run time)
+        return both if hint.dim_str else Union[both, _NUMBER]  # noqa: UP007 (classes made at run time)
     return hint
 
 
@@ -52,10 +52,10 @@ def _as_checked(name: str, hint: Any) -> Any:
 
 
 def _is_rebuilt(args: tuple, kwargs: dict[str, Any]) -> bool:
-    """Whether JAX makes a `flax.struct` class of what it has instead of arrays: shapes, axes, shardings, None."""
-    if not hasattr(args[0], "_flax_dataclass"):
-        return False
+    """Whether JAX makes a tree's class of what it has instead of arrays: shapes, axes, shardings, None."""
     leaves = jax.tree.leaves((args[1:], kwargs))
+    if not hasattr(args[0], "_flax_dataclass"):
+        return any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
     return not leaves or not all(isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves)
 
 

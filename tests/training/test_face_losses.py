@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 import pytest
 
@@ -95,7 +96,7 @@ def test_every_loss_reaches_the_networks_it_should_and_no_other():
 def _losses(**changes) -> FaceLosses:
     config = _config().copy_and_resolve_references()
     config.update(changes)
-    return FaceLosses(config, FaceLatentModel(config.model), None)
+    return FaceLosses(config, FaceLatentModel(ml_collections.FrozenConfigDict(config.model)), None)
 
 
 def test_a_loss_starts_at_its_step_and_rises_over_its_ramp():
@@ -119,7 +120,10 @@ def _view(half: bool) -> View:
 
 
 def _self_reenactment(view: View, image) -> Pass:
-    return Pass(None, view, None, None, None, None, None, None, {"image": jnp.asarray(image)}, None)
+    made = object.__new__(Pass)  # without what nobody asks of it here
+    object.__setattr__(made, "driver", view)
+    object.__setattr__(made, "drawn", {"image": jnp.asarray(image)})
+    return made
 
 
 def test_without_a_matte_the_whole_picture_counts():

@@ -38,7 +38,7 @@ def region_weight(mask: Float[Array, "b h w 3"], mouth: float, eyes: float) -> F
 def masked_l1(a: Array, b: Array, weight: Array) -> Float[Array, " b"]:
     """Mean absolute difference per item under a weight [b, h, w, 1]."""
     total = (weight.sum((1, 2, 3)) * a.shape[-1]).clip(1e-6)
-    return (jnp.abs(a - b) * weight).sum((1, 2, 3)) / total
+    return (jnp.abs(a - b).astype(jnp.float32) * weight).sum((1, 2, 3)) / total
 
 
 def pyramid_l1(a: Array, b: Array, weight: Array, levels: int = 3) -> Float[Array, " b"]:

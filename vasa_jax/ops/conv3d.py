@@ -68,11 +68,13 @@ def _folded(x: Array, kernel: Array) -> Array:
 
 def fold_depth(x: Float[Array, "b z y x c"]) -> Float[Array, "b y x zc"]:
     """Depth into channels, as in the projection before the 2D generator (MegaPortraits section 3.1)."""
+    x = jnp.asarray(x)
     b, z, h, w, c = x.shape
     return x.transpose(0, 2, 3, 1, 4).reshape(b, h, w, z * c)
 
 
 def unfold_depth(x: Float[Array, "b y x zc"], depth: int) -> Float[Array, "b z y x c"]:
     """Inverse of `fold_depth`."""
+    x = jnp.asarray(x)
     b, h, w, zc = x.shape
     return x.reshape(b, h, w, depth, zc // depth).transpose(0, 3, 1, 2, 4)

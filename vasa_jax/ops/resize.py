@@ -13,6 +13,7 @@ from vasa_jax.ops import choice, precise
 
 def average_pool(x: Array, factors: tuple[int, ...], form: str = "") -> Array:
     """Mean over blocks of the axes between the first and the last, [b, ..., c]; `form` as in `choice.pool`."""
+    x = jnp.asarray(x)
     whole = not any(size % factor for size, factor in zip(x.shape[1:-1], factors, strict=True))  # else it fails below
     if whole and (form or choice.pool()) == "window":
         window = (1, *factors, 1)
@@ -59,6 +60,7 @@ def _aligned_weights(have: int, want: int) -> Float[np.ndarray, "want have"]:
 
 def space_to_depth(x: Float[Array, "b h w c"], block: int) -> Float[Array, "b y x d"]:
     """Blocks of pixels into channels."""
+    x = jnp.asarray(x)
     b, h, w, c = x.shape
     x = x.reshape(b, h // block, block, w // block, block, c).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(b, h // block, w // block, block * block * c)
@@ -66,6 +68,7 @@ def space_to_depth(x: Float[Array, "b h w c"], block: int) -> Float[Array, "b y 
 
 def depth_to_space(x: Float[Array, "b y x d"], block: int) -> Float[Array, "b h w c"]:
     """Inverse of `space_to_depth`."""
+    x = jnp.asarray(x)
     b, h, w, c = x.shape
     x = x.reshape(b, h, w, block, block, c // block**2).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(b, h * block, w * block, c // block**2)
