@@ -50,7 +50,7 @@ class Windows:
     def _told(self, batch: Mapping[str, np.ndarray], whole: Float[np.ndarray, "b t m"]) -> MotionConditions:
         hears = LogMel(self.config.bands)
         return MotionConditions(
-            audio=hears.features(batch["audio"], batch["valid"], np.float32(-np.inf))[0],
+            audio=hears.features(batch["audio"], batch["valid"], np.full(len(whole), -np.inf, np.float32))[0],
             audio_valid=batch["valid"],
             previous=whole[:, : self.config.context].astype(np.float32),
             told={name: batch[name] for name in self.config.conditions},

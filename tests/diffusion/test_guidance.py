@@ -11,7 +11,7 @@ NAMES = ("audio", "gaze", "previous")
 
 def _network(noisy, time, conditions, drop):
     """Adds the conditions that are there: audio 1x, gaze 10x, previous 100x the condition."""
-    total = 0.01 * time[:, None, None] * noisy
+    total = 0.01 * time[:, None, None].astype(noisy.dtype) * noisy
     for weight, name in zip((1.0, 10.0, 100.0), NAMES, strict=True):
         total = total + jnp.where(drop[name], 0.0, weight * conditions)[:, None, None]
     return total

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import quick
 from tests.data_pipelines.prepare.networks import stand_ins
 from vasa_jax import weights
 from vasa_jax.errors import InputError, UsageError
@@ -49,7 +50,7 @@ def test_maps_in_bfloat16_tell_pictures_apart_as_in_float32(monkeypatch):
 def test_the_bundled_dynamics_encoder_stands_in_for_vggface():
     network = networks.open_networks({"vggface": weights.BUNDLED}).face
     face = np.random.default_rng(0).random((1, network.side, network.side, 3), np.float32)
-    maps = network.maps(face)
+    maps = quick.jit(lambda network, face: network.maps(face))(network, face)
     assert len(maps) == len(network.weights) and maps[0].shape[1] > maps[-1].shape[1]
     for found in maps:
         np.testing.assert_allclose(np.square(found).sum(-1), 1.0, atol=0.01)

@@ -1,6 +1,7 @@
 """Processes find each other by what flags and environments say, and several train what one trains."""
 
 import socket
+from unittest import mock
 
 import jax
 import numpy as np
@@ -116,10 +117,7 @@ def test_processes_train_what_one_process_trains(count, layout, tmp_path):
         np.testing.assert_allclose(found.params[name], leaf, atol=2e-4)
 
 
-def test_a_layout_that_hosts_cannot_share_is_refused(monkeypatch):
-    class Elsewhere:
-        def __init__(self, process_index):
-            self.process_index = process_index
-
+def test_a_layout_that_hosts_cannot_share_is_refused():
+    devices = [mock.Mock(spec=jax.Device, process_index=host) for host in (0, 0, 1, 1)]
     with pytest.raises(UsageError, match="2 hosts cannot share"):
-        MeshPartitioner({"data": 1, "tensor": 4}, devices=[Elsewhere(0), Elsewhere(0), Elsewhere(1), Elsewhere(1)])
+        MeshPartitioner({"data": 1, "tensor": 4}, devices=devices)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-Values = Float[np.ndarray, " n"] | Sequence[float]
+Values = Float[np.ndarray, " n"] | Sequence[float | np.floating]
 """One number a clip."""
 
 _COUNT = 2000

@@ -76,7 +76,7 @@ class FaceRecogniser:
         return code / max(float(np.linalg.norm(code)), 1e-12)
 
 
-def cosine(a: Float[np.ndarray, "*b d"], b: Float[np.ndarray, "*b d"]) -> Float[np.ndarray, "*b"] | np.floating:
+def cosine(a: Float[np.ndarray, "*#b d"], b: Float[np.ndarray, "*#b d"]) -> Float[np.ndarray, "*b"] | np.floating:
     """Cosine of codes: 1 the same, about 0 for strangers."""
     scale = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return (a * b).sum(-1) / np.maximum(scale, 1e-12)

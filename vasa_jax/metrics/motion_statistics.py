@@ -12,24 +12,23 @@ _TINY = 1e-9
 BANDS = (0.0, 1.0, 3.0, 6.0, 12.5)
 """Edges in Hz at 25 frames a second: sway, nods and phrases, syllables, and what is faster."""
 
+Clips = Sequence[Float[np.ndarray, "_ m"]] | Float[np.ndarray, "_ _ m"]
+"""Motion frame by frame; clips of one length may be one array."""
 
-def movement(clips: Sequence[Float[np.ndarray, "t m"]]) -> Float[np.ndarray, " m"]:
+
+def movement(clips: Clips) -> Float[np.ndarray, " m"]:
     """Standard deviation within clips of every value of the motion: each clip about its own mean, all frames pooled."""
     centred = np.concatenate([np.asarray(clip, np.float64) - np.mean(clip, 0) for clip in clips])
     return np.sqrt(np.square(centred).mean(0))
 
 
-def movement_ratio(
-    made: Sequence[Float[np.ndarray, "t m"]], real: Sequence[Float[np.ndarray, "t m"]]
-) -> Float[np.ndarray, " m"]:
+def movement_ratio(made: Clips, real: Clips) -> Float[np.ndarray, " m"]:
     """`movement` of made over real motion, per value: 1 as lively as real, 0 frozen; NaN where real does not move."""
     above, below = movement(made), movement(real)
     return np.where(below > _TINY, above / np.maximum(below, _TINY), np.nan)
 
 
-def movement_summary(
-    made: Sequence[Float[np.ndarray, "t m"]], real: Sequence[Float[np.ndarray, "t m"]]
-) -> dict[str, Any]:
+def movement_summary(made: Clips, real: Clips) -> dict[str, Any]:
     """`movement_ratio` averaged by kind and over all, the share of values from 0.8 to 1.1, and per value."""
     ratio = movement_ratio(made, real)
     kinds = {
@@ -62,9 +61,7 @@ def head_difference(a: Float[np.ndarray, "t 3"], b: Float[np.ndarray, "t 3"]) ->
     }
 
 
-def spectra(
-    clips: Sequence[Float[np.ndarray, "_ m"]], order: int = 1, fps: float = 25.0
-) -> Float[np.ndarray, "bands m"]:
+def spectra(clips: Clips, order: int = 1, fps: float = 25.0) -> Float[np.ndarray, "bands m"]:
     """Mean power of the velocity (`order` 1) or acceleration (2) in each of `BANDS`, per value of the motion.
 
     Each clip is seen through a Hann window. Units: those of the motion per second, or per square second, squared.
@@ -82,7 +79,7 @@ def spectra(
     return totals / weight
 
 
-def pose_range(clips: Sequence[Float[np.ndarray, "t m"]]) -> dict[str, Float[np.ndarray, " 3"]]:
+def pose_range(clips: Clips) -> dict[str, Float[np.ndarray, " 3"]]:
     """Degrees that pitch, yaw and roll cover (5th to 95th percentile): over all frames, and within clips on average."""
 
     def covered(rows: np.ndarray) -> np.ndarray:

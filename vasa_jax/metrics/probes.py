@@ -4,7 +4,7 @@ A dynamics code that is free of pose and identity leaves both probes near chance
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Shaped
 
 from vasa_jax.metrics import ridge
 
@@ -24,8 +24,11 @@ def explained_variance(
     return _score(model(codes[~fit]), values[~fit], float(values[fit].mean()))
 
 
-def accuracy(codes: Float[np.ndarray, "n c"], classes: Int[np.ndarray, " n"], fit: Bool[np.ndarray, " n"]) -> float:
-    """Share of the rows not for `fit` whose class a linear probe tells; chance is 1 / number of classes."""
+def accuracy(codes: Float[np.ndarray, "n c"], classes: Shaped[np.ndarray, " n"], fit: Bool[np.ndarray, " n"]) -> float:
+    """Share of the rows not for `fit` whose class, a number or a name, a linear probe tells.
+
+    Chance is 1 / number of classes.
+    """
     kinds, index = np.unique(classes, return_inverse=True)
     codes = _standardised(codes, fit)
     scores = _fit(codes[fit], np.eye(len(kinds))[index[fit]])(codes[~fit])

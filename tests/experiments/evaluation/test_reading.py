@@ -46,6 +46,9 @@ def test_tracks_of_real_pictures_are_kept_and_of_decoded_ones_not(monkeypatch, t
             calls.append(clip_id)
             return track(len(pictures), np.ones(len(pictures), bool))
 
+        def close(self):
+            pass
+
     monkeypatch.setattr(reading.tracking, "MediaPipeTracker", Tracker)
     for _ in range(2):
         reader = reading.TrackReader("model.task", tmp_path / "tracks")
