@@ -63,7 +63,8 @@ class AudioReader:
             claimed = self._open_av(head)
         if not _RATES[0] <= self.rate <= _RATES[1]:
             raise InputError(f"{self.path}: a rate of {self.rate} Hz; from {_RATES[0]} to {_RATES[1]} can be used")
-        self.scale, self.notes = 1.0, []
+        self.scale = 1.0
+        self.notes: list[str] = []
         self.damage = Damage(self.rate)
         self.samples, self.repaired, levels = self._look()
         self.seconds = self.samples / self.rate

@@ -73,6 +73,11 @@ class Space:
         return self.curve in ("pq", "hlg")
 
     @property
+    def curve_name(self) -> str:
+        """For people."""
+        return str(self.curve).upper()
+
+    @property
     def is_srgb(self) -> bool:
         """To the eye: primaries within rounding, and the curve or a power that stands for it."""
         near = np.allclose(self.primaries, _PRIMARIES[REC709], atol=0.003)

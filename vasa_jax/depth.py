@@ -21,7 +21,8 @@ def colour_samples(image: Image.Image) -> UInt16[np.ndarray, "h w c"] | None:
 
     Pillow keeps the upper eight. None if there are no more than that, or another decoder does not agree on the picture.
     """
-    raw = image.tile[0].args if getattr(image, "tile", None) else ""
+    tiles = getattr(image, "tile", None)
+    raw = tiles[0].args if tiles else ""
     raw = raw if isinstance(raw, str) else raw[0] if raw and isinstance(raw[0], str) else ""
     file = getattr(image, "fp", None)
     if ";16" not in raw or not raw.startswith("RGB") or image.format not in _PIPES or file is None:

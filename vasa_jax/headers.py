@@ -121,7 +121,7 @@ def _wave(file: io.BufferedReader, size: int, order: str) -> SoundData | None:
             there, claimed = _there(file, size, at, claimed, order)
             if not block or not rate:
                 return None
-            patches = ()
+            patches: tuple[tuple[int, bytes], ...] = ()
             if there != (long if long and length == 0xFFFFFFFF else length):
                 field = struct.pack(order + "I", min(there, 0xFFFFFFFF))
                 patches = (4, struct.pack(order + "I", min(size - 8, 0xFFFFFFFF))), (at - 4, field)
@@ -145,7 +145,7 @@ def _aiff(file: io.BufferedReader, size: int) -> SoundData | None:
             place, frames, block, hertz = common
             if not block or not hertz or there <= 8:
                 return None
-            patches = ()
+            patches: tuple[tuple[int, bytes], ...] = ()
             if there != length:
                 value = struct.pack(">I", (there - 8) // block)
                 patches = (4, struct.pack(">I", size - 8)), (place + 2, value), (at - 4, struct.pack(">I", there))

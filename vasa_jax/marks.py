@@ -83,7 +83,7 @@ def is_damaged_jpeg(data: bytes) -> bool:
     if not data.startswith(b"\xff\xd8") or any(mark in data for mark in (b"\xff\xc9", b"\xff\xca")):
         return False
     try:
-        with av.open(io.BytesIO(data), format="jpeg_pipe") as container:
+        with av.open(io.BytesIO(data), "r", format="jpeg_pipe") as container:
             context = container.streams.video[0].codec_context
             context.options = {"err_detect": "explode"}
             next(container.decode(video=0))

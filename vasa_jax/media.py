@@ -12,7 +12,7 @@ from typing import Self
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from jaxtyping import UInt8
 
 from vasa_jax import containers, frame_grid
@@ -83,6 +83,7 @@ class VideoReader:
             origin = containers.begins(stream)
             if start and frame_grid.can_seek(container):
                 seconds = origin + max(start / self.fps - _BEFORE, 0.0)
+                assert stream.time_base is not None  # of a file that is open
                 container.seek(int(seconds / stream.time_base), stream=stream, backward=True)
             show = Shown(self.path, stream, MAX_VIDEO_SIDE)
             self.notes = show.notes
@@ -120,7 +121,7 @@ class VideoWriter:
         self.path, self.audio, self.fps, self.finish = check_output(path), audio, fps, finish
         self.count = 0
         self._stack = contextlib.ExitStack()
-        self._container = None
+        self._container: av.container.OutputContainer | None = None
         self._reformatter = VideoReformatter()  # one for all frames: each has threads of its own
 
     def __enter__(self) -> Self:
@@ -147,38 +148,39 @@ class VideoWriter:
         if height % 2 or width % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         try:
-            if self._container is None:
-                self._begin(*frame.shape[:2])
+            container = self._container or self._begin(*frame.shape[:2])
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            layout = {"format": "yuv420p", "dst_colorspace": "ITU709", "dst_color_range": "MPEG"}
-            picture = self._reformatter.reformat(picture, **layout)
+            picture = self._reformatter.reformat(
+                picture, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range="MPEG"
+            )
             picture.pts, picture.time_base = self.count, Fraction(1, self.fps)
-            self._container.mux(self._video.encode(picture))
+            container.mux(self._video.encode(picture))
             self.count += 1
-            self._push_sound(until=self.count / self.fps)
+            self._push_sound(container, until=self.count / self.fps)
         except (av.error.FFmpegError, OSError) as error:
             raise InputError(f"{self.path} could not be written: {error}") from None
 
-    def _begin(self, height: int, width: int) -> None:
-        self._container = containers.create(self._temporary, "mp4", options={"movflags": "+faststart"})
-        self._video = self._container.add_stream("libx264", rate=self.fps, options={"crf": "18", "preset": "veryfast"})
+    def _begin(self, height: int, width: int) -> av.container.OutputContainer:
+        self._container = container = containers.create(self._temporary, "mp4", options={"movflags": "+faststart"})
+        self._video = container.add_stream("libx264", rate=self.fps, options={"crf": "18", "preset": "veryfast"})
         context = self._video.codec_context
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1  # BT.709
         if self.audio is None:
             self._sound, self._sound_done = None, 0
-            return
+            return container
         rate = self.audio.rate if self.audio.rate in _AAC_RATES else 48_000
         layout = "stereo" if self.audio.channels == 2 else "mono"
-        self._track = self._container.add_stream("aac", rate=rate, layout=layout)
+        self._track = container.add_stream("aac", rate=rate, layout=layout)
         self._track.bit_rate = min(96_000, 5 * rate) * self.audio.channels
         self._sound, self._sound_done = resample(self.audio.blocks(), self.audio.rate, rate), 0
+        return container
 
-    def _push_sound(self, until: float) -> None:
+    def _push_sound(self, container: av.container.OutputContainer, until: float) -> None:
         while self._sound is not None and self._sound_done < until * self._track.rate:
             block = next(self._sound, None)
             if block is None:
-                self._container.mux(self._track.encode(None))
+                container.mux(self._track.encode(None))
                 self._sound = None
                 return
             if not len(block):
@@ -188,12 +190,12 @@ class VideoWriter:
             )
             part.sample_rate, part.pts = self._track.rate, self._sound_done
             self._sound_done += len(block)
-            self._container.mux(self._track.encode(part))
+            container.mux(self._track.encode(part))
 
     def _complete(self) -> None:
         if self._container is None:
             raise InputError(f"{self.path}: no frame was written")
-        self._push_sound(until=float("inf"))
+        self._push_sound(self._container, until=float("inf"))
         self._container.mux(self._video.encode(None))
         self._container.close()
         if self.finish is not None:

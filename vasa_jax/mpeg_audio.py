@@ -106,7 +106,9 @@ def _find(data: mmap.mmap, form: str, header: Callable[[mmap.mmap, int], Header 
     at, looks = _next_run(data, start, header, None, _MOST_LOOKS)
     if at is None:
         return None
-    kind, _, seconds = header(data, at)
+    begins = header(data, at)
+    assert begins is not None  # or no run would begin here
+    kind, _, seconds = begins
     junk = at - _skip_tags(data, start, at)
     runs, holes, sizes = [], [], []
     while at is not None:
@@ -162,10 +164,11 @@ def _next_run(data, at: int, header: Callable, kind: tuple | None, looks: int) -
     while looks > 0 and (at := data.find(b"\xff", at)) >= 0:
         looks -= 1
         place, count = at, 0
+        kind_here: tuple | None = None
         while count < _SURE and (known := header(data, place)) and kind in (None, known[0]):
-            kind_here = known[0] if not count else kind_here
-            if known[0] != kind_here:
+            if kind_here not in (None, known[0]):
                 break
+            kind_here = known[0]
             place, count = place + known[1], count + 1
             if place == len(data) and kind is not None:
                 count = _SURE

@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -48,7 +49,7 @@ def read_image(path: PathLike, say: Say | None = None) -> UInt8[np.ndarray, "h w
         head = file.read(1 << 20)
         file.seek(0)
         # A length in the file that lies cannot ask for more memory than the file has bytes.
-        source = file
+        source: IO[bytes] = file
         if path.stat().st_size <= _HELD:
             data = _whole_parts(file.read(), say)
             source, head = io.BytesIO(data), data[: len(head)]
@@ -183,10 +184,11 @@ def _plain(image: Image.Image) -> Image.Image:
 
 def _choose_frame(image: Image.Image, say: Say) -> None:
     """Goes to the first frame of an animation that shows something."""
-    if image.format not in _ANIMATED or getattr(image, "n_frames", 1) < 2:
+    count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+    if count < 2:
         return
     pages = "pages" if image.format == "TIFF" else "frames"
-    budget = min(_LOOKED_AT, image.n_frames, max(2, 2 * MAX_PIXELS // (image.width * image.height)))
+    budget = min(_LOOKED_AT, count, max(2, 2 * MAX_PIXELS // (image.width * image.height)))
     contrast: list[float] = []
     for index in range(budget):
         image.seek(index)
@@ -197,7 +199,7 @@ def _choose_frame(image: Image.Image, say: Say) -> None:
     # A picture that fades in is taken once it is there.
     chosen = next(k for k, value in enumerate(contrast) if value >= max(contrast) / 2)
     image.seek(chosen)
-    what = f"{image.n_frames} {pages}; the first"
+    what = f"{count} {pages}; the first"
     say(f"{what} is taken" if not chosen else f"{what} {chosen} show nothing, number {chosen + 1} is taken")
 
 
@@ -223,7 +225,7 @@ def _orientation(image: Image.Image, say: Say) -> int:
 
 def _turned(picture: np.ndarray, orientation: int) -> UInt8[np.ndarray, "h w 3"]:
     """Upright, by the numbers of EXIF."""
-    ways = {
+    ways: dict[int, Callable[[np.ndarray], np.ndarray]] = {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
         4: lambda a: a[::-1],
@@ -257,7 +259,7 @@ def _managed(codes: Image.Image | np.ndarray, image: Image.Image, head: bytes, s
         space = marks.space(head) or (colour.Space.adobe() if marks.is_adobe(image) else None)
     if space is not None and not space.is_srgb:
         if space.hdr:
-            say(f"HDR ({space.curve.upper()}): what is brighter than white is rolled off")
+            say(f"HDR ({space.curve_name}): what is brighter than white is rolled off")
         return colour.to_srgb(codes if isinstance(codes, np.ndarray) else np.asarray(codes.convert("RGB")), space)
     if isinstance(codes, np.ndarray):
         exact = colour.profile_to_srgb(codes, profile) if profile and space is None else None
@@ -290,7 +292,9 @@ def _by_profile(codes: Image.Image, profile: bytes, say: Say) -> Image.Image:
             moved = np.asarray(ImageCms.applyTransform(Image.fromarray(cube), transform)).astype(int) - cube
             if np.abs(moved).max() <= 2:
                 return codes
-        return ImageCms.applyTransform(codes, transform)
+        shown = ImageCms.applyTransform(codes, transform)
+        assert shown is not None  # as it would be in place
+        return shown
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, AttributeError):
         say("its colour profile cannot be used; its colours are taken as sRGB")
         return codes
@@ -299,4 +303,5 @@ def _by_profile(codes: Image.Image, profile: bytes, say: Say) -> Image.Image:
 @functools.cache
 def _cube() -> UInt8[np.ndarray, "h w 3"]:
     """Every mixture of 18 steps of red, green and blue."""
-    return np.stack(np.meshgrid(*[np.arange(0, 256, 15, np.uint8)] * 3, indexing="ij"), -1).reshape(18, -1, 3)
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(18, -1, 3)

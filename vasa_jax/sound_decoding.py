@@ -5,7 +5,7 @@ not found; the decoder goes on behind it. `containers.Damage` is told every loss
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av
@@ -170,7 +170,7 @@ class _Track:
     def _mixed(self, block: np.ndarray, frame: Any) -> np.ndarray:
         given = block.shape[1]
         if given > 2:
-            names = [channel.name for channel in frame.layout.channels]
+            names: Sequence[str] = [channel.name for channel in frame.layout.channels]
             if len(names) != given or not any(name in heard.KNOWN for name in names):
                 names = heard.places(given)
             block = block @ heard.mixing(names)

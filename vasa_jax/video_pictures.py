@@ -42,7 +42,8 @@ class Shown:
     """
 
     def __init__(self, path: Path | str, stream: av.VideoStream, most: int = 4096):
-        self.path, self.most, self.notes = path, most, []
+        self.path, self.most = path, most
+        self.notes: list[str] = []
         self._reformatter = VideoReformatter()  # one for all: each has threads of its own, until garbage is collected
         self._aspect = _aspect(stream)
         if self._aspect == 1 and stream.sample_aspect_ratio not in (None, 0, 1):
@@ -130,7 +131,7 @@ class Shown:
         except ValueError as unknown:
             raise InputError(f"{self.path}: {unknown} are not known: convert it to H.264") from None
         if space.hdr:
-            self._say(f"HDR ({space.curve.upper()}): what is brighter than white is rolled off")
+            self._say(f"HDR ({space.curve_name}): what is brighter than white is rolled off")
         return space
 
     def _say(self, line: str) -> None:
@@ -159,10 +160,12 @@ class _Deinterlacer:
     """
 
     def __init__(self, frame: av.VideoFrame):
-        self.kind, self._count, self._first, self._made_up = _kind(frame), 0, None, 0
+        self.kind, self._count, self._made_up = _kind(frame), 0, 0
+        self._first: av.VideoFrame | None = None
         self._graph = av.filter.Graph()
-        base = {"time_base": frame.time_base} if frame.time_base else {}
-        source = self._graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, **base)
+        source = self._graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or None
+        )
         middle = self._graph.add("bwdif", "mode=send_frame:deint=interlaced")
         sink = self._graph.add("buffersink")
         source.link_to(middle)
@@ -184,12 +187,13 @@ class _Deinterlacer:
         """What is ready; with `last`, all that is left."""
         if last:
             if not self._count:
+                assert self._first is not None  # it was made for a frame
                 self._push(self._first)
             self._graph.push(None)
         done = []
         while True:
             try:
-                done.append(self._graph.pull())
+                done.append(self._graph.vpull())
             except (av.error.BlockingIOError, av.error.EOFError):
                 break
         if self._made_up and done:
@@ -212,7 +216,7 @@ def _turned(picture: np.ndarray, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w
 
     The matrix takes column p and row q to x = a p + c q, y = b p + d q; it is read as the nearest quarter turn.
     """
-    data = frame.side_data.get(SideData.DISPLAYMATRIX)
+    data = frame.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload] # PyAV's stub names another class
     if data is None:
         return picture
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(np.float64)

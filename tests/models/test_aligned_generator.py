@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests import quick
+from vasa_jax.inference.renderer import SQUARE_PARTS, from_square
 from vasa_jax.inference.renderer import compose as compose_large
-from vasa_jax.inference.renderer import from_square
 from vasa_jax.models.aligned_generator import AlignedGenerator, blend_window, compose, face_square, square_places
 from vasa_jax.ops.warp import identity_grid
 
@@ -73,7 +73,7 @@ def test_a_renderer_composes_what_the_model_does(size):
     large = np.repeat(np.repeat(picture, size // SIZE, 0), size // SIZE, 1)
     portrait = np.round(255 * large).astype(np.uint8)
     for n, pose in enumerate(POSES):
-        parts = {name: out[name][n] for name in from_square.parts}
+        parts = {name: out[name][n] for name in SQUARE_PARTS}
         made = compose_large(portrait, from_square(parts, pose, SIZE, size)).astype(np.float32)
         made = made.reshape(SIZE, size // SIZE, SIZE, size // SIZE, 3).mean((1, 3))
         gap = np.abs(made - 255 * np.clip(out["image"][n], 0, 1))[3:-3, 3:-3]

@@ -106,7 +106,8 @@ def _filled(picture: UInt8[np.ndarray, "s s 3"], known: Bool[np.ndarray, "s s"])
     """
     if known.all() or not known.any():
         return picture
-    colour, weight = picture * known[..., None].astype(np.float32), known.astype(np.float32)
+    colour: np.ndarray = picture * known[..., None].astype(np.float32)
+    weight: np.ndarray = known.astype(np.float32)
     levels = []
     while weight.size > 1:
         levels.append((colour, weight[..., None]))

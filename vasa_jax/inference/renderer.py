@@ -44,7 +44,8 @@ class FaceRenderer:
 
     def __init__(self, model: Any, params: Any, size: int, *, generator: Mapping[str, Any] = _PLAIN, batch: int = 4):
         self.size, self.batch, self.moves_source = size, batch, moves_source(generator)
-        self._composer = from_square if generator.get("kind") == "aligned" else from_full
+        aligned = generator.get("kind") == "aligned"
+        self._composer, wanted = (from_square, SQUARE_PARTS) if aligned else (from_full, FULL_PARTS)
         self._params = jax.device_put(params)
 
         def method(name: str, params: Any, *args: Any) -> Any:
@@ -61,7 +62,7 @@ class FaceRenderer:
 
         def parts(params: Any, latents: FaceLatents, motion: jax.Array) -> dict[str, jax.Array]:
             out = pictures("render", params, latents, motion)
-            return _in_own_colours({name: out[name] for name in self._composer.parts}, latents)
+            return _in_own_colours({name: out[name] for name in wanted}, latents)
 
         self._render = jax.jit(parts)
         one = parts if self.moves_source else functools.partial(pictures, "decode")
@@ -136,6 +137,7 @@ class FaceRenderer:
     ) -> UInt8[np.ndarray, "s s 3"]:
         """One picture from what the model returned for it; see `frames`."""
         if isinstance(parts, dict):
+            assert portrait is not None  # of models that move it
             return compose(portrait, self._composer(parts, pose, self.size, size))
         if size != self.size:
             parts = cv2.resize(parts, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -155,6 +157,7 @@ def _in_own_colours(parts: dict[str, jax.Array], latents: FaceLatents) -> dict[s
     """
     if "painted" not in parts:
         return parts
+    assert latents.picture is not None  # of models that move it
     frame = portrait_colours(latents.picture, latents.pose)
     frame = jnp.broadcast_to(frame, (len(parts["painted"]), *frame.shape[1:]))
     units = jnp.clip(into_frame(parts["painted"], frame), -_DEVIATIONS, _DEVIATIONS)
@@ -184,7 +187,8 @@ def compose(portrait: UInt8[np.ndarray, "p p 3"], layers: Layers) -> UInt8[np.nd
     """
     margin = (portrait.shape[0] - layers.place.shape[0]) / 2
     place = layers.place + np.float32(margin) if margin else layers.place
-    picture = cv2.remap(portrait, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    # OpenCV's stub knows no map of two channels, beside which there is no other.
+    picture = cv2.remap(portrait, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     moved = picture[layers.at]
     mixed = moved + layers.share[..., None] * (255 * layers.painted - moved)
     picture[layers.at] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
@@ -194,17 +198,18 @@ def compose(portrait: UInt8[np.ndarray, "p p 3"], layers: Layers) -> UInt8[np.nd
 # What a generator returns, to layers. Coordinates are -1..1 at the centres of the end pixels of the model's picture of
 # `side` pixels, and pixel p of `size` lies at (p + 0.5) side / size - 0.5 of them.
 
+FULL_PARTS = ("coords", "keep", "painted")
+SQUARE_PARTS = ("coarse", "square")
+"""What is taken of a generator's outputs."""
+
 
 def from_full(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> Layers:
     """Of the paper's `Generator` with a source skip: all of it in the model's pixels."""
     coords, keep, painted = (
-        cv2.resize(parts[name], (size, size), interpolation=cv2.INTER_CUBIC) for name in from_full.parts
+        cv2.resize(parts[name], (size, size), interpolation=cv2.INTER_CUBIC) for name in FULL_PARTS
     )
     share = np.clip(1 - keep.reshape(size, size), 0, 1)
     return Layers(_pixels(coords, side, size), np.s_[:size, :size], share, painted)
-
-
-from_full.parts = ("coords", "keep", "painted")
 
 
 def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> Layers:
@@ -227,8 +232,8 @@ def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size:
     into = into @ np.array([[1, 0, low[0]], [0, 1, low[1]], [0, 0, 1]])
 
     def warp(part: np.ndarray, matrix: np.ndarray, shape: Iterable[SupportsInt], border: int) -> np.ndarray:
-        shape = tuple(int(n) for n in shape)
-        return cv2.warpAffine(part, matrix[:2], shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
+        sides = tuple(int(n) for n in shape)
+        return cv2.warpAffine(part, matrix[:2], sides, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=border)
 
     # The flow becomes pixels while it is small.
     place = warp(_pixels(coarse, side, size), over, (size, size), cv2.BORDER_REPLICATE)
@@ -240,9 +245,6 @@ def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size:
     at = np.s_[low[1] : high[1], low[0] : high[0]]
     place[at] += blend[..., 1:]
     return Layers(place, at, blend[..., 0], painted)
-
-
-from_square.parts = ("coarse", "square")
 
 
 def _affine(scale: float, shift: float) -> Float[np.ndarray, "3 3"]:

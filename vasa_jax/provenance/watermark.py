@@ -48,6 +48,9 @@ _LEAST_SIDE = 32
 _BLOCK, _MOST_BLOCKS = 125, 24  # frames looked at together, and how many such
 _LEAST_FRAMES = 12
 
+Place = tuple[float, float, float, float]
+"""(height, width, top, left) of a video in the marked picture, as shares of it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:
@@ -59,7 +62,7 @@ class Found:
       bit_error: share of the fixed pattern's bits that read wrong, at the place that fits best: about a half of them
         read wrong where there is no mark and a single place is looked at, fewer at the best of many.
       score, threshold: in standard deviations of a video without the mark.
-      place: (height, width, top, left) of the video in the marked picture, as shares of it.
+      place: where in the marked picture the video lies.
     """
 
     found: bool
@@ -67,7 +70,7 @@ class Found:
     bit_error: float
     score: float
     threshold: float
-    place: tuple[float, float, float, float] = (1.0, 1.0, 0.0, 0.0)
+    place: Place = (1.0, 1.0, 0.0, 0.0)
 
 
 # ---- the waves and what they say -------------------------------------------------------------------------------------
@@ -307,15 +310,15 @@ def _norm(spectrum: Complex[np.ndarray, " n"]) -> float:
     return float(np.linalg.norm(spectrum[:_FIXED])) + 1e-20
 
 
-def _moved(picture: Float[np.ndarray, "g g"], place: tuple[float, ...]) -> Complex[np.ndarray, " n"]:
-    """The spectrum of a video of which `place` is (height, width, top, left) in the marked picture."""
+def _moved(picture: Float[np.ndarray, "g g"], place: Place) -> Complex[np.ndarray, " n"]:
+    """The spectrum of a video that lies at `place` in the marked picture."""
     height, width, top, left = place
     waves = _waves()
     turn = np.exp(-2j * np.pi * (waves.y * top + waves.x * left))
     return _spectrum(_rows(picture, height), width) * turn
 
 
-def _score(picture: Float[np.ndarray, "g g"], place: tuple[float, ...]) -> float:
+def _score(picture: Float[np.ndarray, "g g"], place: Place) -> float:
     moved = _moved(picture, place)
     return float((moved[:_FIXED] * _pattern_signs().conj()).real.sum()) / _norm(moved)
 
@@ -341,12 +344,13 @@ def _best_shift(spectrum: Complex[np.ndarray, " n"]) -> tuple[float, float, floa
     return abs(value), np.sign(value), top / _FINE, left / _FINE
 
 
-def _search(swings: Complex[np.ndarray, "g g"]) -> tuple[float, int, tuple[float, float, float, float]]:
+def _search(swings: Complex[np.ndarray, "g g"]) -> tuple[float, int, Place]:
     """The best (score, turn, place) of all."""
-    best: tuple = (0.0, 0, (1.0, 1.0, 0.0, 0.0))
+    best: tuple[float, int, Place] = (0.0, 0, (1.0, 1.0, 0.0, 0.0))
+    sides: list[tuple[float, Iterable[float]]] = [*((h, _NARROW) for h in _NARROW), *((s, (s,)) for s in _WIDE)]
     for turn in range(_TURNS):
         picture = _turned(swings, turn)
-        for height, widths in itertools.chain(((h, _NARROW) for h in _NARROW), ((s, (s,)) for s in _WIDE)):
+        for height, widths in sides:
             rows = _rows(picture, height)
             for width in widths:
                 score, sign, top, left = _best_shift(_spectrum(rows, width))
@@ -355,17 +359,18 @@ def _search(swings: Complex[np.ndarray, "g g"]) -> tuple[float, int, tuple[float
     return best
 
 
-def _nearer(picture: Float[np.ndarray, "g g"], place: tuple[float, ...]) -> tuple[float, tuple[float, ...]]:
+def _nearer(picture: Float[np.ndarray, "g g"], place: Place) -> tuple[float, Place]:
     """Climbs from a place to the best near by."""
     score, step = _score(picture, place), 0.01
     while step > 0.001:
-        steps = []
+        steps: list[tuple[float, Place]] = []
         for i, sign in itertools.product(range(4), (1, -1)):
             near = list(place)
             near[i] += sign * step
             if i < 2:  # about the centre
                 near[i + 2] -= sign * step / 2
-            steps.append((_score(picture, tuple(near)), tuple(near)))
+            height, width, top, left = near
+            steps.append((_score(picture, (height, width, top, left)), (height, width, top, left)))
         if max(steps)[0] > score:
             score, place = max(steps)
         else:
@@ -373,7 +378,7 @@ def _nearer(picture: Float[np.ndarray, "g g"], place: tuple[float, ...]) -> tupl
     return score, place
 
 
-def _read(picture: Float[np.ndarray, "g g"], place: tuple[float, ...], score: float, threshold: float) -> Found:
+def _read(picture: Float[np.ndarray, "g g"], place: Place, score: float, threshold: float) -> Found:
     moved = _moved(picture, place)
     bits = (moved[:_FIXED] * _pattern_signs().conj()).real.reshape(BITS, _WAVES).sum(1)
     letters = moved[_FIXED:].reshape(_LETTERS, -1)
@@ -382,4 +387,5 @@ def _read(picture: Float[np.ndarray, "g g"], place: tuple[float, ...], score: fl
     found, ordered = score >= threshold, np.sort(sums, 1)
     sure = found and bool((ordered[:, -1] - ordered[:, -2] >= _SURE).all())
     name = bytes(sums.argmax(1).tolist()).hex() if sure else None
-    return Found(found, name, float((bits < 0).mean()), score, threshold, tuple(float(p) for p in place))
+    height, width, top, left = map(float, place)
+    return Found(found, name, float((bits < 0).mean()), score, threshold, (height, width, top, left))
