@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 BAD, LARGE, OTHER = 3, 4, 5
@@ -97,9 +98,12 @@ def main(words: list[str]) -> int:
     """kind, file, out, limit, bytes of memory, seconds of processor, the parent's number."""
     kind, path, out, limit, memory, seconds, parent = words
     bounded(int(memory), int(seconds), int(parent))
-    work = {"picture": picture, "sound": sound}[kind]
+    work: Callable[[], int] = {
+        "picture": lambda: picture(Path(path), Path(out), int(limit)),
+        "sound": lambda: sound(Path(path), Path(out), float(limit)),
+    }[kind]
     try:
-        return work(Path(path), Path(out), float(limit) if kind == "sound" else int(limit))
+        return work()
     except MemoryError:
         return _say("it takes too much memory to open", LARGE)
     except Exception as error:  # decoders are others' code; the client gets no trace

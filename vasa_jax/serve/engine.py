@@ -26,6 +26,7 @@ from vasa_jax.errors import UsageError
 from vasa_jax.inference import live
 from vasa_jax.inference.closing import FRAMES as CLOSING
 from vasa_jax.inference.controls import Controls
+from vasa_jax.inference.course import Told
 from vasa_jax.inference.look import Look
 from vasa_jax.inference.machine import Frame, Machine
 from vasa_jax.inference.running import FRAME, RATE
@@ -163,7 +164,9 @@ class Engine:
         self.turn = threading.Condition()  # its lock may be taken twice by one thread
         self.ready, self._warmed = False, threading.Event()
         self.steps = 0
-        self._give, self._warm, self._seats, self._stopped, self._failed = warm, None, [], False, 0
+        self._give, self._stopped, self._failed = warm, False, 0
+        self._warm: Look | None = None
+        self._seats: list[Seat] = []
         self._began: float | None = None  # of the step under way
         self._probes: list[threading.Event] = []
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
@@ -245,9 +248,9 @@ class Engine:
     def _serve(self) -> None:
         try:
             if self._give is not None:
-                self._warm = self._give()
+                look = self._warm = self._give()
                 for lookahead in LOOKAHEADS:
-                    self._rehearse(lookahead)
+                    self._rehearse(look, lookahead)
             self.ready = not self._stopped
         except Exception:
             logging.exception("the engine could not make a frame")
@@ -265,9 +268,9 @@ class Engine:
                 self._obey(seat)
             self._step(probes)
 
-    def _rehearse(self, lookahead: int) -> None:
+    def _rehearse(self, look: Look, lookahead: int) -> None:
         """Every program in its one shape, as often as there may be rows."""
-        session = live.LiveSession(self.machine, self._warm, live.controls_of(0, {}), lookahead)
+        session = live.LiveSession(self.machine, look, live.controls_of(0, {}), lookahead)
         session.hear(np.zeros(RATE // 2, np.float32))
         session.end()
         self._make([session])
@@ -280,7 +283,7 @@ class Engine:
             if due:
                 self._answer(due)
             elif probes and self._warm is not None:
-                self._rehearse(LOOKAHEADS[1])
+                self._rehearse(self._warm, LOOKAHEADS[1])
             self._failed = 0
             for probe in probes:
                 probe.set()
@@ -345,7 +348,7 @@ class Engine:
 
     def _make(self, sessions: list[live.LiveSession]) -> tuple[list[Any], list[Any], float]:
         """Motion and parts of one window of each, and when the motion was there."""
-        told, scales = [s.ask() for s in sessions], [s.scales() for s in sessions]
+        told, scales = [_asked(s) for s in sessions], [s.scales() for s in sessions]
         first = sessions[0].controls
         answers = self.machine.speak(told, scales, first.steps, first.sampler)
         moves = [session.take(*answer) for session, answer in zip(sessions, answers)]
@@ -369,6 +372,12 @@ class Engine:
             if seat.flushing and not seat.session.ready:
                 seat.flushing = False
                 seat.deliver(Made("flushed"))
+
+
+def _asked(session: live.LiveSession) -> Told:
+    told = session.ask()
+    assert told is not None  # only those who are due are asked
+    return told
 
 
 def _finisher(machine: Machine, look: Look, motion: np.ndarray, parts: list[Any]) -> Callable[[], list[Frame]]:

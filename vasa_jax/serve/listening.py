@@ -27,6 +27,7 @@ class Listening:
 
     Attributes:
       made: queue of `Made`.
+      seat: to be set before anything is fed or interrupted.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class Listening:
         """Forgets what waits, here and in the engine."""
         self._waiting.clear()
         self._size = 0
+        assert self.seat is not None
         self.seat.interrupt()
         self._tell()
 
@@ -68,14 +70,16 @@ class Listening:
 
     async def feed(self) -> None:
         """Hands sound to the engine as it has room, for ever."""
+        seat = self.seat
+        assert seat is not None
         while True:
             while not self._waiting:
                 self._news.clear()
                 await self._news.wait()
             piece = self._waiting[0]
             if piece is _FLUSH:
-                self.seat.flush()
-            elif not self.seat.push(piece):
+                seat.flush()
+            elif not seat.push(piece):
                 await asyncio.sleep(_ROOM)
                 continue
             if self._waiting and self._waiting[0] is piece:

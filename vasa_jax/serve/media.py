@@ -57,6 +57,7 @@ class Encoder:
             self._audio.bit_rate = 64_000
             container.start_encoding()
             self.header = b"".join(sink)
+            assert self._video.time_base is not None  # it has one once encoding starts
             self._ticks = round(1 / FPS / self._video.time_base)
         self._encoders = self._video.codec_context, self._audio.codec_context
 
@@ -73,11 +74,12 @@ class Encoder:
         heard = self._hear(sound)
         tracks = [(1, first * self._ticks, pictures)] if pictures else []
         if heard:
-            tracks.append((2, heard[0].pts, [(bytes(packet), 1024, _WHOLE) for packet in heard]))
+            tracks.append((2, heard[0][0], [(packet, 1024, _WHOLE) for _, packet in heard]))
         self._number += 1
         return _fragment(self._number, tracks) if tracks else b""
 
-    def _hear(self, sound: Float[np.ndarray, "n"]) -> list[av.Packet]:
+    def _hear(self, sound: Float[np.ndarray, "n"]) -> list[tuple[int, bytes]]:
+        """Packets, and when they begin."""
         if not len(sound):
             return []
         plane = np.clip(np.nan_to_num(sound), -1, 1).astype(np.float32)[None]
@@ -85,7 +87,8 @@ class Encoder:
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._samples, Fraction(1, RATE)
         self._samples += len(sound)
         # The first packet is the codec's own delay, before all sound.
-        return [packet for packet in self._encoders[1].encode(frame) if packet.pts >= 0]
+        packets = [(packet.pts, bytes(packet)) for packet in self._encoders[1].encode(frame)]
+        return [(time, packet) for time, packet in packets if time is not None and time >= 0]
 
 
 def _box(kind: bytes, *parts: bytes) -> bytes:

@@ -21,7 +21,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from vasa_jax.errors import UserError
 from vasa_jax.inference.live import FPS
-from vasa_jax.serve.engine import Busy, Engine, Made
+from vasa_jax.serve.engine import Busy, Engine, Made, Seat
 from vasa_jax.serve.listening import Listening, changes, open_seat
 from vasa_jax.serve.media import MIME, Encoder
 from vasa_jax.serve.portraits import Portraits
@@ -64,12 +64,12 @@ class Stream:
         if not isinstance(start, dict) or start.get("type") != "start":
             raise Refused(422, 'the first message must be {"type": "start", ...}')
         listening = self._listening
-        listening.seat = await open_seat(self._engine, self._portraits, start, listening.deliver)
-        size = listening.seat.session.look.size
+        seat = listening.seat = await open_seat(self._engine, self._portraits, start, listening.deliver)
+        size = seat.session.look.size
         encoder = await asyncio.to_thread(Encoder, size)
         await self._tell("ready", mime=MIME, size=size, fps=FPS, synthetic=True)
         await self._socket.send_bytes(encoder.header)
-        tasks = [asyncio.create_task(work) for work in (self._read(), listening.feed(), self._write(encoder))]
+        tasks = [asyncio.create_task(work) for work in (self._read(seat), listening.feed(), self._write(encoder, seat))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -93,7 +93,7 @@ class Stream:
             raise Refused(422, "a message is no JSON object")
         return value
 
-    async def _read(self) -> None:
+    async def _read(self, seat: Seat) -> None:
         while True:
             message = await asyncio.wait_for(self._message(), self._settings.idle_seconds)
             if isinstance(message, bytes):
@@ -101,13 +101,13 @@ class Stream:
                     raise Refused(422, "sound is int16: an even number of bytes")
                 await self._listening.hear(np.frombuffer(message, "<i2").astype(np.float32) / 32768)
             else:
-                await self._obey(message)
+                await self._obey(message, seat)
 
-    async def _obey(self, message: dict[str, Any]) -> None:
+    async def _obey(self, message: dict[str, Any], seat: Seat) -> None:
         kind = message.get("type")
         if kind == "controls":
             try:
-                self._listening.seat.update(**changes(message))
+                seat.update(**changes(message))
             except UserError as error:
                 raise Refused(422, " ".join(str(error).split())) from None
         elif kind == "interrupt":
@@ -121,7 +121,7 @@ class Stream:
         else:
             raise Refused(422, f"no message is called {str(kind)[:40]!r}")
 
-    async def _write(self, encoder: Encoder) -> None:
+    async def _write(self, encoder: Encoder, seat: Seat) -> None:
         """Sends what is made; ends after the last frame that was asked for."""
         while True:
             made = await self._listening.made.get()
@@ -132,7 +132,7 @@ class Stream:
                 data = await asyncio.to_thread(_encoded, encoder, made)
                 self._encode += _WEIGHT * (1e3 * (time.monotonic() - start) - self._encode)
                 await asyncio.wait_for(self._socket.send_bytes(data), _SLOW)
-                self._listening.seat.taken(made.count)
+                seat.taken(made.count)
             if made.kind != "frames":
                 await self._tell(made.kind, frames=encoder.frames)
             elif time.monotonic() - self._told > _TELL:

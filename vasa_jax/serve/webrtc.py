@@ -15,9 +15,10 @@ import numpy as np
 
 from vasa_jax.errors import UserError
 from vasa_jax.inference.live import FPS
+from vasa_jax.inference.machine import Frame
 from vasa_jax.inference.running import FRAME, RATE
 from vasa_jax.provenance.marking import Marks
-from vasa_jax.serve.engine import Engine
+from vasa_jax.serve.engine import Engine, Made, Seat
 from vasa_jax.serve.listening import Listening, changes, open_seat
 from vasa_jax.serve.portraits import Portraits
 from vasa_jax.serve.settings import Settings
@@ -49,9 +50,9 @@ class Calls:
         if not isinstance(asked, dict) or asked.get("type") != "offer" or not isinstance(asked.get("sdp"), str):
             raise Refused(422, 'give {"sdp": ..., "type": "offer"}')
         listening = Listening()
-        listening.seat = await open_seat(self._engine, self._portraits, asked, listening.deliver)
+        seat = listening.seat = await open_seat(self._engine, self._portraits, asked, listening.deliver)
         peer = aiortc.RTCPeerConnection()
-        call = _Call(peer, listening, self._settings)
+        call = _Call(peer, listening, seat, self._settings)
         self._open.add(call)
         call.closed = lambda: self._open.discard(call)
         try:
@@ -72,8 +73,8 @@ class Calls:
 class _Call:
     """One peer."""
 
-    def __init__(self, peer: Any, listening: Listening, settings: Settings) -> None:
-        self._peer, self._listening, self._settings = peer, listening, settings
+    def __init__(self, peer: Any, listening: Listening, seat: Seat, settings: Settings) -> None:
+        self._peer, self._listening, self._seat, self._settings = peer, listening, seat, settings
         self._frames: asyncio.Queue[Any] = asyncio.Queue()
         self._sound: asyncio.Queue[np.ndarray] = asyncio.Queue()
         self._tasks: list[asyncio.Task] = []
@@ -119,7 +120,7 @@ class _Call:
 
     async def close(self) -> None:
         """Gives the seat back."""
-        self._listening.seat.close()
+        self._seat.close()
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
@@ -139,7 +140,7 @@ class _Call:
             message = json.loads(text)
             kind = message.get("type")
             if kind == "controls":
-                self._listening.seat.update(**changes(message))
+                self._seat.update(**changes(message))
             elif kind == "interrupt":
                 self._listening.interrupt()
             elif kind == "flush":
@@ -169,8 +170,8 @@ class _Call:
                 return await self.close()
             if made.kind == "interrupted":
                 self._drop()
-            frames = await asyncio.to_thread(lambda made=made: [*map(marks, made.frames())])
-            self._listening.seat.taken(made.count)
+            frames = await asyncio.to_thread(_marked, made, marks)
+            self._seat.taken(made.count)
             sound = np.round(np.clip(made.sound, -1, 1) * 32767).astype(np.int16)
             for at, frame in enumerate(frames):
                 due = max(due + 1 / FPS, time.monotonic() - 1 / FPS)
@@ -190,3 +191,7 @@ class _Call:
     async def _end(self) -> None:
         await asyncio.sleep(self._settings.live_seconds)
         await self.close()
+
+
+def _marked(made: Made, marks: Marks) -> list[Frame]:
+    return [*map(marks, made.frames())]
