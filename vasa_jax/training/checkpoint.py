@@ -66,8 +66,8 @@ class Checkpoints:
         found = self._newest(before) if self.primary else None
         if jax.process_count() > 1:
             values = (-1, 0, 0, 0) if found is None else (found.step, found.batch, found.seed or 0, found.schema)
-            step, *rest = _as_primary(values)
-            found = None if step < 0 else Saved(step, *rest)
+            step, batch, seed, schema = _as_primary(values)
+            found = None if step < 0 else Saved(step, batch, seed, schema)
         if found is not None and found.schema > SCHEMA:
             raise InputError(
                 f"{self.directory}/{found.step} is of checkpoint schema {found.schema}, this version reads up to "

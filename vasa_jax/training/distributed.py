@@ -11,11 +11,12 @@ Asked in this order; the first that says something wins:
 Otherwise this is a run of one process. Call `initialize` before anything asks JAX for its devices.
 """
 
+import dataclasses
 import os
 import re
 import socket
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
@@ -27,7 +28,8 @@ PORT = 12_321
 """Of the coordinator, where nothing else is said. SLURM jobs add their number, since two may share a host."""
 
 
-class Group(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Group:
     """Processes that train together. `coordinator` is "" where JAX finds everything by itself.
 
     Attributes:
@@ -122,10 +124,11 @@ def initialize(group: Group | None, *, timeout: int = 300) -> None:
     """
     if group is None:
         return
-    gloo = "cpu" in (jax.config.jax_platforms, os.environ.get("JAX_PLATFORMS"))
+    asked = jax.config.jax_platforms  # type: ignore[attr-defined] # JAX adds its settings at run time
+    gloo = "cpu" in (asked, os.environ.get("JAX_PLATFORMS"))
     if gloo:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    said = {}
+    said: dict[str, Any] = {}
     if group.coordinator:
         said = {"coordinator_address": group.coordinator, "num_processes": group.count, "process_id": group.process}
         # On hosts of several tasks each takes one device; virtual CPU devices belong to their process anyway.
@@ -159,7 +162,7 @@ def own_address(coordinator: str) -> str | None:
         way.connect(target)  # of a datagram socket: nothing is sent
         address = way.getsockname()[0]
     try:
-        named = {found[-1][0] for found in socket.getaddrinfo(socket.gethostname(), None)}
+        named = {str(found[-1][0]) for found in socket.getaddrinfo(socket.gethostname(), None)}
     except OSError:
         return address
     at_home = all(name == "::1" or name.startswith("127.") for name in named)

@@ -24,7 +24,8 @@ class _Once:
     """A program compiled at its first call and never again: other shapes or places of arguments are an error."""
 
     def __init__(self, fn: Any, ledger: Ledger):
-        self.fn, self.ledger, self.program = fn, ledger, None
+        self.fn, self.ledger = fn, ledger
+        self.program: jax.stages.Compiled | None = None
 
     def __call__(self, *args: Any) -> Any:
         if self.program is None:
@@ -61,10 +62,10 @@ class Evaluator:
         if self.kept is None:  # a handful of batches: decoded once
             self.kept = [numeric(batch) for batch in itertools.islice(self.stream_fn(0), self.batches)]
         for number, batch in enumerate(self.kept):
-            batch = self.partitioner.put(batch)
+            placed = self.partitioner.put(batch)
             key = jax.random.fold_in(self.key, number)
-            for name, value in jax.device_get(self.evaluate(ema, self.networks, batch, key)).items():
+            for name, value in jax.device_get(self.evaluate(ema, self.networks, placed, key)).items():
                 sums.setdefault(f"eval/{name}", []).append(float(value))
             if number == 0:
-                pictures = jax.device_get(self.pictures(ema, self.networks, batch, key))
+                pictures = jax.device_get(self.pictures(ema, self.networks, placed, key))
         return {name: float(np.mean(values)) for name, values in sums.items()}, pictures

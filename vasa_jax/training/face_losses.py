@@ -6,6 +6,7 @@ docs/training.md has the table: symbol, weight, from when, which networks each r
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ def label_error(model: FaceLatentModel, params: dict, codes: Float[Array, "b d"]
     """Error of mouth, lids and eyes read from codes, each in units of how much it varies."""
     read = model.apply({"params": params}, codes, method="read_labels")
     spread = {"mouth": jnp.asarray([[0.03, 0.2]]), "lids": 0.3, "eyes": 0.15}
-    return sum(jnp.abs((read[name] - labels[name]) / spread[name]).mean() for name in spread)
+    return sum((jnp.abs((read[name] - labels[name]) / spread[name]).mean() for name in spread), jnp.zeros(()))
 
 
 @jax.tree_util.register_dataclass
@@ -108,7 +109,8 @@ class FaceLosses:
     def __init__(self, config: ml_collections.ConfigDict, model: FaceLatentModel, critic: Discriminator | None):
         self.config, self.model, self.critic = config, model, critic
         self.size, self.face_size = config.model.size, config.model.face_size
-        self.contrast = {"pairs": "cross", "scale": 5.0, "margin": 0.2} | dict(config.get("contrast", {}))
+        self.contrast: dict[str, Any] = {"pairs": "cross", "scale": 5.0, "margin": 0.2}
+        self.contrast |= dict(config.get("contrast", {}))
         self.template = jnp.asarray(landmarks.template())
         self.point_weight = jnp.asarray(geometry.point_weights())
         self.flow_weight = jnp.asarray(geometry.point_weights(oval=0.0))
@@ -189,8 +191,8 @@ class FaceLosses:
     def face(self, image: Array, view: View, network: FeatureNetwork) -> Float[Array, " b"]:
         """Feature loss of the faces, cut out as the dynamics encoder sees them (MegaPortraits: VGGFace)."""
         side = network.side or self.face_size
-        crops = (aligned_crop(x, view.pose, side) for x in (image, view.image, self.foreground(view)))
-        return feature_loss(*crops, network)
+        made, wanted, weight = (aligned_crop(x, view.pose, side) for x in (image, view.image, self.foreground(view)))
+        return feature_loss(made, wanted, weight, network)
 
     def labels(self, params: dict, made: Pass) -> Losses:
         """The code must tell mouth, lids and eyes by a linear reading; the pose encoder must tell the pose."""
@@ -211,10 +213,11 @@ class FaceLosses:
         place = inverse_transform(driver.pose, driver.landmarks)
         error = functools.partial(geometry.point_error, weight=self.point_weight)
         fields = offsets, out["offsets"]
+        steps = lambda: (jnp.diff(x, axis=axis) for x in fields for axis in (1, 2, 3))  # noqa: E731
         losses = {
             "warp_in": lambda: error(face + sample(offsets, face), seen).mean(),
             "warp_out": lambda: error(place + sample(out["offsets"], place), face).mean(),
-            "smooth": lambda: sum(jnp.square(jnp.diff(x, axis=axis)).mean() for x in fields for axis in (1, 2, 3)),
+            "smooth": lambda: sum((jnp.square(x).mean() for x in steps()), jnp.zeros((), offsets.dtype)),
         }
         if "coords" in out:
             losses["flow"] = lambda: self.flow(out["coords"], source, driver)
@@ -233,6 +236,7 @@ class FaceLosses:
     def transfer(self, params: dict, made: Pass, networks: LossNetworks) -> Losses:
         """l_consist, l_cross_id, the contrasts and the canonical volumes', on pictures nobody has seen."""
         out, b = made.transferred, made.source.pose.shape[0]
+        assert out is not None
         source, driver = made.pick(made.source), made.pick(made.driver)
         focus = self.focus(source)
         if driver.matte is not None:
@@ -249,6 +253,7 @@ class FaceLosses:
 
     def identities(self, params: dict, made: Pass, networks: LossNetworks) -> Metrics:
         """The driven stranger stays himself; and, for our own encoder, what a person is at all."""
+        assert made.transferred is not None
         source, other, crossed = made.pick(made.source), made.pick(made.other), made.transferred.crossed
         few, b = crossed.shape[0], made.source.pose.shape[0]
         maps = self.model.apply({"params": params["model"]}, join(crossed, other.image), method="encode_identity")
@@ -258,11 +263,11 @@ class FaceLosses:
         crossed_id, stranger_id = embedding(maps[:few]), embedding(maps[few:])
         # The person is what two frames of a clip share and a stranger does not.
         same = contrast([(source_id, same_id)], [(same_id, stranger_id)]).mean()
-        pair = source_id, crossed_id
+        person, driven = source_id, crossed_id
         if networks.identity is not None:
             faces = recognition_crop(join(source.image, crossed), join(source.pose, other.pose))
-            pair = jnp.split(networks.identity(faces), 2)
-        return {"cross_id": transfer.cross_identity(*pair).mean(), "identity": same}
+            person, driven = jnp.split(networks.identity(faces), 2)
+        return {"cross_id": transfer.cross_identity(person, driven).mean(), "identity": same}
 
     def motions(self, params: dict, made: Pass) -> Float[Array, " f"]:
         """L_cos: the codes of generated pictures are those of their drivers, whoever and however posed they show.
@@ -271,9 +276,11 @@ class FaceLosses:
         (crossed, k) and (turned, k), which is crossed in another pose (EMOPortraits); negatives are the other drivers.
         """
         out, other = made.transferred, made.pick(made.other)
+        assert out is not None
         code_i, code_j, code_k = made.pick(made.codes[0]), made.pick(made.codes[1]), made.codes[2]
         pictures, poses = [out.crossed], [other.pose]
         if self.contrast["pairs"] == "all":
+            assert out.turned is not None and out.turned_pose is not None
             pictures += [made.pick(made.drawn["image"]), out.turned]
             poses += [made.pick(made.driver.pose), out.turned_pose]
         faces = aligned_crop(join(*pictures), join(*poses), self.face_size)
@@ -290,6 +297,7 @@ class FaceLosses:
 
     def adversarial(self, params: dict, real: Array, fake: Array) -> Losses:
         """What the critic says of generated pictures, and its features of them beside those of the real ones."""
+        assert self.critic is not None
         frozen = jax.lax.stop_gradient(params["discriminator"])
         logits, inner = self.critic.apply({"params": frozen}, fake)
         _, wanted = self.critic.apply({"params": frozen}, real)
@@ -300,7 +308,9 @@ class FaceLosses:
 
     def critic_loss(self, params: dict, real: Array, fake: Array, step: Array) -> tuple[Array, Metrics]:
         """(loss of the critic, its parts): hinge, and R1 at every config.r1.every-th step where it has a weight."""
-        judge = lambda pictures: self.critic.apply({"params": params["discriminator"]}, pictures)[0]  # noqa: E731
+        critic = self.critic
+        assert critic is not None
+        judge = lambda pictures: critic.apply({"params": params["discriminator"]}, pictures)[0]  # noqa: E731
         b = real.shape[0]
         logits = judge(join(real, fake))
         hinge = adversarial.discriminator_hinge([x[:b] for x in logits], [x[b:] for x in logits])

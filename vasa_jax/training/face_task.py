@@ -129,7 +129,7 @@ class FaceStage:
         drawn = jax.tree.map(lambda x: x[:b], out)
         more = [out["image"][b + n * few : b + (n + 1) * few] for n in range(len(pictures) - 1)]
         turned = more[3] if more[3:] else None
-        transferred = Transferred(*more[:3], turned=turned, turned_pose=turned_pose) if few else None
+        transferred = Transferred(more[0], more[1], more[2], turned, turned_pose) if few else None
         codes = code_i, code_j, code_k
         return Pass(source, driver, other, chosen, codes, poses, latents, offsets, drawn, transferred)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+from jax.core import ShapedArray
 from jax.extend import core
 
 from vasa_jax.ops import choice
@@ -57,14 +58,19 @@ def _inner(equation: core.JaxprEqn) -> Iterator[core.Jaxpr]:
 
 def _dot(equation: core.JaxprEqn) -> int:
     (contracted, _), _ = equation.params["dimension_numbers"]
-    left = equation.invars[0].aval.shape
-    return 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
+    left = _shape(equation.invars[0])
+    return 2 * math.prod(_shape(equation.outvars[0])) * math.prod(left[axis] for axis in contracted)
 
 
 def _conv(equation: core.JaxprEqn) -> int:
     """Zeros put between pixels (the backward pass of a stride) are not multiplied by a good kernel, and not counted."""
-    kernel = equation.invars[1].aval.shape
+    kernel = _shape(equation.invars[1])
     spec = equation.params["dimension_numbers"].rhs_spec
     taps = math.prod(kernel) // kernel[spec[0]]
     dilation = math.prod(equation.params["lhs_dilation"])
-    return 2 * math.prod(equation.outvars[0].aval.shape) * taps // dilation
+    return 2 * math.prod(_shape(equation.outvars[0])) * taps // dilation
+
+
+def _shape(value: core.Var | core.Literal) -> tuple[int, ...]:
+    assert isinstance(value.aval, ShapedArray)
+    return value.aval.shape

@@ -218,12 +218,13 @@ class GeneratorStage:
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
         """Hinge loss of the critic on the squares of this very step."""
+        assert self.critic is not None
         pictures = jnp.concatenate([carry["real"], carry["fake"]])
         logits, _ = self.critic.apply({"params": params["discriminator"]}, pictures)
         real, fake = zip(*(jnp.split(x, 2) for x in logits), strict=True)
         camera = carry["camera"].reshape(-1, 1, 1, 1)
-        real = [jnp.where(camera > 0, verdict, 1.0) for verdict in real]  # 1: nothing to learn
-        hinge = adversarial.discriminator_hinge(real, fake)
+        seen = [jnp.where(camera > 0, verdict, 1.0) for verdict in real]  # 1: nothing to learn
+        hinge = adversarial.discriminator_hinge(seen, fake)
         return hinge, ({"discriminator": hinge}, {})
 
     def _coarse(self, made: dict[str, Array]) -> Float[Array, " b"]:

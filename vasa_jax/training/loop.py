@@ -157,7 +157,8 @@ class _Run:
         """Runs to the end, or until a signal; returns the step it stands at."""
         config = self.config
         self.ledger.switch("other")
-        step, number, pending = at.step, at.batch, None
+        step, number = at.step, at.batch
+        pending: Dispatched | None = None
         while step < config.steps:
             state, done = self._dispatch(state, Dispatched(step + 1, {}, batch, number))
             step, number = done.step, number + 1
@@ -168,9 +169,9 @@ class _Run:
             # In order, the step before first; and at a pause also this one, before anything is made of its state.
             if (pending and self._finish(pending)) or (pauses and self._finish(done, logs=False)):
                 state, step = self._go_back(step)
-                pauses = False
-                done = None
-            pending = None if pauses else done
+                pending, pauses = None, False
+            else:
+                pending = None if pauses else done
             if pauses:
                 self._pause(state, done, Saved(step, number, config.seed), evaluates, saves)
             if stop:

@@ -36,17 +36,19 @@ class MetricsWriter:
 
     def __init__(self, workdir: Path, resumed_at: int, tensorboard: bool = True, write: bool = True):
         self.path = workdir / "metrics.jsonl" if write else Path(os.devnull)
-        self.file: TextIO | None = None
-        self.forget_after(resumed_at)
+        self.file = self._after(resumed_at)
         self.summary = _summary_writer(workdir) if tensorboard and write else None
 
     def forget_after(self, step: int) -> None:
         """Drops the lines of later steps, which are done again."""
-        if self.file is not None:
-            self.file.close()
+        self.file.close()
+        self.file = self._after(step)
+
+    def _after(self, step: int) -> TextIO:
+        """The file without the lines of later steps, to be added to."""
         if self.path.is_file():
             self._drop_after(step)
-        self.file = open(self.path, "a", encoding="utf-8", buffering=1)
+        return open(self.path, "a", encoding="utf-8", buffering=1)
 
     def _drop_after(self, step: int) -> None:
         kept = []

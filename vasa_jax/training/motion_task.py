@@ -94,7 +94,7 @@ def silent_frames(power: Float[Array, "s bands"], level: Float[Array, ""]) -> Bo
 
 
 def change_correlation(
-    made: Float[Array, "b t"], real: Float[Array, "b t"], valid: Bool[Array, "b t"]
+    made: Float[Array, "b t"], real: Float[Array, "b t"], valid: Bool[Array | np.ndarray, "b t"]
 ) -> Float[Array, ""]:
     """Correlation of frame-to-frame changes, best lag within two frames, mean over the examples."""
     made, real = jnp.diff(made), jnp.diff(real)
@@ -170,7 +170,7 @@ class _MotionTask:
         )
         return conditions, motion[:, k:]
 
-    def _told(self, batch: Batch) -> dict[str, Float[Array, "b *t"]]:
+    def _told(self, batch: Batch) -> dict[str, Float[Array | np.ndarray, "b *t"]]:
         """What the model is told: of the window, or of every frame where it is told that."""
         c = self.model_config
         if not c.per_frame:
@@ -220,10 +220,10 @@ class _MotionTask:
                 total = total + self.loss_config[name] * metrics[name]
         return total, (metrics, carry)
 
-    def _errors(self, error: Float[Array, "b w m"], valid: Bool[Array, "b w"]) -> Metrics:
+    def _errors(self, error: Float[Array, "b w m"], valid: Bool[Array | np.ndarray, "b w"]) -> Metrics:
         """Mean squares over the existing frames of each example, then over examples (equal on any split of a batch)."""
 
-        def mean(squares: Float[Array, "b w c"], mask: Bool[Array, "b w"]) -> Float[Array, ""]:
+        def mean(squares: Float[Array, "b w c"], mask: Bool[Array | np.ndarray, "b w"]) -> Float[Array, ""]:
             counts = mask.astype(jnp.float32)
             share = counts / jnp.maximum(counts.sum(1, keepdims=True), 1.0)
             return (squares.mean(-1) * share).sum(1).mean()
@@ -251,7 +251,7 @@ class _MotionTask:
             noisy = schedule.add_noise(clean, noise, time, c.diffusion_steps)
             guess = self.model.apply({"params": params[PLAYER]}, noisy, time, conditions, {})
             metrics[f"x0_t{share}"] = self._errors(guess - clean, valid)["x0"]
-        metrics["x0"] = sum(metrics.values()) / len(metrics)
+        metrics["x0"] = sum(metrics.values(), jnp.zeros(())) / len(metrics)
         guided = table.default_guidance(c.guided)
         made = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
         spread = [jnp.sqrt(self._errors(x - x.mean(1, keepdims=True), valid)["x0"]) for x in (made, clean)]

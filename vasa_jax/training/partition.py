@@ -36,7 +36,7 @@ def mesh_shape(config: ml_collections.ConfigDict | dict, devices: int) -> tuple[
     return tuple(sizes)
 
 
-def _check_batch(batch: Batch, parts: int) -> None:
+def _check_batch(batch: dict[str, np.ndarray], parts: int) -> None:
     sizes = {len(value) for value in batch.values()}
     if len(sizes) != 1 or next(iter(sizes)) % parts:
         raise UsageError(f"batch_size {sorted(sizes)} does not divide by {parts} device(s); change config.batch_size")
@@ -97,9 +97,10 @@ class MeshPartitioner:
 
     def _ruled(self, name: str, shape: tuple[int, ...]) -> list[str | None]:
         """Mesh axis of each dimension by the first rule that matches."""
-        pattern, axes = next((rule for rule in self.rules if rule[0].search(name)), (None, ()))
-        if len(axes) > len(shape):
-            logging.info("%s %s: the rule %s names more dimensions; not split", name, shape, pattern.pattern)
+        rule = next((rule for rule in self.rules if rule[0].search(name)), None)
+        axes = rule[1] if rule else ()
+        if rule and len(axes) > len(shape):
+            logging.info("%s %s: the rule %s names more dimensions; not split", name, shape, rule[0].pattern)
             return [None] * len(shape)
         wanted = [None] * (len(shape) - len(axes)) + list(axes)
         for n, axis in enumerate(wanted):

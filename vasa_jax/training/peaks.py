@@ -56,7 +56,7 @@ class Utilisation:
 
     def __call__(self, seconds: float | None, ledger: Ledger) -> dict[str, float]:
         """Share of the peak of all devices, in 0..1, for steps of that many seconds."""
-        if self.operations is None or not seconds:
+        if self.operations is None or self.peak is None or not seconds:
             return {}
         if self.count is None:
             with ledger.on("compile"):
