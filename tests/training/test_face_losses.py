@@ -12,7 +12,7 @@ from experiments.configs.face import tiny_64_all
 from tests import quick
 from tests.training.test_face_task import _batch
 from vasa_jax.losses.reconstruction import pyramid_l1
-from vasa_jax.models.face_latent import FaceLatentModel
+from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.training.augment import StoredFrames, View, plain_view
 from vasa_jax.training.face_losses import TRANSFER, FaceLosses, Pass
 from vasa_jax.training.face_task import FaceStage, make_face_task
@@ -120,10 +120,20 @@ def _view(half: bool) -> View:
 
 
 def _self_reenactment(view: View, image) -> Pass:
-    made = object.__new__(Pass)  # without what nobody asks of it here
-    object.__setattr__(made, "driver", view)
-    object.__setattr__(made, "drawn", {"image": jnp.asarray(image)})
-    return made
+    """A view that drives itself; of codes and volumes, which nobody asks for here, there is next to nothing."""
+    code, volume = jnp.zeros((2, 1)), jnp.zeros((2, 1, 1, 1, 3))
+    return Pass(
+        source=view,
+        driver=view,
+        other=view,
+        chosen=jnp.arange(0),
+        codes=(code, code, code[:0]),
+        poses=jnp.concatenate([view.pose, view.pose]),
+        latents=FaceLatents(volume, jnp.zeros((2, 4, 4, 1)), view.pose, code),
+        offsets=volume,
+        drawn={"image": jnp.asarray(image)},
+        transferred=None,
+    )
 
 
 def test_without_a_matte_the_whole_picture_counts():

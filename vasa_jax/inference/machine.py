@@ -59,7 +59,7 @@ class Machine:
         motion, level = jax.device_get(self._speaker(steps, method)(*models))
         return [(motion, level)] if self.rows == 1 else list(zip(motion, level, strict=True))[:count]
 
-    def frames(self, looks: Sequence[Look], motions: Sequence[Float[np.ndarray, "n m"]], batch: int) -> list[list[Any]]:
+    def frames(self, looks: Sequence[Look], motions: Sequence[Float[np.ndarray, "_ m"]], batch: int) -> list[list[Any]]:
         """What `finish` makes frames of, for up to `rows` sessions with at most `batch` frames each."""
         filled = [np.concatenate([m, np.repeat(m[-1:], batch - len(m), 0)]).astype(np.float32) for m in motions]
         missing = self.rows - len(looks)

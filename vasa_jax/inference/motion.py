@@ -88,7 +88,7 @@ class MotionGenerator:
 
     def windows(
         self,
-        audio_chunks: Iterable[Float[np.ndarray, "n"]],
+        audio_chunks: Iterable[Float[np.ndarray, "_"]],
         frames: int,
         *,
         seed: int = 0,
@@ -229,7 +229,7 @@ class _SoundReader:
     """A window that moves over pieces of sound and keeps no more than it covers; zeros before the start and after the
     end, and where a sample is not finite."""
 
-    def __init__(self, chunks: Iterable[Float[np.ndarray, "n"]], before: int) -> None:
+    def __init__(self, chunks: Iterable[Float[np.ndarray, "_"]], before: int) -> None:
         self._chunks = iter(chunks)
         self._kept = np.zeros(before, np.float32)
 

@@ -26,7 +26,7 @@ def speech_features(audio: Float[np.ndarray, " n"], reach: int = REACH) -> Float
 
 
 def fit_ridge(
-    features: Sequence[Float[np.ndarray, "t c"]], targets: Sequence[Float[np.ndarray, " t"]], penalty: float = 0.1
+    features: Sequence[Float[np.ndarray, "_ c"]], targets: Sequence[Float[np.ndarray, "_"]], penalty: float = 0.1
 ) -> RidgeRegression:
     """`ridge.fit` over the frames of all clips."""
     return ridge.fit(np.concatenate(features), np.concatenate(targets), penalty)
