@@ -174,7 +174,7 @@ CONDITIONS: tuple[Condition, ...] = (
     ),
     Condition(
         "previous",
-        says="the motion of the frames before the window, and their sound",
+        says="the motion of the frames before the window, and their audio",
         guides="How strongly a window keeps to the one before it.",
         drop=0.5,
     ),

@@ -69,7 +69,7 @@ def draw(keys: Array, share: float, smiles: float) -> Float[Array, "b 3"]:
       smiles: share of these that smile, or turn the corners of the mouth down.
     """
     uniform = jax.vmap(lambda key: jax.random.uniform(key, (7,)))(keys)
-    used = (uniform[:, :1] < share) & (uniform[:, 1:4] < jnp.asarray((smiles, _BROWS_MOVE, _BROWS_MOVE)))
+    used = (uniform[:, :1] < share) & (uniform[:, 1:4] < jnp.asarray([[smiles, _BROWS_MOVE, _BROWS_MOVE]]))
     return jnp.where(used, 2.0 * uniform[:, 4:] - 1.0, 0.0)
 
 
