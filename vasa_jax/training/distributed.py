@@ -8,6 +8,9 @@ Asked in this order; the first that says something wins:
 3. SLURM: SLURM_NTASKS tasks of a step, the first host of its list as coordinator;
 4. TPU_WORKER_HOSTNAMES with more than one name (GKE), or `kind="tpu"` on TPU VMs: JAX asks the cloud by itself.
 
+JAX's own detection of SLURM is not used: it gives each task the device of its number, also where a task sees one GPU
+alone, and tells nobody the coordinator's address, which gloo needs here.
+
 Otherwise this is a run of one process. Call `initialize` before anything asks JAX for its devices.
 """
 

@@ -65,7 +65,7 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
     judges it. With `config.rehearse` the generator that goes on says how it looks: what it can do on strangers it keeps
     while it learns something new (distillation of itself, as in Li and Hoiem 2016, "Learning without Forgetting").
     Shares `config.stills.gaze`, `.lids` and `.expression` of the stills whose target is known turn and close their eyes
-    and change their expression in the target.
+    and change their expression in the target; of the last, a share `.smile` (0) also moves the corners of the mouth.
 
     Args:
       config: of the face run.

@@ -6,14 +6,14 @@
     vasa-train --config=experiments/configs/face/portrait_256_eyes.py --workdir=runs/face_portrait_256_eyes
 
 Start    runs/led, whose codes have room for gaze and expressions; the critic is that of portrait_256_critic
-Pairs    photographs whose irises, lids, brows and corners of the mouth are moved in the target
-         (vasa_jax/training/moved_eyes.py, expressions.py): the code says so where it was unused, and as GRID's do in a
-         blink; rigged and procedural heads, whose gaze is known. In the runs below 2,800 to 4,400 of
+Pairs    photographs whose irises, lids and brows are moved in the target (in the first five pieces the corners of the
+         mouth, too; vasa_jax/training/moved_eyes.py, expressions.py): the code says so where it was unused, and as
+         GRID's do in a blink; rigged and procedural heads, whose gaze is known. In the runs below 2,800 to 4,400 of
          portrait_256_critic's pairs were joined to them by hand, which the commands above do not do
 Run      1,835 steps in five pieces, in which what hinders was found (docs/findings.md): 458 at a quarter of the size in
          the codes, 351 at this one, 214 with `points`, 382 with loss.flow 250 and lr 1.5e-3, 430 with flow 150 and
          lr 1.2e-3; two shared cores, 2.2 s a step. Then 1,500 steps with `rehearse` (stills driven by somebody else are
-         wanted as the bundled generator draws them, eyes and brows moved on top), GRID two fifths of the new pairs,
+         wanted as the bundled generator draws them, eyes and brows moved on top), GRID nearly half of the new pairs,
          adversarial 0.25, lr 1.2e-3. What stands below has not been run from its start
 Result   experiments/results/portrait_256_eyes.json, asked.json, talking_portraits_eyes.json: gaze and brows begin to
          obey, mouths open less (0.74 of real). With rehearsal (asked_rehearsed.json, talking_portraits_rehearsed.json):
