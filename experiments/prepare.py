@@ -33,6 +33,7 @@ _NAME = flags.DEFINE_string(
 )
 _STAGE = flags.DEFINE_enum("stage", "clips", ["clips", "latents", "generator"], "What to make.")
 _FACE_CONFIG = config_flags.DEFINE_config_file("face_config", None, "The face run to store inputs for (generator).")
+_SPEECH = flags.DEFINE_string("speech", "", "Recordings that strangers speak in what is stored (generator).")
 _ITEMS = flags.DEFINE_integer("items", 3600, "How many to store for training (generator).", 1)
 _CONFIG = flags.DEFINE_enum(
     "size", "small_128", sorted(schema.RESOLUTIONS), "Size of the stored pictures: that of the model to train."
@@ -124,7 +125,8 @@ def prepare_generator() -> dict[str, Any]:
     if _FACE_CONFIG.value is None:
         raise UsageError("--face_config is missing; for example experiments/configs/face/portrait_256.py")
     output = pathlib.Path(_OUTPUT.value)
-    return generator.make_inputs(_FACE_CONFIG.value, _INPUT.value, _CHECKPOINT.value, output, _ITEMS.value)
+    given = (_FACE_CONFIG.value, _INPUT.value, _CHECKPOINT.value)
+    return generator.make_inputs(*given, output, _ITEMS.value, _SPEECH.value)
 
 
 def main() -> dict[str, Any]:
@@ -143,7 +145,7 @@ HELP = app.Help(
         "faces": (_FACE_MODEL, _LANDMARKS, _BACKEND),
         "better labels": (_GAZE_MODEL, _EMOTION_MODEL, _MATTE_MODEL),
         "what is kept": (_MIN_SECONDS, _MAX_SECONDS, _FILTERS),
-        "what a generator is given": (_FACE_CONFIG, _ITEMS),
+        "what a generator is given": (_FACE_CONFIG, _ITEMS, _SPEECH),
         "who works": (_PROCESSES, _RUNNER, _RUNNER_FLAGS),
     },
 )

@@ -71,7 +71,7 @@ def parameters(config):
     return model, quick.jit(functools.partial(make_generator_task(config).init, batch={}))(RNG)
 
 
-def stored(courses: Courses | None = None, **fields):
+def stored(courses: Courses | None = None, spoken: np.ndarray | None = None, **fields):
     """What is stored of a batch, every other pair of which is a still, and which are."""
     config = shrunk.get_config("face/portrait_256")
     config.update(fields)
@@ -82,7 +82,7 @@ def stored(courses: Courses | None = None, **fields):
         same = still.reshape(-1, *[1] * (batch[f"source{name}"].ndim - 1))
         batch[f"driver{name}"] = np.where(same, batch[f"source{name}"], batch[f"driver{name}"])
     _, params = parameters(config)
-    return jax.device_get(quick.jit(stored_inputs(config, courses))(params, batch, RNG)), still
+    return jax.device_get(quick.jit(stored_inputs(config, courses, spoken))(params, batch, RNG)), still
 
 
 @pytest.mark.slow
@@ -95,6 +95,16 @@ def test_a_crossed_still_keeps_its_face_and_takes_the_code_of_the_item_before():
     np.testing.assert_allclose(crossed["dynamics"][still], np.roll(own["dynamics"], 1, 0)[still], atol=1e-5)
     for name in ("picture", "dynamics", "target"):
         np.testing.assert_allclose(crossed[name][~still], own[name][~still], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_crossed_still_speaks_what_was_spoken():
+    width = shrunk.get_config("face/portrait_256").model.dynamics_dim
+    spoken = np.random.default_rng(0).normal(size=(5, width)).astype(np.float32)
+    (own, still), (crossed, _) = stored(crossed=0.0), stored(crossed=1.0, spoken=spoken)
+    np.testing.assert_allclose(crossed["dynamics"][~still], own["dynamics"][~still], atol=1e-5)
+    apart = np.abs(crossed["dynamics"][still][:, None] - spoken[None]).max(-1)
+    np.testing.assert_allclose(apart.min(-1), 0.0, atol=1e-6)
 
 
 @pytest.mark.slow

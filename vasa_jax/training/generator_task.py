@@ -57,7 +57,9 @@ class Courses:
     """Each of `expressions.CHANNELS` is moved by 1 (`motion_stats["expressions"]`)."""
 
 
-def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = None) -> Any:
+def stored_inputs(
+    config: ml_collections.ConfigDict, courses: Courses | None = None, spoken: Float[Array, "n d"] | None = None
+) -> Any:
     """A pure function (params, batch of pairs, rng) -> arrays to store, one row an item, for `GeneratorStage`.
 
     Pictures are made uint8 and the volume float16: a megabyte an item. A share `config.crossed` of the stills keeps
@@ -71,6 +73,8 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
       config: of the face run.
       courses: how codes tell of it; of other pairs they tell how far the eyes turn, by the labels. None: nothing is
         moved, and codes stay as they are read.
+      spoken: codes of faces that speak, as a motion model makes them: crossed stills are driven by them. None: by
+        those of other items, of which few have the mouth wide open.
     """
     stage, rehearse = FaceStage(config), config.get("rehearse", False)
     plain = FaceStage(_without(config, "stills"))
@@ -92,6 +96,10 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
         code = code + turned @ courses.gaze + closure[:, None] * courses.lids[None] + amounts @ courses.expressions
         return moved_eyes.close(driver, closure), code
 
+    def drawn(spoken: Array, batch: dict[str, Array], rng: Array) -> Array:
+        keys = example_keys(jax.random.fold_in(rng, 5), batch["index"])
+        return jnp.asarray(spoken)[jax.vmap(lambda key: jax.random.randint(key, (), 0, len(spoken)))(keys)]
+
     def make(params: dict, batch: dict[str, Array], rng: Array) -> dict[str, Array]:
         source, driver, _ = stage.views(batch, rng)
         share = config.get("crossed", 0.0)
@@ -102,7 +110,7 @@ def stored_inputs(config: ml_collections.ConfigDict, courses: Courses | None = N
             source = jax.tree.map(pick, plain.views(batch, rng)[0], source)
         faces, poses = (jnp.concatenate([getattr(v, name) for v in (source, driver)]) for name in ("face", "pose"))
         code_i, code_j = jnp.split(apply(params, faces, poses, method="encode_face"), 2)
-        code_j = pick(jnp.roll(code_j, 1, 0), code_j)
+        code_j = pick(jnp.roll(code_j, 1, 0) if spoken is None else drawn(spoken, batch, rng), code_j)
         latents = apply(params, source.image, source.pose, code_i, method="encode")
         known = ~crossed
         if rehearse:
