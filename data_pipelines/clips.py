@@ -53,7 +53,7 @@ class ClipStream:
       seed: of the order and all draws.
       process_index, process_count: this host and how many there are.
       config: builder configuration of the data sets, for instance "small_128"; needed if there are several.
-      size: another way to say it: side of the stored pictures, for instance 160.
+      size: another way to say it: side of the stored images, for instance 160.
       speaker_power: see `order.ClipOrder`; by default 0.5 for training pairs (GRID has one speaker with most of
         the clips, and appearance needs the others), else 1.
       length, start: of kind "clips".
@@ -102,7 +102,7 @@ class ClipStream:
         if kind not in _KINDS:
             raise UsageError(f"clip stream: unknown kind {kind!r}; it is pairs, clips or windows")
         if mattes and kind == "windows":
-            raise UsageError("clip stream: windows hold no pictures, so no mattes; kinds pairs and clips have some")
+            raise UsageError("clip stream: windows hold no images, so no mattes; kinds pairs and clips have some")
         if batch_size % process_count or not 0 <= process_index < process_count:
             raise UsageError(f"clip stream: batch size {batch_size} does not divide among {process_count} hosts")
         if min(length, window, threads, reuse) < 1 or previous < 0:
@@ -187,4 +187,4 @@ def _config_of_size(size: int | None) -> str | None:
         if schema.stored_size(resolution) == size:
             return name
     known = ", ".join(str(schema.stored_size(r)) for r in schema.RESOLUTIONS.values())
-    raise UsageError(f"clip stream: no pictures of {size} px are stored; sizes are {known}")
+    raise UsageError(f"clip stream: no images of {size} px are stored; sizes are {known}")

@@ -21,7 +21,7 @@ from data_pipelines.tf_engine import AHEAD
 from vasa_jax.errors import InputError, UsageError
 
 Rows = Callable[[int], Sequence[Item]]
-"""Step -> its items, pictures still stored; called from several threads at once."""
+"""Step -> its items, images still stored; called from several threads at once."""
 Collate = Callable[[Sequence[Item]], Batch]
 _Load = Callable[[int], Batch]
 

@@ -11,6 +11,8 @@ import numpy as np
 from vasa_jax.errors import InputError
 
 _ABOUT = "about.json"
+_OLD = {"picture": "image"}
+"""Arrays that older folders call otherwise."""
 
 
 class GeneratorInputs:
@@ -28,7 +30,8 @@ class GeneratorInputs:
             raise InputError(f"{folder}: no stored generator inputs; make them with vasa-prepare --stage=generator")
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         self.items, self.damaged = about["items"], {}
-        self._arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in about["arrays"]}
+        names = {_OLD.get(name, name): name for name in about["arrays"]}
+        self._arrays = {new: np.load(folder / f"{name}.npy", mmap_mode="r") for new, name in names.items()}
         self._seed, self._size = seed, batch_size
         self._rows = range(
             batch_size * process_index // process_count, batch_size * (process_index + 1) // process_count

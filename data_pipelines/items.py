@@ -2,8 +2,8 @@
 
 Each function is pure: all that is random in an item comes from the `DRAWS` uniform numbers it is given.
 
-Items are made first, all of a batch, with their pictures still stored; `collate` then decodes those into place. In
-turns, the small steps of an item would find the processor's caches full of pictures, and take twice as long.
+Items are made first, all of a batch, with their images still stored; `collate` then decodes those into place. In
+turns, the small steps of an item would find the processor's caches full of images, and take twice as long.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ Decode = Callable[[memoryview], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
+class Images:
     """Frames of a clip that are yet to be decoded: one, [s, s, 3], or several, [t, s, s, 3]."""
 
     clip: Clip
@@ -36,13 +36,13 @@ class Pictures:
 
 @dataclasses.dataclass(frozen=True)
 class Mattes:
-    """Mattes of the pictures that the item has under the name `of`: [s, s, 1] each, all 255 where a clip has none."""
+    """Mattes of the images that the item has under the name `of`: [s, s, 1] each, all 255 where a clip has none."""
 
     of: str
 
 
 @dataclasses.dataclass(frozen=True)
-class Sound:
+class Audio:
     """Samples of a clip, float32, with silence after them up to `length`."""
 
     samples: Float[np.ndarray, " n"]
@@ -69,7 +69,7 @@ def pair(domain: Domain, index: int, draws: Draws, ordinal: int = 0, mattes: boo
     other = _with_face(foreign, third)
     item: Item = {"clip": np.int32(index)}
     for name, where, k in (("source", clip, source), ("driver", clip, driver), ("other", foreign, other)):
-        item[name] = Pictures(where, k)
+        item[name] = Images(where, k)
         if mattes:
             item[f"{name}_matte"] = Mattes(name)
         for label in PAIR_LABELS:
@@ -78,22 +78,22 @@ def pair(domain: Domain, index: int, draws: Draws, ordinal: int = 0, mattes: boo
 
 
 def clip(domain: Domain, index: int, draws: Draws, length: int, start: int | None = None, mattes: bool = False) -> Item:
-    """`length` successive frames with sound and labels, from a random start or the given one; with `mattes`, matte."""
+    """`length` successive frames with audio and labels, from a random start or the given one; with `mattes`, matte."""
     index, whole = domain.read(index)
     begin = random_start(len(whole), length, draws[0]) if start is None else min(start, len(whole) - 1)
     end = min(begin + length, len(whole))
     at = np.minimum(np.arange(begin, begin + length), end - 1)
-    item: Item = {"clip": np.int32(index), "frames": Pictures(whole, at.tolist())}
+    item: Item = {"clip": np.int32(index), "frames": Images(whole, at.tolist())}
     if mattes:
         item["matte"] = Mattes("frames")
     item |= {name: value[at] for name, value in whole.labels.items()}
     item["valid"][end - begin :] = False
-    item["audio"] = _sound(whole.audio, begin, end, length)
+    item["audio"] = _audio(whole.audio, begin, end, length)
     return item
 
 
 def window(domain: Domain, index: int, draws: Draws, previous: int, length: int, tracks: bool = False) -> Item:
-    """`previous` + `length` frames of motion with sound, from a random start; conditions averaged over the last.
+    """`previous` + `length` frames of motion with audio, from a random start; conditions averaged over the last.
 
     With `tracks`, the conditions of every frame too, side by side (`conditions.split`).
     """
@@ -106,7 +106,7 @@ def window(domain: Domain, index: int, draws: Draws, previous: int, length: int,
         item[name] = _last_repeated(source.arrays[name][begin:end], total)
     item["valid"] = np.zeros(total, np.bool_)
     item["valid"][: end - begin] = source.arrays["valid"][begin:end]
-    item["audio"] = _sound(source.arrays["audio"], begin, end, total, np.float32(32767))
+    item["audio"] = _audio(source.arrays["audio"], begin, end, total, np.float32(32767))
     every = _last_repeated(source.conditions[begin:end], total)
     weights = item["valid"][previous:, None].astype(np.float32) + np.float32(1e-6)  # all alike where no frame is valid
     mean = (every[previous:] * weights).sum(0) / weights.sum()
@@ -127,14 +127,14 @@ def difference(traits: Float[np.ndarray, "t n"], a: int, b: Sequence[int]) -> Fl
 
 
 def collate(items: Sequence[Item], decode: Decode = schema.decode_jpeg) -> Batch:
-    """The batch of items: their values stacked, their pictures and mattes decoded, their sound filled up."""
+    """The batch of items: their values stacked, their images and mattes decoded, their audio filled up."""
     batch: Batch = {}
     for name, first in items[0].items():
-        if isinstance(first, Pictures):
+        if isinstance(first, Images):
             batch[name] = _decoded([item[name] for item in items], decode)
-        elif isinstance(first, Mattes):  # the pictures that it is of stand before it
+        elif isinstance(first, Mattes):  # the images that it is of stand before it
             batch[name] = _mattes([item[first.of] for item in items], batch[first.of].shape[:-1])
-        elif isinstance(first, Sound):
+        elif isinstance(first, Audio):
             batch[name] = np.zeros((len(items), first.length), np.float32)
             for row, item in zip(batch[name], items, strict=True):
                 row[: len(item[name].samples)] = item[name].samples
@@ -143,52 +143,52 @@ def collate(items: Sequence[Item], decode: Decode = schema.decode_jpeg) -> Batch
     return batch
 
 
-def _mattes(pictures: Sequence[Pictures], shape: tuple[int, ...]) -> UInt8[np.ndarray, "b *t s s 1"]:
-    """The mattes of a batch of pictures of shape [b, s, s] or [b, t, s, s]."""
+def _mattes(images: Sequence[Images], shape: tuple[int, ...]) -> UInt8[np.ndarray, "b *t s s 1"]:
+    """The mattes of a batch of images of shape [b, s, s] or [b, t, s, s]."""
     batch = np.full((*shape, 1), 255, np.uint8)
-    for row, wanted in zip(batch, pictures, strict=True):
+    for row, wanted in zip(batch, images, strict=True):
         if not wanted.clip.mattes:
             continue
         for place, k in zip(row[None] if isinstance(wanted.frames, int) else row, numbers_of(wanted), strict=True):
             try:
                 place[..., 0] = schema.decode_matte(wanted.clip.mattes[k])
-            except ValueError as error:  # or a matte of another size than its picture
+            except ValueError as error:  # or a matte of another size than its image
                 raise InputError(f"clip {wanted.clip.clip_id}: matte {k} {error}; make the data set again") from error
     return batch
 
 
-def numbers_of(pictures: Pictures) -> Sequence[int]:
+def numbers_of(images: Images) -> Sequence[int]:
     """The frames of the clip that are wanted, also where it is one."""
-    return [pictures.frames] if isinstance(pictures.frames, int) else pictures.frames
+    return [images.frames] if isinstance(images.frames, int) else images.frames
 
 
-def matte_bytes(pictures: Pictures) -> list[bytes]:
-    """The PNGs of the pictures' mattes; b"" where the clip has none."""
-    mattes = pictures.clip.mattes
-    return [bytes(mattes[k]) if mattes else b"" for k in numbers_of(pictures)]
+def matte_bytes(images: Images) -> list[bytes]:
+    """The PNGs of the images' mattes; b"" where the clip has none."""
+    mattes = images.clip.mattes
+    return [bytes(mattes[k]) if mattes else b"" for k in numbers_of(images)]
 
 
-def _decoded(pictures: Sequence[Pictures], decode: Decode) -> UInt8[np.ndarray, "b *t s s 3"]:
+def _decoded(images: Sequence[Images], decode: Decode) -> UInt8[np.ndarray, "b *t s s 3"]:
     batch = None
-    for row, wanted in enumerate(pictures):
+    for row, wanted in enumerate(images):
         frames = numbers_of(wanted)
         for place, k in enumerate(frames):
             if place and k == frames[place - 1]:  # a short clip, filled up
                 batch[row, place] = batch[row, place - 1]
                 continue
-            picture = _picture(wanted.clip, k, decode)
+            image = _image(wanted.clip, k, decode)
             if batch is None:
-                batch = np.empty((len(pictures), len(frames), *picture.shape), np.uint8)
-            if picture.shape != batch.shape[2:]:
+                batch = np.empty((len(images), len(frames), *image.shape), np.uint8)
+            if image.shape != batch.shape[2:]:
                 raise InputError(
-                    f"clip {wanted.clip.clip_id}: pictures of {picture.shape[0]} px beside {batch.shape[2]} px; "
+                    f"clip {wanted.clip.clip_id}: images of {image.shape[0]} px beside {batch.shape[2]} px; "
                     "choose data sets of one size with data.config"
                 )
-            batch[row, place] = picture
-    return batch[:, 0] if isinstance(pictures[0].frames, int) else batch
+            batch[row, place] = image
+    return batch[:, 0] if isinstance(images[0].frames, int) else batch
 
 
-def _picture(clip: Clip, k: int, decode: Decode) -> UInt8[np.ndarray, "s s 3"]:
+def _image(clip: Clip, k: int, decode: Decode) -> UInt8[np.ndarray, "s s 3"]:
     try:
         return decode(clip.jpeg[k])
     except ValueError as error:  # the record is as it was written: nothing a new copy would mend
@@ -208,12 +208,12 @@ def _with_face(clip: Clip, number: float) -> int:
     return int(usable[order.pick(number, len(usable))])
 
 
-def _sound(samples: np.ndarray, begin: int, end: int, length: int, full: np.float32 | None = None) -> Sound:
-    """The sound of frames begin..end, [length * 640]: sample 640 * k belongs to frame k. `full` is what 1.0 is stored
+def _audio(samples: np.ndarray, begin: int, end: int, length: int, full: np.float32 | None = None) -> Audio:
+    """The audio of frames begin..end, [length * 640]: sample 640 * k belongs to frame k. `full` is what 1.0 is stored
     as."""
     size = schema.SAMPLES_PER_FRAME
     piece = samples[begin * size : end * size].astype(np.float32, copy=False)
-    return Sound(piece if full is None else piece / full, length * size)
+    return Audio(piece if full is None else piece / full, length * size)
 
 
 def _last_repeated(rows: np.ndarray, length: int) -> np.ndarray:

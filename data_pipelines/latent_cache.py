@@ -1,4 +1,4 @@
-"""Reads latents caches (`data_pipelines.prepare.latents` writes them): motion, sound and labels, one npz a data set."""
+"""Reads latents caches (`data_pipelines.prepare.latents` writes them): motion, audio and labels, one npz a data set."""
 
 import functools
 import pathlib

@@ -12,10 +12,10 @@ import av
 
 from vasa_jax import containers
 from vasa_jax.errors import InputError
-from vasa_jax.video_pictures import square_size
+from vasa_jax.video_images import square_size
 
 VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv"})
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _LONGEST_NAME = 120
 
 
@@ -46,9 +46,9 @@ def is_video(path: pathlib.Path) -> bool:
     return path.suffix.lower() in VIDEO_ENDINGS and not path.is_dir()
 
 
-def is_picture(path: pathlib.Path) -> bool:
+def is_image(path: pathlib.Path) -> bool:
     """Whether the name is a photograph's."""
-    return path.suffix.lower() in PICTURE_ENDINGS and not path.is_dir()
+    return path.suffix.lower() in IMAGE_ENDINGS and not path.is_dir()
 
 
 def walk_videos(folder: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -56,9 +56,9 @@ def walk_videos(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     return _walk(folder, is_video)
 
 
-def walk_pictures(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+def walk_images(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """The photographs at any depth, like `walk_videos`."""
-    return _walk(folder, is_picture)
+    return _walk(folder, is_image)
 
 
 def _walk(
@@ -118,7 +118,7 @@ def table(path: pathlib.Path, separator: str | None = None) -> list[list[str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a video file says of its pictures: their number a second, and their size in square pixels."""
+    """What a video file says of its images: their number a second, and their size in square pixels."""
 
     rate: float
     width: int

@@ -1,6 +1,6 @@
 """The example that every dataset of this project stores, and what its fields mean.
 
-One example is one clip: pictures at 25 fps, speech at 16 kHz with the same start, and labels per frame. Pictures are
+One example is one clip: images at 25 fps, speech at 16 kHz with the same start, and labels per frame. Images are
 stored with a margin about the model's square (`MARGIN`), so that training may move, zoom and rotate its crop; the
 coordinates of landmarks and poses stay those of the inner crop, -1..1 (see `vasa_jax.landmarks`).
 
@@ -46,7 +46,7 @@ PER_FRAME: dict[str, tuple[tuple[int, ...], Any]] = {
 
 
 def stored_size(resolution: int) -> int:
-    """Pixels of a stored picture's side for a model of that resolution: 64 -> 80, 128 -> 160."""
+    """Pixels of a stored image's side for a model of that resolution: 64 -> 80, 128 -> 160."""
     return round(MARGIN * resolution)
 
 
@@ -77,7 +77,7 @@ def make_example(
     Args:
       clip_id: name of the clip, unique in the dataset.
       speaker: identity; no two people share one.
-      frames: uint8 pictures [t, h, w, 3], or JPEG bytes of t pictures.
+      frames: uint8 images [t, h, w, 3], or JPEG bytes of t images.
       audio: [t * 640] at 16 kHz, -1..1. One frame too long or short is cut or filled with silence.
       mattes: uint8 [t, h, w] of the frames' size, 255 where only the person is seen, or PNG bytes of t mattes; empty
         where none are known.
@@ -113,10 +113,10 @@ def fit_audio(audio: np.ndarray, frames: int) -> np.ndarray:
     return np.pad(audio, (0, wanted - len(audio)))
 
 
-def encode_jpeg(picture: np.ndarray) -> bytes:
-    """A uint8 picture [h, w, 3] as JPEG, without colour subsampling: at 128 px the lips are a few pixels high."""
+def encode_jpeg(image: np.ndarray) -> bytes:
+    """A uint8 image [h, w, 3] as JPEG, without colour subsampling: at 128 px the lips are a few pixels high."""
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    Image.fromarray(image).save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return stream.getvalue()
 
 
@@ -130,10 +130,10 @@ def decode_jpeg(data: bytes | memoryview) -> np.ndarray:
       ValueError: it is no JPEG, or one that breaks off: OpenCV would fill it up with grey.
     """
     stored = np.frombuffer(data, np.uint8)
-    picture = cv2.imdecode(stored, _DECODE) if bytes(data[-2:]) == JPEG_END else None
-    if picture is None:
-        raise ValueError("is no whole JPEG picture")
-    return picture
+    image = cv2.imdecode(stored, _DECODE) if bytes(data[-2:]) == JPEG_END else None
+    if image is None:
+        raise ValueError("is no whole JPEG image")
+    return image
 
 
 def encode_matte(matte: np.ndarray) -> bytes:
@@ -150,5 +150,5 @@ def decode_matte(data: bytes | memoryview) -> np.ndarray:
     whole = bytes(data[-len(PNG_END) :]) == PNG_END
     matte = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
     if matte is None:
-        raise ValueError("is no whole PNG picture")
+        raise ValueError("is no whole PNG image")
     return matte

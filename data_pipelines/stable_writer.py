@@ -1,4 +1,4 @@
-"""How shards are written: the same clips as the same bytes, and their pictures not compressed once more."""
+"""How shards are written: the same clips as the same bytes, and their images not compressed once more."""
 
 import os
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ class StableWriter(tfds.core.ExampleWriter):
     """To be returned by a builder's `_example_writer`.
 
     An example is a map from names to values, and protobuf leaves open in which order a map is written: it differs from
-    one process to the next. And TFDS would compress records, which makes clips of JPEG pictures 9 % smaller and five
+    one process to the next. And TFDS would compress records, which makes clips of JPEG images 9 % smaller and five
     times slower to read (`records` of the data benchmark).
     """
 

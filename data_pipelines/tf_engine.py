@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines import schema
-from data_pipelines.items import Batch, Item, Mattes, Pictures, Sound, matte_bytes, numbers_of
+from data_pipelines.items import Audio, Batch, Images, Item, Mattes, matte_bytes, numbers_of
 
 AHEAD = 2
 """Batches prepared ahead, per thread."""
@@ -74,42 +74,42 @@ def _dataset(rows: Callable[[int], Sequence[Item]], first: Sequence[Item], start
 
 
 def _stored(items: Sequence[Item]) -> dict[str, np.ndarray]:
-    """What is looked up of a batch: bytes of pictures, mattes and sound (an array of objects), and the values' arrays.
+    """What is looked up of a batch: bytes of images, mattes and audio (an array of objects), and the values' arrays.
 
     Raises:
-      ValueError: a picture or matte breaks off; `items.collate` says which.
+      ValueError: an image or matte breaks off; `items.collate` says which.
     """
     found = {}
     for name, value in items[0].items():
         column = [item[name] for item in items]
-        if isinstance(value, Pictures):
-            found[name] = _bytes([_whole(_jpegs(pictures), schema.JPEG_END) for pictures in column])
+        if isinstance(value, Images):
+            found[name] = _bytes([_whole(_jpegs(images), schema.JPEG_END) for images in column])
         elif isinstance(value, Mattes):
             of = [matte_bytes(item[value.of]) for item in items]
             found[name] = _bytes([_whole(mattes, schema.PNG_END) for mattes in of])
-        elif isinstance(value, Sound):
-            found[name] = _bytes([[sound.samples.tobytes()] for sound in column])
+        elif isinstance(value, Audio):
+            found[name] = _bytes([[audio.samples.tobytes()] for audio in column])
         else:
             found[name] = np.array(column)
-        if isinstance(value, Sound) or isinstance(_source(items[0], name), int):
+        if isinstance(value, Audio) or isinstance(_source(items[0], name), int):
             found[name] = found[name][:, 0]
     return found
 
 
 def _source(item: Item, name: str) -> Any:
-    """Numbers of the frames that pictures, or the pictures that mattes are of, show."""
+    """Numbers of the frames that images, or the images that mattes are of, show."""
     value = item[name]
     value = item[value.of] if isinstance(value, Mattes) else value
-    return value.frames if isinstance(value, Pictures) else None
+    return value.frames if isinstance(value, Images) else None
 
 
-def _jpegs(pictures: Pictures) -> list[bytes]:
-    return [bytes(pictures.clip.jpeg[k]) for k in numbers_of(pictures)]
+def _jpegs(images: Images) -> list[bytes]:
+    return [bytes(images.clip.jpeg[k]) for k in numbers_of(images)]
 
 
 def _whole(stored: list[bytes], end: bytes) -> list[bytes]:
     if not all(data.endswith(end) for data in stored if data):
-        raise ValueError("a picture breaks off")
+        raise ValueError("an image breaks off")
     return stored
 
 
@@ -125,14 +125,14 @@ def _decoder(example: Item) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Stored item -> item, as a graph."""
     import tensorflow as tf
 
-    def picture(data: Any) -> Any:
+    def image(data: Any) -> Any:
         return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
 
     def matte(data: Any, of: Any) -> Any:
         everywhere = lambda: tf.fill(tf.concat([tf.shape(of)[:-1], [1]], 0), tf.constant(255, tf.uint8))  # noqa: E731
         return tf.cond(tf.strings.length(data) > 0, lambda: tf.io.decode_png(data, channels=1), everywhere)
 
-    def sound(data: Any, length: int) -> Any:
+    def audio(data: Any, length: int) -> Any:
         samples = tf.io.decode_raw(data, tf.float32)
         return tf.ensure_shape(tf.pad(samples, [[0, length - tf.shape(samples)[0]]]), [length])
 
@@ -140,14 +140,14 @@ def _decoder(example: Item) -> Callable[[dict[str, Any]], dict[str, Any]]:
         made = {}
         for name, value in example.items():
             data, several = stored[name], not isinstance(_source(example, name), int)
-            if isinstance(value, Pictures):
-                made[name] = tf.map_fn(picture, data, fn_output_signature=tf.uint8) if several else picture(data)
+            if isinstance(value, Images):
+                made[name] = tf.map_fn(image, data, fn_output_signature=tf.uint8) if several else image(data)
             elif isinstance(value, Mattes):
                 of = made[value.of]
                 given = lambda both: matte(*both)  # noqa: E731
                 made[name] = tf.map_fn(given, (data, of), fn_output_signature=tf.uint8) if several else matte(data, of)
-            elif isinstance(value, Sound):
-                made[name] = sound(data, value.length)
+            elif isinstance(value, Audio):
+                made[name] = audio(data, value.length)
             else:
                 made[name] = data
         return made

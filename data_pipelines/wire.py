@@ -1,6 +1,6 @@
 """Reads clips off the wire format of `tf.train.Example`, without TensorFlow.
 
-Only what a batch needs is touched: pictures stay the bytes they are stored as until one is asked for, and arrays of
+Only what a batch needs is touched: images stay the bytes they are stored as until one is asked for, and arrays of
 floats are views of the record (protobuf encoding: https://protobuf.dev/programming-guides/encoding).
 """
 
@@ -16,7 +16,7 @@ from data_pipelines import schema
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One example, read lazily: `labels` are arrays [t, ...], `jpeg[k]` the k-th picture, `audio` [t * 640].
+    """One example, read lazily: `labels` are arrays [t, ...], `jpeg[k]` the k-th image, `audio` [t * 640].
 
     `mattes[k]` is the k-th matte as PNG; there are none where nobody made any, as in all data sets before they existed.
     """
@@ -31,8 +31,8 @@ class Clip:
     def __len__(self) -> int:
         return len(self.jpeg)
 
-    def picture(self, k: int) -> UInt8[np.ndarray, "s s 3"]:
-        """Decodes one picture."""
+    def image(self, k: int) -> UInt8[np.ndarray, "s s 3"]:
+        """Decodes one image."""
         return schema.decode_jpeg(self.jpeg[k])
 
     @functools.cached_property

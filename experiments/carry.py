@@ -3,7 +3,7 @@
     python -m experiments.carry --input=W --output=PIECES       # here
     python -m experiments.carry --input=PIECES --output=W       # there: pieces.json in it says that it is pieces
 
-Of every training only the newest checkpoint goes along, which is enough to go on; pictures and logs stay.
+Of every training only the newest checkpoint goes along, which is enough to go on; images and logs stay.
 """
 
 import io

@@ -19,7 +19,7 @@ from vasa_jax.errors import InputError, UsageError
 ASSETS = Path(__file__).resolve().parents[1] / "vasa_jax" / "assets"
 PORTRAIT, SPEECH = ASSETS / "portrait.jpg", ASSETS / "speech.flac"
 OTHERS = {"photo": "a photograph of a person who does not exist", "painting": "a painting"}
-"""What speaks beside the drawn head: name of the picture and of the video, what it is."""
+"""What speaks beside the drawn head: name of the image and of the video, what it is."""
 MAX_SECONDS = 60  # the page holds the video and all of its frames at once
 _STEPS = 5
 
@@ -61,7 +61,7 @@ def main() -> dict[str, Any]:
     for path in (PORTRAIT, SPEECH):
         if str(path) in (wanted.portrait, wanted.audio) and not path.is_file():
             raise InputError(f"{path} is missing from this copy of the project; fetch the project again")
-    portrait = paths.check_file(wanted.portrait, "a picture")
+    portrait = paths.check_file(wanted.portrait, "an image")
     audio = paths.check_file(wanted.audio, "a recording")
     folder = Path(wanted.output)
     try:

@@ -18,11 +18,11 @@ IDENTITY = 1052
 """Beyond the numbers of every data set's configuration: nobody has trained on this face."""
 SIZE = 512
 SHARE = 0.8  # of the size that a head has in the crop: leaves room for hair and shoulders
-TEXT = "Hello. I am a picture, and you made me talk. ... No one ever had this face."
+TEXT = "Hello. I am an image, and you made me talk. ... No one ever had this face."
 
 
 def portrait(identity: int = IDENTITY) -> np.ndarray:
-    """The picture, uint8 [512, 512, 3]: soft light from above left, a trace of a smile, a look into the camera."""
+    """The image, uint8 [512, 512, 3]: soft light from above left, a trace of a smile, a look into the camera."""
     from data_pipelines.synthetic import expression_basis, scene
     from data_pipelines.synthetic.head import FrameState, head
 
@@ -63,13 +63,13 @@ def main() -> dict[str, Any]:
 
     folder = Path(flags.FLAGS.output)
     folder.mkdir(parents=True, exist_ok=True)
-    picture, sound = folder / "portrait.jpg", folder / "speech.flac"
-    with files.replacing(picture) as temporary:
+    image, audio = folder / "portrait.jpg", folder / "speech.flac"
+    with files.replacing(image) as temporary:
         Image.fromarray(portrait()).save(temporary, "JPEG", quality=92, subsampling=0, optimize=True)
     samples = speech()
-    with files.replacing(sound) as temporary:
+    with files.replacing(audio) as temporary:
         soundfile.write(temporary, samples, 16_000, format="FLAC", subtype="PCM_16")
-    sizes = {path.name: path.stat().st_size for path in (picture, sound)}
+    sizes = {path.name: path.stat().st_size for path in (image, audio)}
     print(f"{folder}: {sizes}, {len(samples) / 16_000:.2f} s")
     return {"bytes": sizes, "seconds": len(samples) / 16_000}
 

@@ -44,18 +44,18 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Release directory, '
 _MOTION = flags.DEFINE_string("motion_checkpoint", None, "Release or motion workdir, if not that of --checkpoint.")
 _SPEECH_MODEL = flags.DEFINE_string("speech_model", None, "Folder of the wav2vec2 model that the motion model needs.")
 _DATA = flags.DEFINE_string("data", "data", "Folder of the data sets.")
-_FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file, to read pictures.")
+_FACE_MODEL = flags.DEFINE_string("face_model", None, "The MediaPipe face landmarker's .task file, to read images.")
 _IDENTITY = flags.DEFINE_string("identity_model", None, "A face recognition network (ONNX, 112 px).")
 _LPIPS_NETWORK = flags.DEFINE_string("lpips_network", None, "torchvision's AlexNet or VGG-16 (.pth), for LPIPS.")
 _LPIPS_LINEAR = flags.DEFINE_string("lpips_linear", None, "LPIPS's v0.1/alex.pth or vgg.pth, for the same network.")
 _TRACKS = flags.DEFINE_string(
-    "tracks", None, "Folder in which tracks of real pictures, and drawn heads, are kept for the next run."
+    "tracks", None, "Folder in which tracks of real images, and drawn heads, are kept for the next run."
 )
 _CLIPS = flags.DEFINE_integer("clips", 24, "Clips per split, speakers in turn; 0: all.", lower_bound=0)
 _SPLITS = flags.DEFINE_list(
     "splits", ["test", "unseen"], "Splits of GRID for the suites face and motion; --splits= leaves GRID out."
 )
-_WITHOUT_FACES = flags.DEFINE_string("without_faces", None, "Folder of pictures without a face (portraits).")
+_WITHOUT_FACES = flags.DEFINE_string("without_faces", None, "Folder of images without a face (portraits).")
 _HEADS = flags.DEFINE_integer("heads", 16, "Procedural people for the suites face and motion; 0: none.", lower_bound=0)
 _SPEAKERS = flags.DEFINE_list("speakers", [], "Only these; by default all (motion: the one with most clips).")
 _DECODE = flags.DEFINE_bool("decode", True, "Motion: --nodecode reads mouth and lids off the latents.")
@@ -107,7 +107,7 @@ def _reader(face: Any) -> Any:
 
     if _FACE_MODEL.value:
         return reading.TrackReader(_FACE_MODEL.value, _TRACKS.value)
-    print("without --face_model, pictures are read by the model itself: numbers flatter it", file=sys.stderr)
+    print("without --face_model, images are read by the model itself: numbers flatter it", file=sys.stderr)
     return reading.ModelReader(face)
 
 
@@ -151,7 +151,7 @@ def _score_heads(model: Any, measures: tuple[Any, Any]) -> dict[str, Any]:
         path = Path(app.REPORT.value).with_suffix(".heads.jpg")
         filmstrip.save(path, [filmstrip.sheet(sheet[: filmstrip.ROWS], swap_tables.TITLES)])
         report["sheet"] = path.name
-        print(f"  picture sheet: {path}")
+        print(f"  image sheet: {path}")
     return report
 
 
@@ -204,8 +204,8 @@ def _sentences(face: Any, generator: Any, how: dict[str, Any]) -> dict[str, Any]
 
     from experiments.evaluation import data, motion
 
-    def generate(sound: Any, frames: int, seed: int) -> Any:
-        return np.concatenate(list(generator.windows(iter([sound]), frames, seed=seed, **how)))
+    def generate(audio: Any, frames: int, seed: int) -> Any:
+        return np.concatenate(list(generator.windows(iter([audio]), frames, seed=seed, **how)))
 
     train = data.HeldOut(_DATA.value, "grid", "train", face.size)
     reports = {}
@@ -270,13 +270,13 @@ def latent_suite(name: str) -> dict[str, Any]:
 
 
 def talking_portraits_suite() -> dict[str, Any]:
-    """Report of stills that talk; --data is a folder of pictures."""
+    """Report of stills that talk; --data is a folder of images."""
     from data_pipelines.prepare import tracking
     from experiments.evaluation import filmstrip, stills, talking_portraits, verdicts
     from vasa_jax import TalkingFace
 
     if not _FACE_MODEL.value:
-        raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the pictures")
+        raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the images")
     recogniser, named = _identity()
     portraits = stills.find_stills(_DATA.value, _CLIPS.value)
     speech = stills.find_speech(_AUDIO.value or [stills.OWN_SPEECH], stills.SECONDS, len(portraits))
@@ -310,34 +310,34 @@ def stability_suite() -> dict[str, Any]:
 
 
 def portraits_suite() -> dict[str, Any]:
-    """Report of finding faces: --clips photographs of --data in four turns, and pictures without a face."""
+    """Report of finding faces: --clips photographs of --data in four turns, and images without a face."""
     from experiments.evaluation import portraits
-    from vasa_jax import pictures
+    from vasa_jax import images
     from vasa_jax.inference import portrait
     from vasa_jax.inference.talking_face import TalkingFace
 
     renderer = TalkingFace.load(_CHECKPOINT.value).renderer
 
-    def find(picture: Any) -> portrait.FaceBox:
-        return portrait.find_face(picture, pose_of=renderer.pose, resolution=renderer.size)
+    def find(image: Any) -> portrait.FaceBox:
+        return portrait.find_face(image, pose_of=renderer.pose, resolution=renderer.size)
 
     photographs = portraits.photographs(_DATA.value, _CLIPS.value, _SEED.value)
     rows = [row for one in _progress("photographs")(photographs) for row in portraits.judge(one, find)]
-    others = [("drawn", name, picture) for name, picture in portraits.drawn(60, _SEED.value)]
+    others = [("drawn", name, image) for name, image in portraits.drawn(60, _SEED.value)]
     if _WITHOUT_FACES.value:
         folders = portraits.folders(_WITHOUT_FACES.value)
-        others += [(at.name, path.name, pictures.read_image(path)) for at in folders for path in portraits.files_of(at)]
+        others += [(at.name, path.name, images.read_image(path)) for at in folders for path in portraits.files_of(at)]
     report = portraits.summary(rows, portraits.without_faces(_progress("without a face")(others), find))
     portraits.show(report)
     return {"model": _CHECKPOINT.value, "seed": _SEED.value, "least_overlap": portraits.LEAST_OVERLAP, **report}
 
 
 def asked_suite() -> dict[str, Any]:
-    """Report of stills that are asked for a gaze and for emotions; --data is a folder of pictures."""
+    """Report of stills that are asked for a gaze and for emotions; --data is a folder of images."""
     from experiments.evaluation import asked
 
     if not _FACE_MODEL.value:
-        raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the pictures")
+        raise UsageError("--face_model is missing: the MediaPipe face landmarker, to read the images")
     sheet = app.REPORT.value and Path(app.REPORT.value).with_suffix(".jpg")
     return asked.suite(
         _CHECKPOINT.value, _DATA.value, _CLIPS.value, _FACE_MODEL.value, sheet or None, _progress("asked")
@@ -384,7 +384,7 @@ HELP = app.Help(
     groups={
         "what is scored": (_SUITE, _CHECKPOINT, _MOTION, _SPEECH_MODEL),
         "on what": (_DATA, _SPLITS, _CLIPS, _SPEAKERS, _HEADS, _WINDOWS, _SECONDS, _SEEDS),
-        "with which recordings and pictures": (_SPEECH, _AUDIO, _PORTRAITS, _WITHOUT_FACES, _LATENTS, _REAL),
+        "with which recordings and images": (_SPEECH, _AUDIO, _PORTRAITS, _WITHOUT_FACES, _LATENTS, _REAL),
         "by what": (_FACE_MODEL, _IDENTITY, _LPIPS_NETWORK, _LPIPS_LINEAR, _TRACKS, _DECODE),
         "how motion is generated": (_SEED, _STEPS, _SAMPLER, _CFG_AUDIO, _CFG_GAZE),
     },

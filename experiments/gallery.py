@@ -27,7 +27,7 @@ NOT_SHOWN = frozenset({"london_set", "us_congress", "congress_historic"})
 
 def define_flags() -> None:
     """Here and not at import, so that this can be imported beside other commands."""
-    flags.DEFINE_string("portraits", None, "Folder of pictures of faces.")
+    flags.DEFINE_string("portraits", None, "Folder of images of faces.")
     flags.DEFINE_list("audio", [], f"Recordings of at most {MAX_SECONDS} s each.")
     flags.DEFINE_string("output", "gallery", "Folder for the videos and gallery.html.")
     flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, 'bundled' or 'bundled-fast'.")
@@ -39,7 +39,7 @@ def main() -> dict[str, Any]:
     """The gallery with the flags of the command line."""
     wanted = flags.FLAGS
     if not wanted.portraits or not wanted.audio:
-        raise UsageError("give --portraits=FOLDER of pictures and --audio=RECORDING, or several parted by commas")
+        raise UsageError("give --portraits=FOLDER of images and --audio=RECORDING, or several parted by commas")
     portraits = find_portraits(wanted.portraits, wanted.count)
     recordings = [paths.check_file(path, "a recording") for path in wanted.audio]
     folder = Path(wanted.output)
@@ -51,7 +51,7 @@ def main() -> dict[str, Any]:
 
 
 def find_portraits(folder: str, count: int) -> list[Path]:
-    """At most `count` pictures of the folder and its sub-folders, evenly.
+    """At most `count` images of the folder and its sub-folders, evenly.
 
     Raises:
       InputError: there is none that may be shown.
@@ -60,10 +60,10 @@ def find_portraits(folder: str, count: int) -> list[Path]:
     from data_pipelines.prepare import sheets
 
     root = Path(folder)
-    found = list(layout.walk_pictures(root)) if root.is_dir() else []
+    found = list(layout.walk_images(root)) if root.is_dir() else []
     shown = [path for path in found if path.parent.name not in NOT_SHOWN]
     if not shown:
-        what = "only people who did not agree to be seen talking" if found else "no picture in it"
+        what = "only people who did not agree to be seen talking" if found else "no image in it"
         raise InputError(f"{folder}: {what}; give --portraits a folder of faces that you may show")
     return sheets.evenly(shown, count)
 

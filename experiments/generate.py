@@ -12,7 +12,7 @@ from vasa_jax.errors import InputError, UsageError
 
 PORTRAIT = flags.DEFINE_string("portrait", None, "Picture of one face: photo, painting, drawing; any format and size.")
 AUDIO = flags.DEFINE_string(
-    "audio", None, "Speech of 0.2 s to 10 minutes: WAV, FLAC, MP3, OGG, M4A or a video with sound."
+    "audio", None, "Speech of 0.2 s to 10 minutes: WAV, FLAC, MP3, OGG, M4A or a video with audio."
 )
 OUTPUT = flags.DEFINE_string("output", None, "The .mp4 to write.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "bundled", "Folder of a release, 'bundled' or 'bundled-fast'.")
@@ -54,7 +54,7 @@ def _check_paths() -> None:
 
     output = paths.check_output(OUTPUT.value)
     driver = "a video of one face, or one of the names in --help"
-    given = [(PORTRAIT, "a picture"), (AUDIO, "a recording")]
+    given = [(PORTRAIT, "an image"), (AUDIO, "a recording")]
     given += [(flag, driver) for flag in (POSE_FROM, DYNAMICS_FROM) if editing.is_video(flag.value)]
     for flag, what in [*given, (FACE_MODEL, "a MediaPipe face landmarker")]:
         if flag.value is not None:
@@ -66,7 +66,7 @@ def _check_paths() -> None:
 def main() -> dict[str, Any]:
     """Makes the video; the report says what was made and how long each stage took."""
     _check_paths()
-    from vasa_jax import media, pictures
+    from vasa_jax import images, media
     from vasa_jax.inference import tracks
     from vasa_jax.inference.controls import Controls
     from vasa_jax.provenance import credentials, keys
@@ -89,7 +89,7 @@ def main() -> dict[str, Any]:
         lines.append("WARNING: no content credentials: badge and watermark alone tell that this is generated")
     noted: list[str] = []
     try:
-        pictures.read_image(PORTRAIT.value, noted.append)
+        images.read_image(PORTRAIT.value, noted.append)
         lines += [f"{PORTRAIT.value}: {line}" for line in noted]
         lines += [f"{AUDIO.value}: {line}" for line in media.AudioReader(AUDIO.value).notes]
         return _generate(wanted, lines)

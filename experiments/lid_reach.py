@@ -1,4 +1,4 @@
-"""How far codes must go for the lids of photographs to close: measured in pictures, kept in the release.
+"""How far codes must go for the lids of photographs to close: measured in images, kept in the release.
 
     python -m experiments.lid_reach --checkpoint=RELEASE --portraits=FACES --face_model=face_landmarker.task
 
@@ -26,7 +26,7 @@ from vasa_jax.metrics import blinks
 LEVELS = tuple(np.arange(0.75, 3.01, 0.25))
 """Closures in the code that are tried, above 0 as `blinks.Lids.reach` is; what lies beyond tears faces."""
 SHUT = 0.75
-"""Closure in a picture that is taken for shut."""
+"""Closure in an image that is taken for shut."""
 GAIN = 0.02
 """Mean closure below the best at which a level is as good: some faces open again when the code goes on."""
 FEWEST = 4  # portraits that the tracker must follow
@@ -36,7 +36,7 @@ def define_flags() -> None:
     """Here and not at import, so that this can be imported beside other commands."""
     flags.DEFINE_string("checkpoint", None, "Folder of the release, or 'bundled'.")
     flags.DEFINE_string("portraits", None, "Folder of photographs of faces; of published sets the held-out ones.")
-    flags.DEFINE_string("face_model", None, "MediaPipe face landmarker (.task), which reads the pictures.")
+    flags.DEFINE_string("face_model", None, "MediaPipe face landmarker (.task), which reads the images.")
     flags.DEFINE_integer("count", 24, "Portraits, evenly.", lower_bound=FEWEST)
     flags.DEFINE_bool("write", True, "Keep the number in the release.")
 
@@ -54,7 +54,7 @@ def find(painted: Callable[[Any, Sequence[float]], Any], reader: Any, portraits:
     """The reach of a face model, and what it was found from.
 
     Args:
-      painted: (portrait, levels) -> pictures [k, s, s, 3] with lids closed by as much in the code.
+      painted: (portrait, levels) -> images [k, s, s, 3] with lids closed by as much in the code.
       reader: `experiments.evaluation.reading.TrackReader`.
       portraits: things that `painted` knows.
 
@@ -118,7 +118,7 @@ def main() -> dict[str, Any]:
     with contextlib.closing(reading.TrackReader(wanted.face_model)) as reader:
         result = find(lambda still, levels: paint(face, still.path, levels), reader, tqdm.tqdm(found, unit="portrait"))
     for level, closure, moved in zip(result["levels"], result["closure"], result["mouth_moved"], strict=True):
-        print(f"  {level:.2f} in the code: closed by {closure:.2f} in pictures, mouth moved by {moved:.3f}")
+        print(f"  {level:.2f} in the code: closed by {closure:.2f} in images, mouth moved by {moved:.3f}")
     print(
         f"reach {result['reach']}: {result['blinks']:.0%} of {result['portraits']} portraits are seen to blink", end=""
     )
@@ -130,14 +130,14 @@ def main() -> dict[str, Any]:
 
 def paint(face: Any, path: Path, levels: Sequence[float]) -> Any:
     """The portrait as it is but for its lids, closed by each level in the code; [k, s, s, 3]."""
-    from vasa_jax import pictures
+    from vasa_jax import images
     from vasa_jax.inference import portrait
 
-    renderer, picture = face.renderer, pictures.read_image(path)
-    box = portrait.find_face(picture, name=str(path), pose_of=renderer.pose, resolution=renderer.size)
-    latents = renderer.encode(portrait.cut(picture, box, renderer.size))
+    renderer, image = face.renderer, images.read_image(path)
+    box = portrait.find_face(image, name=str(path), pose_of=renderer.pose, resolution=renderer.size)
+    latents = renderer.encode(portrait.cut(image, box, renderer.size))
     size = renderer.size * (2 if renderer.moves_source else 1)
-    large = portrait.cut_with_margin(picture, box, size)
+    large = portrait.cut_with_margin(image, box, size)
     pose, code = np.asarray(latents.pose)[0], np.asarray(latents.dynamics)[0]
     rest = float(face.lids.read(code))
     moves = [

@@ -1,9 +1,9 @@
-"""Videos beside each other as one moving picture for a page: the README's first image.
+"""Videos beside each other as one moving image for a page: the README's first image.
 
     python -m experiments.moving_picture --rows=demo/talking.mp4,demo/photo.mp4,demo/painting.mp4 \
         --output=docs/images/talking.webp
 
-Several --rows stand below each other. Only frames of finished videos are shown, so that the badge is in the picture.
+Several --rows stand below each other. Only frames of finished videos are shown, so that the badge is in the image.
 """
 
 import itertools
@@ -36,16 +36,16 @@ def define_flags() -> None:
 
 
 def main() -> dict[str, Any]:
-    """The moving picture with the flags of the command line."""
+    """The moving image with the flags of the command line."""
     wanted = flags.FLAGS
     if not wanted.rows or not wanted.output:
         raise UsageError("give --rows=ONE.mp4,OTHER.mp4 and --output=PICTURE.webp")
     output = paths.check_output(wanted.output, (".webp",))
     rows = [[paths.check_file(name, "a video") for name in row.split(",")] for row in wanted.rows]
-    pictures = beside(rows, wanted.side, wanted.seconds)
-    quality = write(output, pictures)
+    images = beside(rows, wanted.side, wanted.seconds)
+    quality = write(output, images)
     size = output.stat().st_size
-    print(f"{output}: {len(pictures)} pictures, quality {quality}, {size / 1e6:.2f} MB")
+    print(f"{output}: {len(images)} images, quality {quality}, {size / 1e6:.2f} MB")
     return {"command": ["experiments.moving_picture", *sys.argv[1:]], "bytes": size, "quality": quality}
 
 
@@ -66,13 +66,13 @@ def _frames(path: Path, side: int, seconds: float) -> UInt8[np.ndarray, "t s s 3
     return np.stack(sized)
 
 
-def write(output: Path, pictures: UInt8[np.ndarray, "t h w 3"]) -> int:
+def write(output: Path, images: UInt8[np.ndarray, "t h w 3"]) -> int:
     """Writes an animated WebP at the best quality that stays within MOST_BYTES; returns the quality."""
-    images = [Image.fromarray(picture) for picture in pictures]
+    frames = [Image.fromarray(image) for image in images]
     for quality in _QUALITIES:
         with files.replacing(output) as temporary:
             form = {"format": "WEBP", "save_all": True, "loop": 0, "method": 6}
-            images[0].save(temporary, **form, append_images=images[1:], duration=round(1000 / RATE), quality=quality)
+            frames[0].save(temporary, **form, append_images=frames[1:], duration=round(1000 / RATE), quality=quality)
         if output.stat().st_size <= MOST_BYTES:
             return quality
     raise UsageError(f"{output} is larger than {MOST_BYTES / 1e6:.0f} MB at any quality; lower --side or --seconds")

@@ -36,7 +36,7 @@ _FACE_CONFIG = config_flags.DEFINE_config_file("face_config", None, "The face ru
 _SPEECH = flags.DEFINE_string("speech", "", "Recordings that strangers speak in what is stored (generator).")
 _ITEMS = flags.DEFINE_integer("items", 3600, "How many to store for training (generator).", 1)
 _CONFIG = flags.DEFINE_enum(
-    "size", "small_128", sorted(schema.RESOLUTIONS), "Size of the stored pictures: that of the model to train."
+    "size", "small_128", sorted(schema.RESOLUTIONS), "Size of the stored images: that of the model to train."
 )
 _LANDMARKS = flags.DEFINE_string(
     "landmarks", None, "Folder of tracks CLIP_ID.npz; with --face_model, tracks are kept there."
@@ -47,9 +47,7 @@ _BACKEND = flags.DEFINE_enum(
 )
 _GAZE_MODEL = flags.DEFINE_string("gaze_model", None, "L2CS-Net's file (L2CSNet_gaze360.pkl), for better gaze labels.")
 _EMOTION_MODEL = flags.DEFINE_string("emotion_model", None, "HSEmotion's file (.onnx), for better emotion labels.")
-_MATTE_MODEL = flags.DEFINE_string(
-    "matte_model", None, "MODNet's file (.onnx), for a foreground matte of every picture."
-)
+_MATTE_MODEL = flags.DEFINE_string("matte_model", None, "MODNet's file (.onnx), for a foreground matte of every image.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Make a data set again that exists.")
 _MIN_SECONDS = flags.DEFINE_float(
     "min_seconds", None, "Shortest clip; 2 by default, 0 for data sets that are published as cut sentences.", 0.0, 10.0

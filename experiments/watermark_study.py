@@ -26,7 +26,7 @@ from vasa_jax.errors import InputError
 KEY = 0x2F6A91C4
 _ASSETS = Path(__file__).parents[1] / "vasa_jax/assets"
 _VIDEOS = (".mp4", ".mpg", ".mov", ".webm", ".mkv")
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+_IMAGES = (".jpg", ".jpeg", ".png", ".webp")
 _CLIPS = (("portrait.jpg", 256), ("photo.jpg", 256), ("painting.jpg", 512), ("photo.jpg", 512))
 
 
@@ -55,13 +55,13 @@ def encoded(frames: list[np.ndarray], codec: str, crf: int, fps: int = 25) -> li
         height, width = (side // 2 * 2 for side in frames[0].shape[:2])
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for i, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
-            picture.pts, picture.time_base = i, Fraction(1, fps)
-            container.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
+            image.pts, image.time_base = i, Fraction(1, fps)
+            container.mux(stream.encode(image))
         container.mux(stream.encode(None))
     buffer.seek(0)
     with av.open(buffer) as container:
-        return [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+        return [image.to_ndarray(format="rgb24") for image in container.decode(video=0)]
 
 
 def scaled(frames: list[np.ndarray], by: float) -> list[np.ndarray]:
@@ -89,11 +89,11 @@ def gif(frames: list[np.ndarray]) -> list[np.ndarray]:
     """Of 12.5 frames a second and at most 256 colours."""
     from PIL import Image
 
-    pictures = [Image.fromarray(frame) for frame in frames[::2]]
+    images = [Image.fromarray(frame) for frame in frames[::2]]
     buffer = io.BytesIO()
-    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=80)
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=80)
     image, out = Image.open(buffer), []
-    for i in range(len(pictures)):
+    for i in range(len(images)):
         image.seek(min(i, image.n_frames - 1))
         out += [np.asarray(image.convert("RGB"))] * 2
     return out[: len(frames)]
@@ -124,13 +124,13 @@ def clips(seconds: float, largest: int) -> dict[str, list[np.ndarray]]:
     from vasa_jax import TalkingFace
     from vasa_jax.provenance import badge
 
-    sound, rate = soundfile.read(_ASSETS / "speech.flac", dtype="float32")
-    sound = np.tile(sound, 3)[: round(seconds * rate)]
+    audio, rate = soundfile.read(_ASSETS / "speech.flac", dtype="float32")
+    audio = np.tile(audio, 3)[: round(seconds * rate)]
     face = TalkingFace.load()
     return {
         f"{name} {size}": [
             badge.draw(frame)
-            for frame in face.animate(_ASSETS / name, (sound, rate), seed=k, steps=4, size=size).make()
+            for frame in face.animate(_ASSETS / name, (audio, rate), seed=k, steps=4, size=size).make()
         ]
         for k, (name, size) in enumerate(_CLIPS)
         if size <= largest
@@ -209,13 +209,13 @@ def swayed(path: Path) -> Iterator[np.ndarray]:
 
     from vasa_jax.provenance import watermark
 
-    with Image.open(path) as image:
-        image.draft("RGB", (256, 256))  # JPEG is decoded at a part of its size
-        picture = np.asarray(image.convert("RGB").resize((256, 256)))
+    with Image.open(path) as opened:
+        opened.draft("RGB", (256, 256))  # JPEG is decoded at a part of its size
+        image = np.asarray(opened.convert("RGB").resize((256, 256)))
     for i in range(50):
         shift = 5 * np.sin(2 * np.pi * watermark.SWING * i / watermark.FPS)
         by = np.float32([[1, 0, shift], [0, 1, 0.5 * shift]])
-        yield cv2.warpAffine(picture, by, (256, 256), borderMode=cv2.BORDER_REFLECT)
+        yield cv2.warpAffine(image, by, (256, 256), borderMode=cv2.BORDER_REFLECT)
 
 
 def main() -> dict[str, Any]:
@@ -235,7 +235,7 @@ def main() -> dict[str, Any]:
     }
     from vasa_jax import media
 
-    real = {"videos": (_VIDEOS, media.VideoReader), "photographs": (_PICTURES, swayed)}
+    real = {"videos": (_VIDEOS, media.VideoReader), "photographs": (_IMAGES, swayed)}
     for name, (kinds, read) in real.items():
         if flags.FLAGS[name].value:
             report[f"real_{name}"] = foreign(flags.FLAGS[name].value, kinds, read)

@@ -69,7 +69,7 @@ def lab(codes: np.ndarray, white=_D65, matrix=SRGB) -> np.ndarray:
 
 
 def delta_e(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """CIE 1976 difference of sRGB pictures."""
+    """CIE 1976 difference of sRGB images."""
     return np.linalg.norm(lab(one) - lab(other), axis=-1)
 
 

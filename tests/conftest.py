@@ -106,7 +106,7 @@ def resident() -> int:
 
 
 def give_back(module: ModuleType) -> None:
-    """Lets go of what the module's own caches and JAX's hold: pictures and parameters, compiled programs, traces.
+    """Lets go of what the module's own caches and JAX's hold: images and parameters, compiled programs, traces.
 
     The allocator keeps freed pages to itself unless it is asked for them.
     """

@@ -28,10 +28,10 @@ def outcome(path: Path) -> tuple[str, str]:
             video.damage.check(path)
             assert count > 0
             said.append(video.damage.told("held"))
-        sound = media.AudioReader(path)
-        assert sum(map(len, sound.mono())) == sound.frames * media.SAMPLES_PER_FRAME
-        assert sum(map(len, sound.blocks())) == sound.samples
-        said += sound.notes
+        audio = media.AudioReader(path)
+        assert sum(map(len, audio.mono())) == audio.frames * media.SAMPLES_PER_FRAME
+        assert sum(map(len, audio.blocks())) == audio.samples
+        said += audio.notes
     except InputError as error:
         assert "\n" not in str(error) and str(path) in str(error), str(error)
         return "refused", str(error)

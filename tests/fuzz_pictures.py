@@ -1,9 +1,9 @@
-"""Damaged pictures by the hundred through the reader, in one child process a format, with little memory.
+"""Damaged images by the hundred through the reader, in one child process a format, with little memory.
 
 python -m tests.fuzz_pictures --count=500 --commands=20 --result=experiments/results/fuzz_pictures.json
 
 Each file must be used or refused with one line. The children do not share our fate: one that dies or hangs is counted,
-and another goes on after the file that did it. `commands` sends damaged pictures of a face through vasa-generate, whose
+and another goes on after the file that did it. `commands` sends damaged images of a face through vasa-generate, whose
 models are stand-ins; the face is looked for as ever.
 """
 
@@ -53,7 +53,7 @@ class Tally:
 
 
 def seeds(kind: str, rgb: Image.Image | None = None) -> list[bytes]:
-    """Sound files of a format, of as many sorts as it has; of a picture, by default of small gradients."""
+    """Sound files of a format, of as many sorts as it has; of an image, by default of small gradients."""
     if rgb is None:
         y, x = np.mgrid[:72, :96]
         rgb = Image.fromarray(np.stack([x * 255 // 96, y * 255 // 72, (x * y) % 256], -1).astype(np.uint8))
@@ -97,10 +97,10 @@ def _saved(image: Image.Image, kind: str, options: dict) -> bytes:
     return file.getvalue()
 
 
-def mutant(kind: str, number: int, sound: list[bytes]) -> bytes:
+def mutant(kind: str, number: int, audio: list[bytes]) -> bytes:
     """The damaged file of that number: the same for ever."""
     rng = np.random.default_rng([FORMATS.index(kind), number])
-    data = bytearray(sound[number % len(sound)])
+    data = bytearray(audio[number % len(audio)])
     for _ in range(rng.integers(1, 4)):
         at, size = int(rng.integers(4, max(5, len(data)))), int(rng.integers(1, 40))
         if rng.random() < 0.5:
@@ -142,22 +142,22 @@ def _summed(data: bytes) -> bytes:
 
 def child(kind: str, first: int, last: int, path: str) -> None:
     """Reads files first to last - 1, each through `path`; prints a line of JSON before and after each."""
-    from vasa_jax import pictures
+    from vasa_jax import images
     from vasa_jax.errors import InputError
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    sound = seeds(kind)
+    audio = seeds(kind)
     for number in range(first, last):
         with open(path, "wb") as file:
-            file.write(mutant(kind, number, sound))
+            file.write(mutant(kind, number, audio))
         print(json.dumps({"begins": number}), flush=True)
         lines, start, fault = [], time.process_time(), None
         signal.setitimer(signal.ITIMER_PROF, HANG)  # ends this process, whatever library it is in
         try:
-            picture = pictures.read_image(path, lines.append)
+            image = images.read_image(path, lines.append)
             end = "used"
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                fault = f"pixels {picture.dtype} {picture.shape}"
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                fault = f"pixels {image.dtype} {image.shape}"
         except InputError as error:
             end = "refused"
             lines = [str(error)]
@@ -234,11 +234,11 @@ def commands(kind: str, count: int, folder: str) -> dict[str, int]:
     made = os.path.join(folder, f"made_{kind}")
     os.mkdir(made)
     soundfile.write(os.path.join(folder, "speech.wav"), np.random.default_rng(0).uniform(-0.3, 0.3, 8000), 16_000)
-    sound, cases = seeds(kind, Image.fromarray(make_clip(4, 4, 1, 160)["frames"][0])), []
+    audio, cases = seeds(kind, Image.fromarray(make_clip(4, 4, 1, 160)["frames"][0])), []
     for number in range(1000, 1000 + count):
         path = os.path.join(folder, f"{number}.{kind}")
         with open(path, "wb") as file:
-            file.write(mutant(kind, number, sound))
+            file.write(mutant(kind, number, audio))
         words = {"portrait": path, "audio": os.path.join(folder, "speech.wav"), "output": f"{made}/{number}.mp4"}
         cases.append({"flags": [f"--{name}={value}" for name, value in words.items()], "folder": made})
     results = run(cases, os.path.join(folder, "keys"))

@@ -10,7 +10,7 @@ import soundfile
 
 from tests.damage import overwritten
 from tests.fuzz_sound import speech_like, write_aac
-from vasa_jax import heard, mpeg_audio
+from vasa_jax import downmix, mpeg_audio
 from vasa_jax.audio_file import AudioReader
 from vasa_jax.errors import InputError
 
@@ -31,7 +31,7 @@ def write_av(path, codec, form, times=1):
     return write_aac(path, np.tile(voice(), times), RATE, form, codec)
 
 
-def model_sound(path):
+def model_audio(path):
     return np.concatenate(list(AudioReader(path).mono()))
 
 
@@ -56,15 +56,15 @@ def test_a_damaged_packet_is_silence_of_its_length(tmp_path, name, zeros):
     """What comes before and behind is where it was, and a line says how much is not."""
     whole = MAKERS[name](tmp_path / name)
     torn = overwritten(whole, tmp_path / f"torn_{name}", 0.6, 600, zeros)
-    sound, truth = AudioReader(torn), AudioReader(whole)
-    assert abs(sound.seconds - truth.seconds) < (0.13 if name == "c.aac" else 0.02)
-    (note,) = sound.notes
+    audio, truth = AudioReader(torn), AudioReader(whole)
+    assert abs(audio.seconds - truth.seconds) < (0.13 if name == "c.aac" else 0.02)
+    (note,) = audio.notes
     assert "damaged" in note and "silence" in note
-    ((start, length),) = sound.damage.losses
-    assert 0.2 < start / sound.samples < 0.9 and 0.02 < length / sound.rate < (5.1 if name == "c.mkv" else 1)
-    a, b = model_sound(torn), model_sound(whole)
+    ((start, length),) = audio.damage.losses
+    assert 0.2 < start / audio.samples < 0.9 and 0.02 < length / audio.rate < (5.1 if name == "c.mkv" else 1)
+    a, b = model_audio(torn), model_audio(whole)
     margin = RATE // 10
-    first, last = int(start / sound.rate * RATE), int((start + length) / sound.rate * RATE)
+    first, last = int(start / audio.rate * RATE), int((start + length) / audio.rate * RATE)
     assert alike(a[: first - margin], b[: first - margin]) > 0.999
     if name != "c.aac":  # nothing tells how many frames of a variable length are missing
         assert alike(a[last + margin :], b[last + margin :]) > 0.98  # a frame of MP3 is five periods of the voice
@@ -76,7 +76,7 @@ def test_more_than_a_tenth_is_refused_with_the_figure(tmp_path, name):
     whole = MAKERS[name](tmp_path / name)
     size = whole.stat().st_size
     torn = overwritten(whole, tmp_path / f"torn_{name}", 0.4, size // 4, zeros=True)
-    with pytest.raises(InputError, match=r"damaged: .* s of the sound cannot be decoded \(\d\d%, at most 10%"):
+    with pytest.raises(InputError, match=r"damaged: .* s of the audio cannot be decoded \(\d\d%, at most 10%"):
         AudioReader(torn)
 
 
@@ -85,10 +85,10 @@ def test_junk_before_the_first_frame_is_skipped(tmp_path):
     junk = np.random.default_rng(0).bytes(3000)
     for name in ("junk.mp3", "named_so.wav"):
         (tmp_path / name).write_bytes(junk + whole.read_bytes())
-        sound = AudioReader(tmp_path / name)
-        assert sound.samples == AudioReader(whole).samples
-        assert sound.notes == ["3000 bytes before the first frame are no sound and are skipped"]
-    # A tag that claims more than it holds is no junk; neither is one behind the sound.
+        audio = AudioReader(tmp_path / name)
+        assert audio.samples == AudioReader(whole).samples
+        assert audio.notes == ["3000 bytes before the first frame are no audio and are skipped"]
+    # A tag that claims more than it holds is no junk; neither is one behind the audio.
     tagged = b"ID3\x03\0\0\0\0\x02\0" + bytes(256) + whole.read_bytes() + b"TAG" + bytes(125)
     (tmp_path / "tagged.mp3").write_bytes(tagged)
     assert AudioReader(tmp_path / "tagged.mp3").notes == []
@@ -124,18 +124,18 @@ def test_a_length_that_lies_is_not_believed(tmp_path, claimed):
     """A recorder that was cut off, a stream, a header from the middle of the recording."""
     wav = write(tmp_path / "a.wav", subtype="PCM_16")
     at = wav.read_bytes().index(b"data") + 4
-    truth = model_sound(wav)
+    truth = model_audio(wav)
     patched(wav, at, struct.pack("<I", claimed))
     patched(wav, 4, struct.pack("<I", claimed))
-    sound = AudioReader(wav)
-    assert sound.samples == len(voice()) and np.array_equal(model_sound(wav), truth)
-    assert bool(sound.notes) == (claimed == 1000)
+    audio = AudioReader(wav)
+    assert audio.samples == len(voice()) and np.array_equal(model_audio(wav), truth)
+    assert bool(audio.notes) == (claimed == 1000)
     aiff = write(tmp_path / "a.aiff", subtype="PCM_16")
     at = aiff.read_bytes().index(b"SSND") + 4
     assert AudioReader(patched(aiff, at, struct.pack(">I", claimed))).samples == len(voice())
 
 
-def test_what_follows_the_sound_is_no_sound(tmp_path):
+def test_what_follows_the_audio_is_no_audio(tmp_path):
     wav = write(tmp_path / "a.wav", subtype="PCM_16")
     whole = wav.read_bytes()
     for tail in (b"LIST" + struct.pack("<I", 8) + b"INFOabcd", b"TAG" + b"x" * 125, bytes(500)):
@@ -147,8 +147,8 @@ def test_a_file_that_was_cut_off_says_so(tmp_path):
     for name in ("a.wav", "a.flac"):
         path = write(tmp_path / name)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        sound = AudioReader(path)
-        assert 5 < sound.seconds < 7 and "12.00 s" in sound.notes[-1]
+        audio = AudioReader(path)
+        assert 5 < audio.seconds < 7 and "12.00 s" in audio.notes[-1]
 
 
 def test_an_ogg_file_without_its_end_says_so(tmp_path):
@@ -168,15 +168,15 @@ def test_files_that_are_well_are_the_plain_mean(tmp_path):
     """To the bit: nothing that the model learned with changes."""
     stereo = np.stack([voice(), 0.5 * voice() + 0.01 * np.random.default_rng(0).standard_normal(len(voice()))], 1)
     path = write(tmp_path / "a.wav", stereo.astype(np.float32), subtype="FLOAT")
-    assert AudioReader(path).needs == heard.Needs()
-    assert np.array_equal(model_sound(path), stereo.astype(np.float32).mean(1, dtype=np.float32))
+    assert AudioReader(path).needs == downmix.Needs()
+    assert np.array_equal(model_audio(path), stereo.astype(np.float32).mean(1, dtype=np.float32))
 
 
 @pytest.mark.parametrize("right", [-1.0, -0.9])
 def test_channels_that_cancel_are_heard(tmp_path, right):
     path = write(tmp_path / "a.wav", np.stack([voice(), right * voice()], 1))
-    sound = model_sound(path)
-    assert alike(sound, voice()) > 0.99 and abs(np.std(sound) / np.std(voice()) - 1) < 0.1
+    audio = model_audio(path)
+    assert alike(audio, voice()) > 0.99 and abs(np.std(audio) / np.std(voice()) - 1) < 0.1
     as_given = np.concatenate(list(AudioReader(path).blocks()))
     assert np.allclose(as_given[:, 1], right * voice(), atol=1e-4)
 
@@ -185,11 +185,11 @@ def test_channels_that_cancel_are_heard(tmp_path, right):
 @pytest.mark.parametrize("late", [4, 11, 32])
 def test_a_channel_that_comes_late_takes_no_band_away(tmp_path, late, sign):
     path = write(tmp_path / "a.wav", np.stack([voice(), sign * np.roll(voice(), late)], 1))
-    assert bands_lost(model_sound(path)) < 2  # dB
+    assert bands_lost(model_audio(path)) < 2  # dB
     assert bands_lost((voice() + sign * np.roll(voice(), late)) / 2) > 5
 
 
-def bands_lost(sound):
+def bands_lost(audio):
     """Decibels that the weakest of 24 bands lacks of the voice's, levels apart."""
     edges = np.geomspace(100, 7000, 25) * len(voice()) / RATE
 
@@ -197,30 +197,30 @@ def bands_lost(sound):
         bins = np.square(np.abs(np.fft.rfft(samples, len(voice()))))
         return 10 * np.log10(np.add.reduceat(bins, edges.astype(int))[:-1])
 
-    lost = power(voice()) - power(sound)
+    lost = power(voice()) - power(audio)
     return (lost - np.median(lost)).max()
 
 
 def test_a_voice_among_six_channels_is_as_loud_as_alone(tmp_path):
     """Of every place; ITU-R BS.775's plain downmix takes 3 dB from the centre. The low one plays no speech."""
     for channel in (0, 1, 2, 4, 5):
-        sound = np.zeros((len(voice()), 6), np.float32)
-        sound[:, channel] = voice()
-        reader = AudioReader(write(tmp_path / f"{channel}.wav", sound))
+        audio = np.zeros((len(voice()), 6), np.float32)
+        audio[:, channel] = voice()
+        reader = AudioReader(write(tmp_path / f"{channel}.wav", audio))
         track = np.concatenate(list(reader.blocks()))
-        assert reader.channels == 2 and alike(model_sound(reader.path), voice()) > 0.999
+        assert reader.channels == 2 and alike(model_audio(reader.path), voice()) > 0.999
         loss = 20 * np.log10(np.sqrt(np.square(track).sum(1).mean()) / np.std(voice()))
         assert -3.2 < loss < 1.2, channel
     with av.open(str(tmp_path / "c.m4a"), "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=RATE, layout="5.1")
         stream.bit_rate = 256_000
-        sound = np.zeros((6, len(voice())), np.float32)
-        sound[2] = voice()
-        frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="5.1")
+        audio = np.zeros((6, len(voice())), np.float32)
+        audio[2] = voice()
+        frame = av.AudioFrame.from_ndarray(audio, format="fltp", layout="5.1")
         frame.sample_rate, frame.pts = RATE, 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    assert np.std(model_sound(tmp_path / "c.m4a")) > 0.7 * np.std(voice())
+    assert np.std(model_audio(tmp_path / "c.m4a")) > 0.7 * np.std(voice())
 
 
 def test_channels_that_add_up_to_more_than_full_scale_are_turned_down(tmp_path):
@@ -233,20 +233,20 @@ def test_channels_that_add_up_to_more_than_full_scale_are_turned_down(tmp_path):
 def test_quiet_speech_is_turned_up_and_silence_is_not(tmp_path, level):
     gain = np.float32(10 ** (level / 20) / np.abs(voice()).max())
     reader = AudioReader(write(tmp_path / "a.wav", gain * voice(), subtype="PCM_16"))
-    sound = model_sound(reader.path)
-    energy = np.sqrt(np.square(sound.reshape(-1, 160)).mean(1))
+    audio = model_audio(reader.path)
+    energy = np.sqrt(np.square(audio.reshape(-1, 160)).mean(1))
     assert -17 < 20 * np.log10(np.sort(energy)[-100:].mean()) < -8
     assert np.abs(np.concatenate(list(reader.blocks()))).max() < 2 * 10 ** (level / 20)  # the track is as given
     noise = (gain * 0.1 * np.random.default_rng(0).standard_normal(len(voice()))).astype(np.float32)
     assert AudioReader(write(tmp_path / "noise.wav", noise, subtype="FLOAT")).needs.gain == 1
-    assert AudioReader(write(tmp_path / "zeros.wav", 0 * noise)).needs == heard.Needs()
+    assert AudioReader(write(tmp_path / "zeros.wav", 0 * noise)).needs == downmix.Needs()
 
 
 def test_a_constant_offset_is_not_heard(tmp_path):
     path = write(tmp_path / "a.wav", 0.5 * voice() + np.float32(0.1))
     assert AudioReader(path).needs.offset
-    sound = model_sound(path)
-    assert abs(sound.mean()) < 1e-3 and np.abs(sound[:20]).max() < 0.01 and alike(sound, voice()) > 0.995
+    audio = model_audio(path)
+    assert abs(audio.mean()) < 1e-3 and np.abs(audio[:20]).max() < 0.01 and alike(audio, voice()) > 0.995
 
 
 def test_whole_numbers_called_floats_are_recognised(tmp_path):
@@ -254,7 +254,7 @@ def test_whole_numbers_called_floats_are_recognised(tmp_path):
         path = write(tmp_path / f"{bits}.wav", voice() * 2.0 ** (bits - 1), subtype="DOUBLE" if bits > 16 else "FLOAT")
         (note,) = AudioReader(path).notes
         assert f"{2 ** (bits - 1)} is full scale" in note
-        assert np.allclose(model_sound(path), voice(), atol=1e-6)
+        assert np.allclose(model_audio(path), voice(), atol=1e-6)
     hot = AudioReader(write(tmp_path / "hot.wav", 4 * voice(), subtype="FLOAT"))  # headroom is what floats are for
     assert hot.notes == [] and hot.scale == 1
     broken = voice().copy()

@@ -91,5 +91,5 @@ def test_driving_videos_and_data_are_read_alike(tmp_path, fps):
     with media.VideoWriter(tmp_path / "v.mp4", AudioReader(tmp_path / "s.wav"), fps) as writer:
         for frame in frames:
             writer.write(frame)
-    driving, data = list(media.VideoReader(tmp_path / "v.mp4")), list(ingest.Video(tmp_path / "v.mp4").pictures())
+    driving, data = list(media.VideoReader(tmp_path / "v.mp4")), list(ingest.Video(tmp_path / "v.mp4").images())
     np.testing.assert_array_equal(driving, data)

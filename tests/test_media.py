@@ -1,4 +1,4 @@
-"""Sound and video: every kind that users have comes in, every bad file is one line, sound stays in step."""
+"""Sound and video: every kind that users have comes in, every bad file is one line, audio stays in step."""
 
 import contextlib
 import itertools
@@ -40,13 +40,13 @@ def write_video(path, frames, audio=None, fps=25):
     return path
 
 
-# ---------------------------------------------------------------- sound
+# ---------------------------------------------------------------- audio
 
 
 @settings(max_examples=25, deadline=None)
 @given(samples=st.integers(1_600, 60_000), rate=st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000]))
 def test_frames_are_the_rounded_seconds_times_25(tmp_path_factory, samples, rate):
-    path = tmp_path_factory.mktemp("sound") / "s.wav"
+    path = tmp_path_factory.mktemp("audio") / "s.wav"
     if samples / rate < media.MIN_SECONDS:
         samples = round(media.MIN_SECONDS * rate) + samples % 97
     reader = media.AudioReader(write_wav(path, np.zeros(samples, np.float32), rate))
@@ -62,11 +62,11 @@ def test_formats_are_read_at_their_rate(tmp_path, name, channels):
     reader = media.AudioReader(path)
     assert (reader.rate, reader.channels) == (24_000, channels)
     assert abs(reader.seconds - 1.5) < 0.06  # MP3 pads to whole frames of 24 ms
-    sound = np.concatenate(list(reader.mono()))
-    assert np.isclose(np.abs(sound[4000:20000]).max(), 0.3, atol=0.03)
+    audio = np.concatenate(list(reader.mono()))
+    assert np.isclose(np.abs(audio[4000:20000]).max(), 0.3, atol=0.03)
 
 
-def test_the_sound_of_a_video_is_read_and_its_padding_cut(tmp_path):
+def test_the_audio_of_a_video_is_read_and_its_padding_cut(tmp_path):
     wav = media.AudioReader(write_wav(tmp_path / "s.wav", tone(2.0, 44_100), 44_100))
     path = write_video(tmp_path / "v.mp4", [gradient()] * 50, wav)
     reader = media.AudioReader(path)
@@ -85,17 +85,17 @@ def test_values_that_are_not_numbers_become_silence(tmp_path):
     samples[1000:1010], samples[2000], samples[3000] = np.nan, np.inf, -np.inf
     reader = media.AudioReader(write_wav(tmp_path / "s.wav", samples, subtype="FLOAT"))
     assert reader.repaired == 12
-    sound = np.concatenate(list(reader.mono()))
-    assert np.isfinite(sound).all() and np.abs(sound).max() <= 1 and (sound[1000:1010] == 0).all()
+    audio = np.concatenate(list(reader.mono()))
+    assert np.isfinite(audio).all() and np.abs(audio).max() <= 1 and (audio[1000:1010] == 0).all()
 
 
 def test_bad_recordings_are_refused(tmp_path):
-    (tmp_path / "text.wav").write_text("this is no sound at all, " * 100)
+    (tmp_path / "text.wav").write_text("this is no audio at all, " * 100)
     (tmp_path / "empty.wav").touch()
     (tmp_path / "list.mp3").write_text("#EXTM3U\n/etc/passwd\n")
     write_wav(tmp_path / "short.wav", tone(0.01))
     write_video(tmp_path / "mute.mp4", [gradient()] * 5)
-    cases = {"text.wav": "not a readable", "empty.wav": "empty", "list.mp3": "not a readable", "mute.mp4": "no sound"}
+    cases = {"text.wav": "not a readable", "empty.wav": "empty", "list.mp3": "not a readable", "mute.mp4": "no audio"}
     for name, words in (cases | {"short.wav": "minimum is 0.2 s", "missing.wav": "not exist", "": "folder"}).items():
         with pytest.raises(InputError, match=words) as error:
             media.AudioReader(tmp_path / name)
@@ -145,20 +145,20 @@ def test_other_rates_are_brought_to_25(tmp_path, fps):
 def test_colours_and_odd_sizes_survive(tmp_path):
     # Chroma is stored at half the resolution, so colours are compared away from edges.
     frame = np.full((61, 83, 3), (200, 40, 90), np.uint8)
-    picture = next(iter(media.VideoReader(write_video(tmp_path / "v.mp4", [frame] * 3))))
-    assert picture.shape == (62, 84, 3)
-    assert np.abs(picture.astype(int) - (200, 40, 90)).max() <= 4
+    image = next(iter(media.VideoReader(write_video(tmp_path / "v.mp4", [frame] * 3))))
+    assert image.shape == (62, 84, 3)
+    assert np.abs(image.astype(int) - (200, 40, 90)).max() <= 4
 
 
-def test_picture_and_sound_stay_in_step(tmp_path):
+def test_image_and_audio_stay_in_step(tmp_path):
     """A flash and a click at the same times come back at the same times, to half a frame and a millisecond."""
     rate, moments = 44_100, (10, 37, 62)
     samples = np.zeros(rate * 3, np.float32)
     for moment in moments:
         samples[moment * rate // 25 : moment * rate // 25 + 40] = 0.9
-    sound = media.AudioReader(write_wav(tmp_path / "s.wav", samples, rate))
+    audio = media.AudioReader(write_wav(tmp_path / "s.wav", samples, rate))
     frames = (np.full((64, 64, 3), 255 if i in moments else 0, np.uint8) for i in range(75))
-    path = write_video(tmp_path / "v.mp4", frames, sound)
+    path = write_video(tmp_path / "v.mp4", frames, audio)
     bright = [i for i, f in enumerate(media.VideoReader(path)) if f.mean() > 128]
     assert bright == list(moments)
     heard = np.concatenate(list(media.AudioReader(path).blocks()))[:, 0]
@@ -169,12 +169,12 @@ def test_picture_and_sound_stay_in_step(tmp_path):
         assert -0.001 * rate <= peak <= 0.002 * rate
 
 
-def test_the_sound_keeps_a_rate_that_aac_knows(tmp_path):
+def test_the_audio_keeps_a_rate_that_aac_knows(tmp_path):
     for rate, kept in ((16_000, 16_000), (44_100, 44_100), (9_600, 48_000)):
-        sound = media.AudioReader(write_wav(tmp_path / "s.wav", tone(0.4, rate), rate))
-        with av.open(str(write_video(tmp_path / "v.mp4", [gradient()] * 10, sound))) as container:
-            audio, video = container.streams.audio[0], container.streams.video[0]
-            assert audio.codec_context.sample_rate == kept and audio.codec_context.name == "aac"
+        audio = media.AudioReader(write_wav(tmp_path / "s.wav", tone(0.4, rate), rate))
+        with av.open(str(write_video(tmp_path / "v.mp4", [gradient()] * 10, audio))) as container:
+            stream, video = container.streams.audio[0], container.streams.video[0]
+            assert stream.codec_context.sample_rate == kept and stream.codec_context.name == "aac"
             assert video.codec_context.name == "h264" and video.codec_context.pix_fmt == "yuv420p"
 
 
@@ -200,19 +200,19 @@ def test_a_failing_finish_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sound_is_read_as_the_frames_come(tmp_path):
-    """Memory stays constant: after k frames, no more sound was taken than those frames and a block need."""
-    sound = media.AudioReader(write_wav(tmp_path / "s.wav", tone(60, 16_000)))
+def test_audio_is_read_as_the_frames_come(tmp_path):
+    """Memory stays constant: after k frames, no more audio was taken than those frames and a block need."""
+    audio = media.AudioReader(write_wav(tmp_path / "s.wav", tone(60, 16_000)))
     taken = itertools.count()
-    blocks = sound.blocks
+    blocks = audio.blocks
 
     def counted():
         for block in blocks():
             next(taken)
             yield block
 
-    sound.blocks = counted
-    with contextlib.suppress(Abort), media.VideoWriter(tmp_path / "v.mp4", sound) as writer:
+    audio.blocks = counted
+    with contextlib.suppress(Abort), media.VideoWriter(tmp_path / "v.mp4", audio) as writer:
         for _ in range(25):
             writer.write(gradient())
         assert next(taken) <= 2
@@ -226,8 +226,8 @@ def test_videos_that_cannot_be_read_are_refused(tmp_path):
     (tmp_path / "cut.mp4").write_bytes(whole[:300])
     for name, words in (
         ("text.mp4", "not a readable"),
-        ("s.wav", "no picture"),
-        ("cut.mp4", "not a readable|no frame|no picture"),
+        ("s.wav", "no image"),
+        ("cut.mp4", "not a readable|no frame|no image"),
     ):
         with pytest.raises(InputError, match=words):
             media.VideoReader(tmp_path / name)

@@ -17,7 +17,7 @@ def test_check_file_says_what_is_wrong(tmp_path):
         ("empty/x", "does not exist"),
     ):
         with pytest.raises(InputError, match=word):
-            paths.check_file(tmp_path / name, "a picture")
+            paths.check_file(tmp_path / name, "an image")
 
 
 def test_check_output_accepts_a_writable_place_and_leaves_nothing(tmp_path):

@@ -14,7 +14,7 @@ import soundfile
 import soxr
 from jaxtyping import Float
 
-from vasa_jax import containers, headers, heard, mpeg_audio, ogg_end, sound_decoding
+from vasa_jax import audio_decoding, containers, downmix, headers, mpeg_audio, ogg_end
 from vasa_jax.containers import Damage
 from vasa_jax.errors import InputError
 from vasa_jax.paths import PathLike, check_file
@@ -32,7 +32,7 @@ _CUT = 0.5  # seconds that may lack of what a header claims without a word
 
 
 class AudioReader:
-    """A recording, streamed: `mono()` for the model, `blocks()` as given for the video's sound track.
+    """A recording, streamed: `mono()` for the model, `blocks()` as given for the video's audio track.
 
     Attributes:
       rate: Hz, as given.
@@ -41,17 +41,17 @@ class AudioReader:
       repaired: how many values were NaN or infinite and are taken as silence.
       damage: what could not be decoded and is silence.
       notes: lines about all of this for people, without the file's name; none for a file that is well.
-      needs: how the model's sound is made of it; see `heard`.
+      needs: how the model's audio is made of it; see `downmix`.
 
     The constructor decodes the file once to count, since headers lie; memory does not grow with length.
 
     Raises:
-      InputError: not a recording, without sound, too short, too long, or more than a tenth of it damaged.
+      InputError: not a recording, without audio, too short, too long, or more than a tenth of it damaged.
     """
 
     def __init__(self, path: PathLike):
-        self.path = check_file(path, "a recording (WAV, FLAC, MP3, OGG, M4A or a video with sound)")
-        self._header: headers.SoundData | None = None
+        self.path = check_file(path, "a recording (WAV, FLAC, MP3, OGG, M4A or a video with audio)")
+        self._header: headers.AudioData | None = None
         self._frames: mpeg_audio.Frames | None = None
         with self.path.open("rb") as file:
             head = file.read(4)
@@ -69,7 +69,7 @@ class AudioReader:
         self.samples, self.repaired, levels = self._look()
         self.seconds = self.samples / self.rate
         if self.seconds < MIN_SECONDS - 1e-3:
-            raise InputError(f"{self.path}: {self.seconds:.3g} s of sound is too short; the minimum is {MIN_SECONDS} s")
+            raise InputError(f"{self.path}: {self.seconds:.3g} s of audio is too short; the minimum is {MIN_SECONDS} s")
         self.damage.check(self.path)
         self.frames = round(self.seconds * FPS)
         self._take_notes(levels, claimed)
@@ -78,12 +78,12 @@ class AudioReader:
         """Asks libsndfile; seconds that the header claims, where it does."""
         self._header = headers.find(self.path)
         try:
-            with self._soundfile() as sound:
-                self.rate, channels, bits = sound.samplerate, sound.channels, _BITS.get(sound.subtype)
+            with self._soundfile() as audio:
+                self.rate, channels, bits = audio.samplerate, audio.channels, _BITS.get(audio.subtype)
         except (soundfile.LibsndfileError, OSError, ValueError):
             self._through_av = True
             return None
-        self._mixing = heard.mixing(heard.places(channels, self._header.mask if self._header else 0))
+        self._mixing = downmix.mixing(downmix.places(channels, self._header.mask if self._header else 0))
         self.channels, self._many = min(channels, 2), channels > 2
         self._step = 2.0 ** (1 - bits) if bits else 0.0
         known = self._header
@@ -95,7 +95,7 @@ class AudioReader:
             self._frames = mpeg_audio.find_frames(self.path)
         try:
             container = self._container()
-        except InputError:  # junk in front of the sound, under any name
+        except InputError:  # junk in front of the audio, under any name
             self._frames = mpeg_audio.find_frames(self.path)
             if self._frames is None:
                 raise
@@ -116,8 +116,8 @@ class AudioReader:
 
     @contextlib.contextmanager
     def _soundfile(self) -> Iterator[soundfile.SoundFile]:
-        with headers.opened(self.path, self._header) as file, soundfile.SoundFile(file) as sound:
-            yield sound
+        with headers.opened(self.path, self._header) as file, soundfile.SoundFile(file) as audio:
+            yield audio
 
     def _container(self) -> Any:
         frames, header = self._frames, self._header
@@ -129,13 +129,13 @@ class AudioReader:
             return containers.open_container(self.path)
         except (av.FFmpegError, OSError, ValueError):
             raise InputError(
-                f"{self.path} is not a readable sound or video file: give WAV, FLAC, MP3, OGG, M4A or MP4"
+                f"{self.path} is not a readable audio or video file: give WAV, FLAC, MP3, OGG, M4A or MP4"
             ) from None
 
     def _look(self) -> tuple[int, int, "_Levels"]:
         """Samples, how many are not numbers, and how loud they are."""
         samples = repaired = 0
-        levels, hearing = _Levels(), heard.Hearing(self.rate, self.channels)
+        levels, hearing = _Levels(), downmix.Hearing(self.rate, self.channels)
         for block in self._decode(self.damage):
             finite = np.isfinite(block)
             repaired += int(block.size - finite.sum())
@@ -158,11 +158,11 @@ class AudioReader:
         if (full := levels.full_scale()) > 1.0:
             self.notes.append(f"its numbers are far beyond full scale: taken as whole ones, {full:.0f} is full scale")
         if self._frames is not None and self._frames.junk:
-            self.notes.append(f"{self._frames.junk} bytes before the first frame are no sound and are skipped")
+            self.notes.append(f"{self._frames.junk} bytes before the first frame are no audio and are skipped")
         if told := self.damage.told("silence stands in their place"):
             self.notes.append(told)
         if self._ogg and not ogg_end.complete(self.path):
-            self.notes.append("its last page is missing or damaged; the sound ends where the page before does")
+            self.notes.append("its last page is missing or damaged; the audio ends where the page before does")
         held = self._header.length / self._header.rate if self._header is not None and self._header.patches else None
         if held is not None and claimed is not None and abs(claimed - held) > 1 / FPS:
             self.notes.append(f"{held:.2f} s are there, not the {claimed:.2f} s of its header; all of it is read")
@@ -176,19 +176,19 @@ class AudioReader:
                 return
             with self._container() as container:
                 _audio_stream(container, self.path)
-                yield from _gathered(sound_decoding.sound(container, self.rate, self.channels, damage, self._frames))
+                yield from _gathered(audio_decoding.audio(container, self.rate, self.channels, damage, self._frames))
         except (soundfile.LibsndfileError, av.FFmpegError, OSError):
             raise InputError(
-                f"{self.path} is damaged: the sound cannot be decoded; convert or record it again"
+                f"{self.path} is damaged: the audio cannot be decoded; convert or record it again"
             ) from None
 
     def _pcm_blocks(self) -> Iterator[Float[np.ndarray, "n c"]]:
-        with self._soundfile() as sound:
-            while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
+        with self._soundfile() as audio:
+            while len(block := audio.read(_BLOCK, dtype="float32", always_2d=True)):
                 yield block @ self._mixing if block.shape[1] > 2 else block
 
     def blocks(self) -> Iterator[Float[np.ndarray, "n c"]]:
-        """The sound at its own rate, finite and within -1..1."""
+        """The audio at its own rate, finite and within -1..1."""
         for block in self._decode(Damage(self.rate)):
             block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
             yield np.clip(block if self.scale == 1.0 else block * np.float32(self.scale), -1.0, 1.0)
@@ -196,10 +196,10 @@ class AudioReader:
     def mono(self) -> Iterator[Float[np.ndarray, " n"]]:
         """16 kHz mono float32 in chunks, `frames * 640` samples in all (cut or padded with silence).
 
-        What a listener hears, at a level that the model knows; see `heard`.
+        What a listener hears, at a level that the model knows; see `downmix`.
         """
         left = self.frames * SAMPLES_PER_FRAME
-        for chunk in resample(heard.mono(self.blocks(), self.rate, self.needs), self.rate, SAMPLE_RATE):
+        for chunk in resample(downmix.mono(self.blocks(), self.rate, self.needs), self.rate, SAMPLE_RATE):
             chunk = chunk[:left]
             left -= len(chunk)
             if len(chunk):
@@ -265,8 +265,8 @@ def resample(chunks: Iterator[np.ndarray], rate: int, to: int) -> Iterator[np.nd
 
 def _audio_stream(container: Any, path: PathLike) -> Any:
     if not container.streams.audio:
-        raise InputError(f"{path} has no sound: give a recording, or a video with an audio track")
+        raise InputError(f"{path} has no audio: give a recording, or a video with an audio track")
     stream = container.streams.audio[0]
     if stream.codec_context is None or not stream.codec_context.sample_rate or not stream.codec_context.channels:
-        raise InputError(f"{path}: its sound cannot be decoded; convert it to WAV")
+        raise InputError(f"{path}: its audio cannot be decoded; convert it to WAV")
     return stream

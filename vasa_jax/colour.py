@@ -37,7 +37,7 @@ _SRGB_D50 = np.asarray(
 )
 _WHITE = 203.0  # cd/m2 of white in PQ and HLG
 _KNEE = 0.9  # of white, in light: below it HDR is kept as it is
-_STRIP = 1 << 19  # pixels converted at once, so that memory does not grow with the picture
+_STRIP = 1 << 19  # pixels converted at once, so that memory does not grow with the image
 
 Codes = UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"]
 Curves = Float[np.ndarray, "3 n"]

@@ -18,12 +18,12 @@ from vasa_jax.errors import InputError
 from vasa_jax.paths import PathLike
 
 FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,gif,"  # pictures
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,gif,"  # images
     "ogg,flv,asf,wav,flac,mp3,aac,caf,aiff,amr"
 )
 """Containers that hold media themselves; play lists and other pointers to further files are left out."""
 MOST_DAMAGED = 0.1
-"""Share of a recording or of a video's pictures that may be damaged; above it the file is refused."""
+"""Share of a recording or of a video's images that may be damaged; above it the file is refused."""
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 _TRIES = 32  # errors of the reader in a row, behind which nothing more is hoped for
 _PLACES = 3  # named in a message
@@ -125,7 +125,7 @@ class Damage:
     def amount(self) -> str:
         """How much was lost, for people."""
         if self.unit == "samples":
-            return f"{self.lost / self.rate:.2f} s of the sound"
+            return f"{self.lost / self.rate:.2f} s of the audio"
         return f"{self.lost:.0f} of {self.total:.0f} {self.unit}"
 
     def check(self, path: PathLike) -> None:
@@ -137,14 +137,14 @@ class Damage:
             )
 
 
-def pictures(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
+def images(container: Any, stream: Any, damage: Damage) -> Iterator[Any]:
     """The decoded frames of a video stream; what cannot be decoded is left out, and counted in `damage`."""
     for packet in packets(container, stream):
         yield from shown(packet, damage)
 
 
 def shown(packet: Any, damage: Damage) -> Iterator[Any]:
-    """The frames that a packet of a video brings out, and whose pictures can be shown.
+    """The frames that a packet of a video brings out, and whose images can be shown.
 
     Damaged are packets that fail, and frames that the decoder calls corrupt: it paints over what it lacks, and a face
     read from that is wrong.

@@ -17,9 +17,9 @@ _PIPES = {"PNG": "png_pipe", "TIFF": "tiff_pipe"}
 
 
 def colour_samples(image: Image.Image) -> UInt16[np.ndarray, "h w c"] | None:
-    """All bits of a colour picture of 16 bits a channel, [h, w, 3 or 4], before it is loaded.
+    """All bits of a colour image of 16 bits a channel, [h, w, 3 or 4], before it is loaded.
 
-    Pillow keeps the upper eight. None if there are no more than that, or another decoder does not agree on the picture.
+    Pillow keeps the upper eight. None if there are no more than that, or another decoder does not agree on the image.
     """
     tiles = getattr(image, "tile", None)
     raw = tiles[0].args if tiles else ""

@@ -1,4 +1,4 @@
-"""MediaPipe's face landmarker: opened from its task file, and asked about a picture."""
+"""MediaPipe's face landmarker: opened from its task file, and asked about an image."""
 
 import os
 from typing import Any
@@ -10,7 +10,7 @@ from vasa_jax.errors import InputError
 
 
 def open_landmarker(path: str | os.PathLike, **options: Any) -> Any:
-    """A landmarker for single pictures.
+    """A landmarker for single images.
 
     Args:
       path: face_landmarker.task.
@@ -32,13 +32,11 @@ def open_landmarker(path: str | os.PathLike, **options: Any) -> Any:
         raise InputError(f"{path} is not a MediaPipe face landmarker: give face_landmarker.task") from None
 
 
-def look(landmarker: Any, picture: UInt8[np.ndarray, "h w 3"]) -> Any:
-    """What MediaPipe found in a picture (FaceLandmarkerResult). It misses faces in small ones: enlarge those first."""
+def look(landmarker: Any, image: UInt8[np.ndarray, "h w 3"]) -> Any:
+    """What MediaPipe found in an image (FaceLandmarkerResult). It misses faces in small ones: enlarge those first."""
     import mediapipe
 
-    return landmarker.detect(
-        mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
-    )
+    return landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image)))
 
 
 def points_of(result: Any) -> Float[np.ndarray, "n k 3"]:

@@ -49,7 +49,7 @@ def timed_frames(container: av.container.InputContainer, damage: Damage) -> Iter
 
 
 def _timed(container: av.container.InputContainer, stream: av.VideoStream, damage: Damage) -> _Frames:
-    for frame in containers.pictures(container, stream, damage):
+    for frame in containers.images(container, stream, damage):
         yield frame, frame.time
 
 

@@ -2,7 +2,7 @@
 
     with opened("cut_off.wav", find("cut_off.wav")) as file: soundfile.SoundFile(file)
 
-The chunks are walked here, and where the length of the sound cannot be true while data go on, the file is shown to its
+The chunks are walked here, and where the length of the audio cannot be true while data go on, the file is shown to its
 reader with another length in the header. The file itself is not touched.
 """
 
@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from vasa_jax.paths import PathLike
 
 _UNKNOWN = 0x7FFFFF00  # lengths from here on are what streams write for "not known yet"
-_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # found behind the last chunk, and no sound
+_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")  # found behind the last chunk, and no audio
 _WHOLE = 64  # chunks looked at before a file is taken to be none of these
 
 
 @dataclasses.dataclass(frozen=True)
-class SoundData:
-    """Where the sound of a file lies and what its header claims.
+class AudioData:
+    """Where the audio of a file lies and what its header claims.
 
     Attributes:
       start: of the samples, bytes.
@@ -75,20 +75,20 @@ class Patched(io.RawIOBase):
         super().close()
 
 
-def patched(path: PathLike, found: SoundData) -> io.BufferedReader:
+def patched(path: PathLike, found: AudioData) -> io.BufferedReader:
     """The file with a true header; closing it closes the file."""
     return io.BufferedReader(Patched(open(path, "rb"), found.patches))
 
 
 @contextlib.contextmanager
-def opened(path: PathLike, found: SoundData | None) -> Iterator[io.BufferedReader]:
+def opened(path: PathLike, found: AudioData | None) -> Iterator[io.BufferedReader]:
     """The file, with a true header if its own is none."""
     with open(path, "rb") if found is None or not found.patches else patched(path, found) as file:
         yield file
 
 
-def find(path: PathLike) -> SoundData | None:
-    """Where the sound lies in a WAV (RIFF, RIFX, RF64) or AIFF file; None for other files and for broken ones."""
+def find(path: PathLike) -> AudioData | None:
+    """Where the audio lies in a WAV (RIFF, RIFX, RF64) or AIFF file; None for other files and for broken ones."""
     with open(path, "rb") as file:
         head = file.read(12)
         size = file.seek(0, os.SEEK_END)
@@ -103,7 +103,7 @@ def find(path: PathLike) -> SoundData | None:
     return None
 
 
-def _wave(file: io.BufferedReader, size: int, order: str) -> SoundData | None:
+def _wave(file: io.BufferedReader, size: int, order: str) -> AudioData | None:
     block = rate = mask = 0
     long = None
     for name, at, length in _chunks(file, size, order):
@@ -127,11 +127,11 @@ def _wave(file: io.BufferedReader, size: int, order: str) -> SoundData | None:
                 patches = (4, struct.pack(order + "I", min(size - 8, 0xFFFFFFFF))), (at - 4, field)
                 if long is not None:  # then the 64-bit lengths count no longer
                     patches = (0, b"RIFF"), *patches
-            return SoundData(at, claimed, there, block, rate, mask, patches)
+            return AudioData(at, claimed, there, block, rate, mask, patches)
     return None
 
 
-def _aiff(file: io.BufferedReader, size: int) -> SoundData | None:
+def _aiff(file: io.BufferedReader, size: int) -> AudioData | None:
     common = None
     for name, at, length in _chunks(file, size, ">"):
         if name == b"COMM":
@@ -149,7 +149,7 @@ def _aiff(file: io.BufferedReader, size: int) -> SoundData | None:
             if there != length:
                 value = struct.pack(">I", (there - 8) // block)
                 patches = (4, struct.pack(">I", size - 8)), (place + 2, value), (at - 4, struct.pack(">I", there))
-            return SoundData(at + 8, claimed, there - 8, block, int(block * hertz), 0, patches)
+            return AudioData(at + 8, claimed, there - 8, block, int(block * hertz), 0, patches)
     return None
 
 
@@ -166,7 +166,7 @@ def _chunks(file: io.BufferedReader, size: int, order: str) -> Iterator[tuple[by
 
 
 def _there(file: io.BufferedReader, size: int, at: int, claimed: int, order: str) -> tuple[int, int | None]:
-    """(bytes of sound that are there, what the header claims of them, None where it says that it does not know)."""
+    """(bytes of audio that are there, what the header claims of them, None where it says that it does not know)."""
     rest = size - at
     if claimed >= rest:
         return rest, None if claimed >= _UNKNOWN else claimed
@@ -176,7 +176,7 @@ def _there(file: io.BufferedReader, size: int, at: int, claimed: int, order: str
 
 
 def _goes_on(file: io.BufferedReader, size: int, end: int, order: str) -> bool:
-    """Whether sound goes on behind the end that the header names: what follows is no chunk, no tag, and not empty."""
+    """Whether audio goes on behind the end that the header names: what follows is no chunk, no tag, and not empty."""
     for at in {end, end + end % 2}:
         file.seek(at)
         head = file.read(8)

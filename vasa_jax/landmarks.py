@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-# Clockwise from the middle of the forehead, as seen in the picture.
+# Clockwise from the middle of the forehead, as seen in the image.
 _OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152,
          148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)  # fmt: skip
 # From the corner on the image's left along the lower lip to the other corner, back along the upper lip.
@@ -46,7 +46,7 @@ GROUPS: Mapping[str, tuple[int, ...]] = {
 """Group name -> MediaPipe indices; "left" and "right" are those of the image, not of the person."""
 
 MARGIN = 1.25
-"""Stored pictures span -MARGIN..MARGIN in crop-normalised coordinates; the model's picture is -1..1."""
+"""Stored images span -MARGIN..MARGIN in crop-normalised coordinates; the model's image is -1..1."""
 MEDIAPIPE_INDICES = tuple(i for group in GROUPS.values() for i in group)
 COUNT = len(MEDIAPIPE_INDICES)
 
@@ -77,7 +77,7 @@ def from_mediapipe(points: np.ndarray) -> np.ndarray:
 
 
 def flip_permutation() -> np.ndarray:
-    """Index array that renames the points of a mirrored picture: ``mirrored[..., flip_permutation(), :]``."""
+    """Index array that renames the points of a mirrored image: ``mirrored[..., flip_permutation(), :]``."""
     order = np.arange(COUNT)
 
     def ring(name: str, shift: int) -> None:

@@ -1,4 +1,4 @@
-"""What picture files say of their samples, where Pillow does not tell: chunks of PNG, boxes of AVIF and HEIC.
+"""What image files say of their samples, where Pillow does not tell: chunks of PNG, boxes of AVIF and HEIC.
 
 Reads the first megabyte of a file; a mark that is not there, or damaged, is None.
 """

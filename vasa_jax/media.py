@@ -1,6 +1,6 @@
-"""Video in and out; sound comes from `audio_file`. Every length is streamed, every bad file is one clear line.
+"""Video in and out; audio comes from `audio_file`. Every length is streamed, every bad file is one clear line.
 
-Limits are checked before anything is decoded, because a small file can claim an enormous picture.
+Limits are checked before anything is decoded, because a small file can claim an enormous image.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from vasa_jax.containers import Damage
 from vasa_jax.errors import InputError
 from vasa_jax.files import replacing
 from vasa_jax.paths import PathLike, check_file, check_output
-from vasa_jax.video_pictures import Shown
+from vasa_jax.video_images import Shown
 
 MAX_VIDEO_SIDE = 4096
 _BEFORE = 1.0  # seconds that are decoded before the first frame asked for, where a file can be sought
@@ -41,7 +41,7 @@ def _open(path: Path) -> av.container.InputContainer:
         return containers.open_container(path)
     except (av.error.FFmpegError, OSError, ValueError):
         raise InputError(
-            f"{path} is not a readable sound or video file: give WAV, FLAC, MP3, OGG, M4A or MP4"
+            f"{path} is not a readable audio or video file: give WAV, FLAC, MP3, OGG, M4A or MP4"
         ) from None
 
 
@@ -49,7 +49,7 @@ class VideoReader:
     """The frames of a video at a constant rate as a player shows them, chosen by time stamp and so frame-exact.
 
     Attributes: width, height (as shown), rate (the file's own average frames a second, or None), notes (lines about
-    what the pictures needed that was guessed or lost something; see `video_pictures`), damage (the pictures that could
+    what the images needed that was guessed or lost something; see `video_images`), damage (the images that could
     not be decoded when `frames` was last read; the one before stands in for each).
     """
 
@@ -57,17 +57,17 @@ class VideoReader:
         self.path, self.fps = check_file(path, "a video (MP4, MOV, MKV, WebM, AVI, MPEG)"), fps
         with _open(self.path) as container:
             if not container.streams.video:
-                raise InputError(f"{self.path} has no picture: give a video")
+                raise InputError(f"{self.path} has no image: give a video")
             stream = container.streams.video[0]
             self.rate = float(stream.average_rate) if stream.average_rate else None
             context = stream.codec_context
             if context is None:
-                raise InputError(f"{self.path}: its pictures cannot be decoded; convert it to MP4")
+                raise InputError(f"{self.path}: its images cannot be decoded; convert it to MP4")
             if not 0 < max(context.width, context.height) <= MAX_VIDEO_SIDE:
                 raise InputError(
                     f"{self.path}: {context.width}x{context.height}; at most {MAX_VIDEO_SIDE} pixels a side"
                 )
-        self.damage = Damage(self.rate or fps, "pictures")
+        self.damage = Damage(self.rate or fps, "images")
         first = next(self.frames(), None)
         if first is None:
             raise InputError(f"{self.path} holds no frame that can be decoded: give another video")
@@ -87,8 +87,8 @@ class VideoReader:
                 container.seek(int(seconds / stream.time_base), stream=stream, backward=True)
             show = Shown(self.path, stream, MAX_VIDEO_SIDE)
             self.notes = show.notes
-            self.damage = Damage(self.rate or self.fps, "pictures")
-            images = self._on_grid(container, show, frame_grid.FrameGrid(self.fps, show.picture, origin, start))
+            self.damage = Damage(self.rate or self.fps, "images")
+            images = self._on_grid(container, show, frame_grid.FrameGrid(self.fps, show.image, origin, start))
             yield from itertools.islice(images, count)
 
     def _on_grid(
@@ -102,12 +102,12 @@ class VideoReader:
 class VideoWriter:
     """Writes H.264 (yuv420p, crf 18) with AAC in step, to a temporary file that `close` puts in place.
 
-    A context manager: leaving it by an exception removes what was written. Sound is read and
+    A context manager: leaving it by an exception removes what was written. Audio is read and
     interleaved as the frames come, so memory does not grow with length.
 
     Args:
       path: the .mp4 to write.
-      audio: the sound track, kept at its own rate where AAC knows it, else at 48 kHz.
+      audio: the audio track, kept at its own rate where AAC knows it, else at 48 kHz.
       finish: called with the temporary file's path once it is complete, before it gets its name.
     """
 
@@ -149,14 +149,14 @@ class VideoWriter:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         try:
             container = self._container or self._begin(*frame.shape[:2])
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            picture = self._reformatter.reformat(
-                picture, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range="MPEG"
+            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            image = self._reformatter.reformat(
+                image, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range="MPEG"
             )
-            picture.pts, picture.time_base = self.count, Fraction(1, self.fps)
-            container.mux(self._video.encode(picture))
+            image.pts, image.time_base = self.count, Fraction(1, self.fps)
+            container.mux(self._video.encode(image))
             self.count += 1
-            self._push_sound(container, until=self.count / self.fps)
+            self._push_audio(container, until=self.count / self.fps)
         except (av.error.FFmpegError, OSError) as error:
             raise InputError(f"{self.path} could not be written: {error}") from None
 
@@ -167,35 +167,35 @@ class VideoWriter:
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1  # BT.709
         if self.audio is None:
-            self._sound, self._sound_done = None, 0
+            self._audio, self._audio_done = None, 0
             return container
         rate = self.audio.rate if self.audio.rate in _AAC_RATES else 48_000
         layout = "stereo" if self.audio.channels == 2 else "mono"
         self._track = container.add_stream("aac", rate=rate, layout=layout)
         self._track.bit_rate = min(96_000, 5 * rate) * self.audio.channels
-        self._sound, self._sound_done = resample(self.audio.blocks(), self.audio.rate, rate), 0
+        self._audio, self._audio_done = resample(self.audio.blocks(), self.audio.rate, rate), 0
         return container
 
-    def _push_sound(self, container: av.container.OutputContainer, until: float) -> None:
-        while self._sound is not None and self._sound_done < until * self._track.rate:
-            block = next(self._sound, None)
+    def _push_audio(self, container: av.container.OutputContainer, until: float) -> None:
+        while self._audio is not None and self._audio_done < until * self._track.rate:
+            block = next(self._audio, None)
             if block is None:
                 container.mux(self._track.encode(None))
-                self._sound = None
+                self._audio = None
                 return
             if not len(block):
                 continue
             part = av.AudioFrame.from_ndarray(
                 np.ascontiguousarray(block.T), format="fltp", layout=self._track.layout.name
             )
-            part.sample_rate, part.pts = self._track.rate, self._sound_done
-            self._sound_done += len(block)
+            part.sample_rate, part.pts = self._track.rate, self._audio_done
+            self._audio_done += len(block)
             container.mux(self._track.encode(part))
 
     def _complete(self) -> None:
         if self._container is None:
             raise InputError(f"{self.path}: no frame was written")
-        self._push_sound(self._container, until=float("inf"))
+        self._push_audio(self._container, until=float("inf"))
         self._container.mux(self._video.encode(None))
         self._container.close()
         if self.finish is not None:

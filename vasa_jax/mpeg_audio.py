@@ -1,10 +1,10 @@
-"""The frames of MP3 and of AAC without a container, found one by one: what lies between them is damaged, or no sound.
+"""The frames of MP3 and of AAC without a container, found one by one: what lies between them is damaged, or no audio.
 
     found = find_frames("torn.mp3")
     found.holes          # ((85, 5),): before frame 85, five frames are missing
 
-FFmpeg takes what it cannot read for one frame of any length, so that sound and time part behind it; and a tag in front
-that is not where it should be, for the sound itself.
+FFmpeg takes what it cannot read for one frame of any length, so that audio and time part behind it; and a tag in front
+that is not where it should be, for the audio itself.
 """
 
 import dataclasses

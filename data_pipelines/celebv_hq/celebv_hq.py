@@ -7,7 +7,7 @@ Only a list is published; the videos are fetched from YouTube. Layout, that of t
     FOLDER/downloaded_celebvhq/processed/CLIP.mp4      the clip, cut and cropped; used where the whole one is not there
 
 (raw/ and processed/ may also lie in FOLDER itself.) Relied upon: README.md, download_and_process.py of
-https://github.com/CelebV-HQ/CelebV-HQ. Boxes are shares of the picture; emotions are given for the whole clip or for
+https://github.com/CelebV-HQ/CelebV-HQ. Boxes are shares of the image; emotions are given for the whole clip or for
 parts of it, and only those of a whole clip are used. Appearance and action labels have no field in our clips.
 
 Terms: non-commercial research only.

@@ -2,8 +2,8 @@
 
 Layout, that of the repository https://github.com/CheyneyComputerScience/CREMA-D (fetch it with git-lfs):
 
-    FOLDER/VideoFlash/1001_DFA_ANG_XX.flv      480x360 with sound
-    FOLDER/AudioWAV/1001_DFA_ANG_XX.wav        the same sound at 16 kHz; not used, the video's own cannot be out of step
+    FOLDER/VideoFlash/1001_DFA_ANG_XX.flv      480x360 with audio
+    FOLDER/AudioWAV/1001_DFA_ANG_XX.wav        the same audio at 16 kHz; not used, the video's own cannot be out of step
 
 The name says actor (1001 ... 1091), sentence, emotion and level: LO, MD, HI, or XX where none was asked for. Relied
 upon: that repository, its README for the levels (20, 50 and 80 of 100), its LICENSE.txt.

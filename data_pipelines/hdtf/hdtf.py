@@ -5,13 +5,13 @@ Only lists are published; the videos are fetched from YouTube. Layout:
     FOLDER/HDTF_dataset/RD_video_url.txt        NAME URL
     FOLDER/HDTF_dataset/RD_annotion_time.txt    NAME.mp4 00:30-01:00 01:30-02:30 ...
     FOLDER/HDTF_dataset/RD_crop_wh.txt          NAME_CLIP.mp4 left width top height, in pixels ...
-    FOLDER/HDTF_dataset/RD_resolution.txt       NAME.mp4 720     ... of a picture this high; 0 is not known
+    FOLDER/HDTF_dataset/RD_resolution.txt       NAME.mp4 720     ... of an image this high; 0 is not known
 
 and the same with WDA and WRA. The videos may lie anywhere below FOLDER: whole, as NAME.mp4 or RD_NAME.mp4 (so the
 publishers' download.py names them), or else as clips cut by the lists, NAME_0.mp4 or RD_NAME_000.mp4. Relied upon:
 README.md, download.py and the lists of https://github.com/MRzzm/HDTF.
 
-As published, download.py fetches pictures without sound: fetch the videos with sound (for instance yt-dlp -f "bv*+ba").
+As published, download.py fetches images without audio: fetch the videos with audio (for instance yt-dlp -f "bv*+ba").
 
 Licence of the lists: CC BY 4.0. The videos stay their makers' own.
 """
@@ -110,7 +110,7 @@ def _seconds(clock: str) -> float:
 
 
 def _box(header: layout.Header | None, crop: list[int], height: int) -> tuple[float, float, float, float] | None:
-    """A crop (left, width, top, height) in pixels of a picture `height` high, as shares of the file's picture."""
+    """A crop (left, width, top, height) in pixels of an image `height` high, as shares of the file's image."""
     if header is None or not height:
         return None
     left, across, top, down = crop
@@ -135,7 +135,7 @@ DATA_SET = DataSet(
     ),
     fetch=(
         "Fetch the folder HDTF_dataset of https://github.com/MRzzm/HDTF, and the videos of its *_video_url.txt with "
-        "their sound (its own download.py fetches none), each named NAME.mp4 as in those lists."
+        "their audio (its own download.py fetches none), each named NAME.mp4 as in those lists."
     ),
     layout="HDTF_dataset/RD_video_url.txt (with the other lists, and WDA and WRA) and videos/NAME.mp4",
     size="over 300 people, about 362 videos, 15.8 h, 720p and 1080p; some videos have left YouTube",

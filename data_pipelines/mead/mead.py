@@ -4,7 +4,7 @@ Layout, as unpacked from the archives of https://wywu.github.io/projects/MEAD/ME
 audio.tar, packed in a folder M003 ... W040):
 
     FOLDER/M003/video/front/angry/level_1/001.mp4    1920x1080, seven cameras
-    FOLDER/M003/audio/angry/level_1/001.m4a          the sound of all cameras
+    FOLDER/M003/audio/angry/level_1/001.m4a          the audio of all cameras
 
 Relied upon: the project's README (https://github.com/uniBruce/Mead) for the folders of the persons, and many projects
 that read the archives for what lies below. The emotion and its level, of three, are known for every video; neutral has

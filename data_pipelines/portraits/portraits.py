@@ -31,7 +31,7 @@ NOTES, INDEX = "SOURCES.md", "index.csv"
 SETS = ("sfhq_t2i", "us_congress", "faker_portraits", "london_set", "art_portraits", "congress_historic")
 """The sets that docs/datasets.md describes."""
 VALIDATION_SHARE = 0.03
-_NO_PORTRAITS = frozenset({"valid3d"})  # its pictures are textures of rigged heads, and may lie beside the sets
+_NO_PORTRAITS = frozenset({"valid3d"})  # its images are textures of rigged heads, and may lie beside the sets
 _EXPRESSION = re.compile(r"^([^_]+)_(?:.*_)?(?:neutral|smiling)$")
 
 
@@ -78,7 +78,7 @@ def _sets(folder: pathlib.Path) -> list[pathlib.Path]:
             continue
         if (place / NOTES).is_file():
             found.append(place)
-        elif any(layout.is_picture(path) for path in layout.entries(place)):
+        elif any(layout.is_image(path) for path in layout.entries(place)):
             raise InputError(
                 f"{place}: photographs without {NOTES}; write into that file where they are from and on what ground "
                 "they may be used, or move the folder elsewhere"
@@ -87,10 +87,10 @@ def _sets(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _of_set(folder: pathlib.Path) -> Iterator[Source]:
-    pictures = list(layout.walk_pictures(folder))
+    images = list(layout.walk_images(folder))
     index = _people(folder / INDEX)
     people: dict[str, list[pathlib.Path]] = collections.defaultdict(list)
-    for path in pictures:
+    for path in images:
         name = path.relative_to(folder).as_posix()
         people[index.get(name) or person_of(name)].append(path)
     test = {person_of(entry.file) for entry in held_out() if entry.set == folder.name}
@@ -126,12 +126,12 @@ DATA_SET = DataSet(
     title="portraits",
     find=_find,
     description=(
-        "Photographs, paintings and statues, one clip a person, of one frame for each picture and without sound. Split "
+        "Photographs, paintings and statues, one clip a person, of one frame for each image and without audio. Split "
         "by person: test is a fixed list, about one person in thirty is validation."
     ),
     fetch="Fetch the sets that docs/datasets.md lists, such as https://github.com/faker-js/assets-person-portrait, or "
     "gather your own.",
-    layout=f"SET/{NOTES} (where the pictures are from, and their licence) and SET/PERSON.jpg",
+    layout=f"SET/{NOTES} (where the images are from, and their licence) and SET/PERSON.jpg",
     size="The six sets of docs/datasets.md: about 2,600 people",
     license="each set its own, see its SOURCES.md: MIT, CC0, public domain, CC BY 4.0 (London Set; name DeBruine and "
     "Jones 2017)",

@@ -1,6 +1,6 @@
 """A tracker that needs no file of yours: it finds where the face is and how large, and nothing else.
 
-The detector of `inference.portrait` looks at every fifth picture; a neutral, frontal template face is put where it
+The detector of `inference.portrait` looks at every fifth image; a neutral, frontal template face is put where it
 found one. Crops come out right. Labels of pose, gaze, lids and mouth are those of the template, that is, none: what
 is trained with them as targets learns nothing true. The report of such a data set says so.
 """
@@ -24,14 +24,14 @@ _SMOOTHING = 2  # looks either way of which the median is taken: detectors waver
 class BoxTracker:
     """See the module."""
 
-    def track(self, clip_id: str, pictures: Iterable[np.ndarray], box: tracking.Box | None = None) -> tracking.Track:
+    def track(self, clip_id: str, images: Iterable[np.ndarray], box: tracking.Box | None = None) -> tracking.Track:
         """See `tracking.FaceTracker`."""
         looks, count = [], 0
-        for count, picture in enumerate(pictures, 1):
+        for count, image in enumerate(images, 1):
             if (count - 1) % EVERY == 0:
-                looks.append(_look(picture, box, clip_id))
+                looks.append(_look(image, box, clip_id))
         if not looks:
-            raise InputError("no picture could be decoded; leave it out or fetch it again")
+            raise InputError("no image could be decoded; leave it out or fetch it again")
         seen = np.asarray([look is not None for look in looks])
         nearest = np.minimum((np.arange(count) + EVERY // 2) // EVERY, len(looks) - 1)
         valid = seen[nearest]
@@ -51,8 +51,8 @@ class BoxTracker:
         """Holds nothing."""
 
 
-def _look(picture: np.ndarray, box: tracking.Box | None, clip_id: str) -> portrait.FaceBox | None:
-    left, top, part = tracking.look_at(picture, box)
+def _look(image: np.ndarray, box: tracking.Box | None, clip_id: str) -> portrait.FaceBox | None:
+    left, top, part = tracking.look_at(image, box)
     try:
         face = portrait.find_face(part, name=pathlib.PurePath(clip_id).name)
     except InputError:

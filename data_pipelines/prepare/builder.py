@@ -36,7 +36,7 @@ _SPLIT_ORDER = ("train", "validation", "test")
 
 @dataclasses.dataclass
 class VideoConfig(tfds.core.BuilderConfig):
-    """Size of the stored pictures, for a model of `resolution`."""
+    """Size of the stored images, for a model of `resolution`."""
 
     resolution: int = 128
 
@@ -125,7 +125,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         wanted = schema.stored_size(self.builder_config.resolution)
         found = Image.open(io.BytesIO(example["frames"][0])).size
         if found != (wanted, wanted):
-            raise ValueError(f"{example['clip_id']}: pictures of {found}; {self.builder_config.name} holds {wanted} px")
+            raise ValueError(f"{example['clip_id']}: images of {found}; {self.builder_config.name} holds {wanted} px")
 
     def _note_files(self, source: Source) -> None:
         for path in filter(None, (source.path, source.audio, *source.further)):

@@ -36,11 +36,11 @@ def find_crop(points: np.ndarray) -> CropBox:
     return CropBox(float(x), float(y), float(z), float(scale))
 
 
-def cut(picture: np.ndarray, box: CropBox, size: int, margin: float = schema.MARGIN) -> np.ndarray:
-    """Cuts the box with its margin out of a picture; edge pixels are repeated where it reaches beyond.
+def cut(image: np.ndarray, box: CropBox, size: int, margin: float = schema.MARGIN) -> np.ndarray:
+    """Cuts the box with its margin out of an image; edge pixels are repeated where it reaches beyond.
 
     Args:
-      picture: uint8 [h, w, 3].
+      image: uint8 [h, w, 3].
       box: the inner crop.
       size: pixels of the result's side.
       margin: the result spans -margin..margin in the box's coordinates.
@@ -50,10 +50,10 @@ def cut(picture: np.ndarray, box: CropBox, size: int, margin: float = schema.MAR
     """
     reach = box.half * margin
     left, top, right, bottom = box.x - reach, box.y - reach, box.x + reach, box.y + reach
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     before_x, before_y = max(0, int(np.ceil(-left))), max(0, int(np.ceil(-top)))
     after_x, after_y = max(0, int(np.ceil(right - width))), max(0, int(np.ceil(bottom - height)))
     if before_x or before_y or after_x or after_y:
-        picture = np.pad(picture, ((before_y, after_y), (before_x, after_x), (0, 0)), mode="edge")
+        image = np.pad(image, ((before_y, after_y), (before_x, after_x), (0, 0)), mode="edge")
     edges = (left + before_x, top + before_y, right + before_x, bottom + before_y)
-    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, box=edges))
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=edges))

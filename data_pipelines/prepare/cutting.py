@@ -1,4 +1,4 @@
-"""The second reading of a stretch: cuts the head out of every picture of its pieces, labels it, makes clips."""
+"""The second reading of a stretch: cuts the head out of every image of its pieces, labels it, makes clips."""
 
 import dataclasses
 import io
@@ -13,7 +13,7 @@ from data_pipelines.prepare.networks import CROP_SIZE, ClipLabels, FrameNetwork
 from data_pipelines.prepare.source import Dropped, Processed
 
 _THUMBNAIL = 96  # pixels of the longer side
-_SHARPNESS_EVERY = 10  # pictures
+_SHARPNESS_EVERY = 10  # images
 
 
 @dataclasses.dataclass
@@ -22,7 +22,7 @@ class Candidate:
 
     Attributes:
       clip_id: its name if it becomes one.
-      piece: the pictures.
+      piece: the images.
       reason: why it becomes none; None: it may.
       box: what to cut out.
       points: [t, K, 3] crop-normalised, gaps filled.
@@ -47,7 +47,7 @@ class Cutter:
       speaker: who is seen.
       track: of the stretch.
       audio: [t * 640] of the stretch.
-      size: side of the stored pictures in pixels.
+      size: side of the stored images in pixels.
       limits: what a clip must have; None: it is measured only.
       networks: whose labels replace those of the landmarks.
     """
@@ -59,24 +59,24 @@ class Cutter:
     limits: filters.Limits | None
     networks: Sequence[FrameNetwork] = ()
 
-    def cut(self, pictures: Iterator[np.ndarray], candidates: Sequence[Candidate], result: Processed) -> None:
-        """Goes through the pictures of the stretch once; examples, thumbnails and reasons go to `result`.
+    def cut(self, images: Iterator[np.ndarray], candidates: Sequence[Candidate], result: Processed) -> None:
+        """Goes through the images of the stretch once; examples, thumbnails and reasons go to `result`.
 
         Args:
-          pictures: all of the stretch, in order.
-          candidates: every picture in exactly one of them.
+          images: all of the stretch, in order.
+          candidates: every image in exactly one of them.
           result: is added to.
         """
         for candidate in candidates:
             if candidate.reason:
-                _skip(pictures, candidate, result)
+                _skip(images, candidate, result)
             else:
-                self._one(pictures, candidate, result)
+                self._one(images, candidate, result)
             result.measured[candidate.clip_id] = candidate.measured
             if candidate.reason:
                 result.dropped.append(Dropped(candidate.clip_id, candidate.reason))
 
-    def _one(self, pictures: Iterator[np.ndarray], candidate: Candidate, result: Processed) -> None:
+    def _one(self, images: Iterator[np.ndarray], candidate: Candidate, result: Processed) -> None:
         piece, box = candidate.piece, candidate.box
         at = slice(piece.start, piece.stop)
         by_networks = ClipLabels(self.networks, candidate.points, self.size) if self.networks else None
@@ -84,13 +84,13 @@ class Cutter:
         sharpness: list[float] = []
         last = None
         for k in range(piece.stop - piece.start):
-            picture = next(pictures)
-            if picture is not last:  # else repeated: the video has fewer than 25 a second
-                cut = crops.cut(picture, box, self.size)
-                jpeg, last = schema.encode_jpeg(cut), picture
+            image = next(images)
+            if image is not last:  # else repeated: the video has fewer than 25 a second
+                cut = crops.cut(image, box, self.size)
+                jpeg, last = schema.encode_jpeg(cut), image
             frames.append(jpeg)
             if by_networks is not None:
-                by_networks.add(crops.cut(picture, box, CROP_SIZE))
+                by_networks.add(crops.cut(image, box, CROP_SIZE))
             if k % _SHARPNESS_EVERY == 0:
                 sharpness.append(measures.sharpness(cut))
         candidate.measured["sharpness"] = float(np.median(sharpness))
@@ -103,29 +103,29 @@ class Cutter:
         fields = labels.label_frames(candidate.points, self.track.valid[at], blendshapes)
         fields |= {} if by_networks is None else by_networks.labels()
         mattes = fields.pop("matte", ())
-        sound = sound_of(self.audio, piece)
-        result.examples.append(schema.make_example(candidate.clip_id, self.speaker, frames, sound, mattes, **fields))
+        audio = audio_of(self.audio, piece)
+        result.examples.append(schema.make_example(candidate.clip_id, self.speaker, frames, audio, mattes, **fields))
 
 
-def sound_of(audio: np.ndarray, piece: pieces.Piece) -> np.ndarray:
+def audio_of(audio: np.ndarray, piece: pieces.Piece) -> np.ndarray:
     """The samples of a piece."""
     return audio[piece.start * schema.SAMPLES_PER_FRAME : piece.stop * schema.SAMPLES_PER_FRAME]
 
 
-def _skip(pictures: Iterator[np.ndarray], candidate: Candidate, result: Processed) -> None:
-    """Passes over a piece that is of no use, and keeps its middle picture, small."""
+def _skip(images: Iterator[np.ndarray], candidate: Candidate, result: Processed) -> None:
+    """Passes over a piece that is of no use, and keeps its middle image, small."""
     piece = candidate.piece
     middle = (piece.start + piece.stop) // 2
     for k in range(piece.start, piece.stop):
-        picture = next(pictures)
+        image = next(images)
         if k == middle:
-            result.thumbnails[candidate.clip_id] = thumbnail(picture)
+            result.thumbnails[candidate.clip_id] = thumbnail(image)
 
 
-def thumbnail(picture: np.ndarray) -> bytes:
-    """A small JPEG of a picture, for the report."""
-    image = Image.fromarray(picture)
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+def thumbnail(image: np.ndarray) -> bytes:
+    """A small JPEG of an image, for the report."""
+    small = Image.fromarray(image)
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=80)
+    small.save(stream, "JPEG", quality=80)
     return stream.getvalue()

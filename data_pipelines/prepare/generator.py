@@ -48,7 +48,7 @@ def make_inputs(
     if not params["model"].keys() >= {"warp_out", "appearance_encoder"}:
         raise InputError(f"{checkpoint} holds no face model; give a release, a workdir or its .safetensors")
     moved = any(config.get("stills", {}).get(name) for name in ("lids", "gaze", "expression"))
-    spoken = _spoken(checkpoint, pathlib.Path(speech)) if speech else None
+    spoken = spoken_codes(checkpoint, pathlib.Path(speech)) if speech else None
     make = jax.jit(stored_inputs(config, _courses(checkpoint) if moved else None, spoken))
     counts = {"train": items, "validation": max(items // 10, _BATCH)}
     for split, count in counts.items():
@@ -88,7 +88,7 @@ def _courses(checkpoint: str) -> Any:
     return Courses(*(np.asarray(course, np.float32) for course in (lids, stats["gaze"], stats["expressions"])))
 
 
-def _spoken(checkpoint: str, speech: pathlib.Path) -> Float[np.ndarray, "n d"]:
+def spoken_codes(checkpoint: str, speech: pathlib.Path) -> Float[np.ndarray, "n d"]:
     """Every fifth code of what the checkpoint's motion model makes of the recordings, each with a seed of its own."""
     from vasa_jax import TalkingFace, media
     from vasa_jax.training.trained import is_release

@@ -38,16 +38,16 @@ def clip_zoom(name: str, index: int, split: str) -> float:
     return float(np.clip(np.exp(std * rng.standard_normal()), 1 / _MAX_ZOOM, _MAX_ZOOM))
 
 
-def model_picture(picture: np.ndarray, resolution: int, zoom: float = 1.0) -> np.ndarray:
-    """The model's picture, uint8 [resolution, resolution, 3], out of a stored one, seen `zoom` times as large."""
-    size = picture.shape[0]
+def model_image(image: np.ndarray, resolution: int, zoom: float = 1.0) -> np.ndarray:
+    """The model's image, uint8 [resolution, resolution, 3], out of a stored one, seen `zoom` times as large."""
+    size = image.shape[0]
     reach = size / (2 * schema.MARGIN * zoom)
     middle = size / 2
     edges = (middle - reach, middle - reach, middle + reach, middle + reach)
     if zoom == 1 and round(2 * reach) == resolution and (size - resolution) % 2 == 0:
         at = slice((size - resolution) // 2, (size + resolution) // 2)
-        return picture[at, at]
-    return np.asarray(Image.fromarray(picture).resize((resolution, resolution), Image.Resampling.BICUBIC, box=edges))
+        return image[at, at]
+    return np.asarray(Image.fromarray(image).resize((resolution, resolution), Image.Resampling.BICUBIC, box=edges))
 
 
 def load_encoder(checkpoint_path: str) -> tuple[Encode, int]:
@@ -85,10 +85,10 @@ def encode_dataset(
     Args:
       folder: version folder of the data set.
       name: of the data set, for `ZOOM_STD`.
-      encode: see `Encode`; always called with `batch_size` pictures.
-      resolution: of the encoder's pictures.
+      encode: see `Encode`; always called with `batch_size` images.
+      resolution: of the encoder's images.
       path: of the npz to write.
-      batch_size: pictures at once.
+      batch_size: images at once.
     """
     told = conditions.told()
     per_frame = (*(one.name for one in told), *_LABELS)
@@ -97,7 +97,7 @@ def encode_dataset(
         s: records.RecordSplit(folder, s, cache_bytes=0) for s in _SPLITS if list(folder.glob(f"*-{s}.array_record-*"))
     }
 
-    def pictures() -> Iterator[np.ndarray]:
+    def images() -> Iterator[np.ndarray]:
         for split, source in splits.items():
             for index in tqdm.tqdm(range(len(source)), desc=f"latents of {name}/{split}", unit="clip", mininterval=2):
                 clip = source[index]
@@ -116,9 +116,9 @@ def encode_dataset(
                 ):
                     columns[key].append(value)
                 for k in range(len(clip)):
-                    yield model_picture(clip.picture(k), resolution, zoom)
+                    yield model_image(clip.image(k), resolution, zoom)
 
-    motion = _encode_all(pictures(), encode, batch_size)
+    motion = _encode_all(images(), encode, batch_size)
     arrays = {key: np.concatenate(columns[key]) for key in (*per_frame, "audio")}
     arrays |= {key: np.asarray(columns[key]) for key in ("clip_id", "speaker", "split")}
     arrays |= {"motion": motion, "offsets": np.cumsum([0, *columns["length"]])}
@@ -131,18 +131,18 @@ def encode_dataset(
     return {"latents": str(path), "clips": clips, "frames": len(motion), "motion": motion.shape[1]}
 
 
-def _encode_all(pictures: Iterator[np.ndarray], encode: Encode, batch_size: int) -> np.ndarray:
-    """Motion [n, 7 + d] of n pictures. The last batch is filled up, so that one shape is compiled."""
+def _encode_all(images: Iterator[np.ndarray], encode: Encode, batch_size: int) -> np.ndarray:
+    """Motion [n, 7 + d] of n images. The last batch is filled up, so that one shape is compiled."""
     parts, waiting = [], []
 
     def flush() -> None:
-        images = np.stack(waiting + [waiting[-1]] * (batch_size - len(waiting)))
-        motion = np.concatenate(encode(images.astype(np.float32) / 255), -1)
+        batch = np.stack(waiting + [waiting[-1]] * (batch_size - len(waiting)))
+        motion = np.concatenate(encode(batch.astype(np.float32) / 255), -1)
         parts.append(motion[: len(waiting)].astype(np.float32))
         waiting.clear()
 
-    for picture in pictures:
-        waiting.append(picture)
+    for image in images:
+        waiting.append(image)
         if len(waiting) == batch_size:
             flush()
     if waiting:

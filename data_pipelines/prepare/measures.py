@@ -1,4 +1,4 @@
-"""Numbers that tell a useful clip from a useless one: sharpness, jitter of the track, loudness, sound in step.
+"""Numbers that tell a useful clip from a useless one: sharpness, jitter of the track, loudness, audio in step.
 
 All are plain signal measures with plain names. The limits stand in `filters`, beside what they drop of real speech.
 """
@@ -13,17 +13,17 @@ from vasa_jax import landmarks
 
 SHARPNESS_SIDE = 128
 MAX_LAG = 15
-"""Frames either way (0.6 s) in which the sound's place is looked for."""
+"""Frames either way (0.6 s) in which the audio's place is looked for."""
 _IN_STEP = slice(MAX_LAG - 3, MAX_LAG + 4)
 _FLOOR_DB = -100.0
 _SPAN_DB = 40.0  # loudness is read down to this much below the loudest frame: beneath it there is only noise
 
 
-def sharpness(picture: UInt8[np.ndarray, "s s 3"]) -> float:
-    """How much of a stored picture's contrast is fine detail, at 128 pixels a face: its Laplacian against itself."""
-    inner = round(picture.shape[0] / schema.MARGIN)
-    start = (picture.shape[0] - inner) // 2
-    grey = cv2.cvtColor(picture[start : start + inner, start : start + inner], cv2.COLOR_RGB2GRAY)
+def sharpness(image: UInt8[np.ndarray, "s s 3"]) -> float:
+    """How much of a stored image's contrast is fine detail, at 128 pixels a face: its Laplacian against itself."""
+    inner = round(image.shape[0] / schema.MARGIN)
+    start = (image.shape[0] - inner) // 2
+    grey = cv2.cvtColor(image[start : start + inner, start : start + inner], cv2.COLOR_RGB2GRAY)
     if inner != SHARPNESS_SIDE:
         way = cv2.INTER_AREA if inner > SHARPNESS_SIDE else cv2.INTER_CUBIC
         grey = cv2.resize(grey, (SHARPNESS_SIDE, SHARPNESS_SIDE), interpolation=way)
@@ -32,7 +32,7 @@ def sharpness(picture: UInt8[np.ndarray, "s s 3"]) -> float:
 
 
 def outside(box: crops.CropBox, width: int, height: int) -> float:
-    """Share of the inner crop that lies beyond the edges of a picture of that size: it is filled with edge pixels."""
+    """Share of the inner crop that lies beyond the edges of an image of that size: it is filled with edge pixels."""
     x = min(box.x + box.half, width) - max(box.x - box.half, 0)
     y = min(box.y + box.half, height) - max(box.y - box.half, 0)
     return 1 - max(x, 0.0) * max(y, 0.0) / (2 * box.half) ** 2
@@ -53,12 +53,12 @@ def jitter(pose: Float[np.ndarray, "t 7"]) -> tuple[float, float]:
 
 
 def loudness(audio: Float[np.ndarray, " s"]) -> Float[np.ndarray, " t"]:
-    """Level of every frame's sound in dB below full scale."""
+    """Level of every frame's audio in dB below full scale."""
     power = np.square(audio.reshape(-1, schema.SAMPLES_PER_FRAME).astype(np.float64)).mean(1)
     return 10 * np.log10(np.maximum(power, 10 ** (_FLOOR_DB / 10)))
 
 
-def sound(audio: Float[np.ndarray, " s"]) -> dict[str, float]:
+def audio(audio: Float[np.ndarray, " s"]) -> dict[str, float]:
     """`level`: of the loud parts (95th percentile), dB; `level_range`: from there down to the 10th percentile, dB.
 
     Speech rises and falls with every syllable; music and noise keep their level.
@@ -71,7 +71,7 @@ def sound(audio: Float[np.ndarray, " s"]) -> dict[str, float]:
 def sync_curve(points: Float[np.ndarray, "t k 3"], audio: Float[np.ndarray, " s"]) -> Float[np.ndarray, " l"]:
     """Correlation of the changes of mouth opening with those of loudness, for lags -MAX_LAG..MAX_LAG frames.
 
-    At a positive lag the mouth moves later than the sound. Zeros where the clip is too short or one of them is still.
+    At a positive lag the mouth moves later than the audio. Zeros where the clip is too short or one of them is still.
     """
     opening = np.diff(_smooth(landmarks.mouth(points)[:, 0].astype(np.float64)))
     level = loudness(audio)

@@ -1,4 +1,4 @@
-"""Cuts a stretch of video into pieces: one shot, one face, 2-10 s. Every picture lands in exactly one piece."""
+"""Cuts a stretch of video into pieces: one shot, one face, 2-10 s. Every image lands in exactly one piece."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from data_pipelines import schema
 MAX_GAP = 12
 """Pictures without a face (half a second) that a track may bridge; longer ones end it."""
 MAX_JUMP = 0.5
-"""How far the face may go from one picture to the next, in its own half widths; beyond that it is another face."""
+"""How far the face may go from one image to the next, in its own half widths; beyond that it is another face."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ def find(
     Args:
       valid: whether a face was found.
       points: of the face, in pixels; anything where not valid.
-      cuts: first pictures of new shots.
+      cuts: first images of new shots.
       min_seconds, max_seconds: a longer track is cut into equal parts, a shorter one is of no use.
     """
     edges = {0, len(valid), *cuts, *jumps(valid, points)}
@@ -51,19 +51,19 @@ def find(
 
 
 def jumps(valid: Bool[np.ndarray, " t"], points: Float[np.ndarray, "t k c"]) -> list[int]:
-    """Pictures in which the face stands elsewhere, or is of another size, than in the last picture that showed one."""
+    """Pictures in which the face stands elsewhere, or is of another size, than in the last image that showed one."""
     at = np.flatnonzero(valid)
     centre = points[at, :, :2].mean(1)
     size = points[at, :, :2].std(axis=1).mean(-1) * 2 + 1e-9  # about half the face's width
     moved = np.linalg.norm(np.diff(centre, axis=0), axis=-1) / size[:-1]
     grown = np.abs(np.diff(np.log(size)))
-    # A face that was away for some pictures had time to move; one that swaps without a gap did not.
+    # A face that was away for some images had time to move; one that swaps without a gap did not.
     patience = 1 + 0.25 * (np.diff(at) - 1)
     return [int(k) for k in at[1:][(moved > MAX_JUMP * patience) | (grown > 0.35 * patience)]]
 
 
 def _gap_edges(valid: np.ndarray, offset: int) -> set[int]:
-    """Both ends of every run of more than MAX_GAP pictures without a face."""
+    """Both ends of every run of more than MAX_GAP images without a face."""
     edges = np.flatnonzero(np.diff(np.concatenate([[1], valid.astype(np.int8), [1]])))
     return {int(offset + e) for a, b in zip(edges[::2], edges[1::2]) if b - a > MAX_GAP for e in (a, b)}
 

@@ -1,6 +1,6 @@
 """One stretch of a video to its clips: find shots and the face, cut the head out, label, judge.
 
-The video is read twice, once to look and once to cut, so that of its pictures only the crops are ever kept. What comes
+The video is read twice, once to look and once to cut, so that of its images only the crops are ever kept. What comes
 out depends on nothing but the file, the tracker, the networks and the options. The second reading is `cutting`.
 Photographs go through `stills` instead.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from data_pipelines import layout, schema
 from data_pipelines.prepare import crops, filters, ingest, labels, measures, pieces, shots, stills, tracking
-from data_pipelines.prepare.cutting import Candidate, Cutter, sound_of
+from data_pipelines.prepare.cutting import Candidate, Cutter, audio_of
 from data_pipelines.prepare.networks import FrameNetwork
 from data_pipelines.prepare.source import Dropped, Processed, Source
 from vasa_jax import landmarks
@@ -24,7 +24,7 @@ class Options:
     """How clips are made.
 
     Attributes:
-      size: side of the stored pictures in pixels, margin included.
+      size: side of the stored images in pixels, margin included.
       min_seconds, max_seconds: length of a clip.
       limits: what a clip must have.
       filters: False keeps clips that fall short of the limits, other than those without a face, and only measures.
@@ -45,7 +45,7 @@ def process(
 ) -> Processed:
     """All clips of a source. A bad file is a `Dropped` of the source's name; it never raises for one.
 
-    A source with one piece gives a clip of the source's name; others are numbered by their first picture. What the
+    A source with one piece gives a clip of the source's name; others are numbered by their first image. What the
     networks say of a clip replaces the labels that its landmarks give.
 
     Raises:
@@ -68,14 +68,14 @@ def _process(
     options: Options,
     networks: Sequence[FrameNetwork],
 ) -> Processed:
-    if layout.is_picture(source.path):
+    if layout.is_image(source.path):
         limits = options.limits if options.filters else None
         return stills.process(source, tracker, options.size, limits, networks)
     video = ingest.Video(source.path, source.start, source.end, source.audio)
     watch = shots.Watch()
     # Trackers written before sources had boxes take two arguments.
     boxed = () if source.box is None else (source.box,)
-    track = tracker.track(source.name, watch.over(video.pictures()), *boxed)
+    track = tracker.track(source.name, watch.over(video.images()), *boxed)
     points = landmarks.from_mediapipe(track.points)
     found = pieces.find(track.valid, points, watch.cuts(), options.min_seconds, options.max_seconds)
     candidates = [Candidate(_name(source, piece, len(found)), piece, piece.reason) for piece in found]
@@ -89,7 +89,7 @@ def _process(
     _check_sync(candidates, options)
     limits = options.limits if options.filters else None
     cutter = Cutter(source.speaker, track, audio, options.size, limits, networks)
-    cutter.cut(video.pictures(), candidates, result)
+    cutter.cut(video.images(), candidates, result)
     return result
 
 
@@ -105,7 +105,7 @@ def _measure(
     size: tuple[int, int],
     options: Options,
 ) -> None:
-    """All numbers but sharpness, and the judgement on them; `size` is width and height of the pictures."""
+    """All numbers but sharpness, and the judgement on them; `size` is width and height of the images."""
     piece = candidate.piece
     at = slice(piece.start, piece.stop)
     valid = track.valid[at]
@@ -119,20 +119,20 @@ def _measure(
         return
     candidate.box = crops.find_crop(points[at][valid])
     candidate.points = labels.fill_gaps(candidate.box.normalise(points[at]), valid)
-    sound = sound_of(audio, piece)
+    excerpt = audio_of(audio, piece)
     if track.faces is not None:
         numbers["people_share"] = float((track.faces[at] > 1).mean())
     numbers["half"] = candidate.box.half
     numbers["outside"] = measures.outside(candidate.box, *size)
     numbers["jitter_degrees"], numbers["jitter_share"] = measures.jitter(landmarks.fit_pose(candidate.points))
-    numbers |= measures.sound(sound)
-    candidate.curve = measures.sync_curve(candidate.points, sound)
+    numbers |= measures.audio(excerpt)
+    candidate.curve = measures.sync_curve(candidate.points, excerpt)
     if options.filters:
         candidate.reason = filters.judge(numbers, options.limits)
 
 
 def _check_sync(candidates: list[Candidate], options: Options) -> None:
-    """The sound of a file is late or early as a whole, so that all its clips are judged together."""
+    """The audio of a file is late or early as a whole, so that all its clips are judged together."""
     judged = [c for c in candidates if c.reason is None and c.curve is not None and c.curve.any()]
     if not judged:
         return
@@ -143,4 +143,4 @@ def _check_sync(candidates: list[Candidate], options: Options) -> None:
         candidate.measured |= {"sync_margin": margin, "sync_lag": float(lag)}
         if wrong and options.filters:
             seconds = lag / schema.FRAME_RATE
-            candidate.reason = f"sound out of step: it fits the mouth best when moved by {seconds:+.2f} s"
+            candidate.reason = f"audio out of step: it fits the mouth best when moved by {seconds:+.2f} s"

@@ -31,7 +31,7 @@ def render(title: str, quality: Mapping[str, Any], found: Results) -> str:
     Args:
       title: names the data set.
       quality: the content of quality.json.
-      found: where the pictures come from.
+      found: where the images come from.
     """
     counts, labels = quality["counts"], quality["labels"]
     seconds = sum(entry["seconds"] for entry in quality["speakers"].values())
@@ -95,38 +95,38 @@ def _speakers(speakers: Mapping[str, Mapping[str, float]]) -> str:
     return "".join(cells) + (f'<tr><td colspan="4">and {more:,} more</td></tr>' if more > 0 else "")
 
 
-def _figures(pictures: Sequence[tuple[bytes, str, str]]) -> str:
+def _figures(images: Sequence[tuple[bytes, str, str]]) -> str:
     return "".join(
         f'<figure><img src="{timeline.data_uri(jpeg, "image/jpeg")}" alt="" loading="lazy">'
         f"<figcaption>{html.escape(name)}{f'<br>{html.escape(note)}' if note else ''}</figcaption></figure>"
-        for jpeg, name, note in pictures
+        for jpeg, name, note in images
     )
 
 
 def _kept(found: Results) -> str:
-    pictures = []
+    images = []
     for source, clip_id, _ in sheets.evenly(list(found.kept()), KEPT):
         example = next(e for e in found.produce(source).examples if e["clip_id"] == clip_id)
-        picture = sheets.tile(example, len(example["frames"]) // 2)
-        pictures.append((timeline.jpeg(picture), clip_id, ""))
-    return f'<div class="thumbnails">{_figures(pictures)}</div>'
+        image = sheets.tile(example, len(example["frames"]) // 2)
+        images.append((timeline.jpeg(image), clip_id, ""))
+    return f'<div class="thumbnails">{_figures(images)}</div>'
 
 
 def _dropped(found: Results) -> str:
-    """Some of each kind of reason, with pictures where there are any."""
+    """Some of each kind of reason, with images where there are any."""
     by_kind = collections.defaultdict(list)
     for source, entry in found.dropped():
         by_kind[filters.kind(entry.reason)].append((source, entry))
     parts = []
     for kind, entries in sorted(by_kind.items(), key=lambda item: -len(item[1])):
-        pictures, words = [], []
+        images, words = [], []
         for source, entry in sheets.evenly(entries, DROPPED_A_KIND):
             thumbnail = found.thumbnail(source, entry.clip)
             if thumbnail is None:
                 words.append(f"<li>{html.escape(entry.clip)}: {html.escape(entry.reason)}</li>")
             else:
-                pictures.append((thumbnail, entry.clip, entry.reason))
+                images.append((thumbnail, entry.clip, entry.reason))
         parts.append(f"<h3>{html.escape(kind)} ({len(entries):,})</h3>")
-        parts.append(f'<div class="thumbnails wide">{_figures(pictures)}</div>' if pictures else "")
+        parts.append(f'<div class="thumbnails wide">{_figures(images)}</div>' if images else "")
         parts.append(f"<ul>{''.join(words)}</ul>" if words else "")
     return "".join(parts)

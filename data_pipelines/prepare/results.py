@@ -73,7 +73,7 @@ class Results:
         return whole
 
     def thumbnail(self, source: Source, clip_id: str) -> bytes | None:
-        """JPEG of something that was dropped; None if it has no picture."""
+        """JPEG of something that was dropped; None if it has no image."""
         for stretch in self._stretches[source.name]:
             if clip_id in self._summaries[stretch.name]["thumbnails"]:
                 return staging.read(self._job.staging, stretch).thumbnails[clip_id]

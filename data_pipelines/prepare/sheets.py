@@ -1,8 +1,8 @@
-"""Contact sheets: one picture a speaker, a row a clip, with the labels drawn in, because numbers hide what eyes see.
+"""Contact sheets: one image a speaker, a row a clip, with the labels drawn in, because numbers hide what eyes see.
 
 Photographs come by the folder instead of the person, a tile each.
 
-Green dots are the landmarks, the yellow line is the gaze, the grey square the model's picture.
+Green dots are the landmarks, the yellow line is the gaze, the grey square the model's image.
 """
 
 import collections
@@ -28,11 +28,11 @@ def write(folder: pathlib.Path, found: Results) -> list[pathlib.Path]:
     folder.mkdir(parents=True, exist_ok=True)
     by_name = collections.defaultdict(list)
     for source, clip_id, _ in found.kept():
-        name = source.path.parent.name if layout.is_picture(source.path) else source.speaker
+        name = source.path.parent.name if layout.is_image(source.path) else source.speaker
         by_name[name].append((source, clip_id))
     paths = []
     for name, clips in sorted(by_name.items()):
-        photographs = layout.is_picture(clips[0][0].path)
+        photographs = layout.is_image(clips[0][0].path)
         examples = [
             next(e for e in found.produce(source).examples if e["clip_id"] == clip_id)
             for source, clip_id in evenly(clips, ROWS * COLUMNS if photographs else ROWS)
@@ -54,7 +54,7 @@ def evenly(items: list, count: int) -> list:
 
 
 def row(example: Mapping) -> UInt8[np.ndarray, "h w 3"]:
-    """COLUMNS pictures of a clip side by side, under its name and length."""
+    """COLUMNS images of a clip side by side, under its name and length."""
     frames = example["frames"]
     at = ((np.arange(COLUMNS) + 0.5) * len(frames) / COLUMNS).astype(int)
     tiles = [tile(example, int(k)) for k in at]
@@ -65,7 +65,7 @@ def row(example: Mapping) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _tiled(examples: list[Mapping]) -> list[UInt8[np.ndarray, "h w 3"]]:
-    """The first pictures of clips, COLUMNS a row; black where there are no more."""
+    """The first images of clips, COLUMNS a row; black where there are no more."""
     tiles = [tile(example, 0) for example in examples]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
     return [np.concatenate(tiles[k : k + COLUMNS], axis=1) for k in range(0, len(tiles), COLUMNS)]
@@ -73,23 +73,23 @@ def _tiled(examples: list[Mapping]) -> list[UInt8[np.ndarray, "h w 3"]]:
 
 def tile(example: Mapping, k: int, size: int = TILE) -> UInt8[np.ndarray, "s s 3"]:
     """Frame k of a clip with its labels drawn in; dots are left out where the face was not found."""
-    picture = cv2.resize(schema.decode_jpeg(example["frames"][k]), (size, size), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(schema.decode_jpeg(example["frames"][k]), (size, size), interpolation=cv2.INTER_AREA)
     middle, unit = size / 2, size / (2 * schema.MARGIN)
 
     def place(point: np.ndarray) -> tuple[int, int]:
         return tuple(int(v) for v in np.clip(np.round(middle + unit * point[:2]), -size, 2 * size))
 
     corner = np.asarray([1.0, 1.0])
-    cv2.rectangle(picture, place(-corner), place(corner), _FRAME, 1)
+    cv2.rectangle(image, place(-corner), place(corner), _FRAME, 1)
     if not example["valid"][k]:
-        return picture
+        return image
     points = example["landmarks"][k]
     for point in points:
         x, y = place(point)
         if 0 <= x < size and 0 <= y < size:
-            picture[y, x] = _POINT
+            image[y, x] = _POINT
     irises = points[landmarks.SLICES["irises"]]
     ray = schema.gaze_direction(example["gaze"][k])[:2]
     for iris in irises:
-        cv2.line(picture, place(iris), place(iris[:2] + 0.5 * ray), _GAZE, 1, cv2.LINE_AA)
-    return picture
+        cv2.line(image, place(iris), place(iris[:2] + 0.5 * ray), _GAZE, 1, cv2.LINE_AA)
+    return image

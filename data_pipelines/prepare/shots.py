@@ -1,6 +1,6 @@
-"""Where the camera changes: cuts between pictures, found on pictures of a few dozen pixels.
+"""Where the camera changes: cuts between images, found on images of a few dozen pixels.
 
-Two signs must agree. A cut changes the colours of the picture (its histogram) and changes them at once in most places
+Two signs must agree. A cut changes the colours of the image (its histogram) and changes them at once in most places
 (the mean difference of pixels). A head that turns keeps the histogram; a lamp switched on keeps the edges where they
 were but passes for a cut, which costs a clip in two and nothing else. Dissolves are not found: tracks end at them.
 """
@@ -20,10 +20,10 @@ _AROUND = 12
 
 
 class Watch:
-    """Looks at pictures as they go by; `cuts` says where new shots begin.
+    """Looks at images as they go by; `cuts` says where new shots begin.
 
     Attributes:
-      changes: [t, 2] histogram and pixel change from the picture before, one row a picture; the first is zero.
+      changes: [t, 2] histogram and pixel change from the image before, one row an image; the first is zero.
     """
 
     def __init__(self):
@@ -34,17 +34,17 @@ class Watch:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def over(self, pictures: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Passes the pictures on, having looked at each."""
-        for picture in pictures:
-            self._rows.append(self._change(picture))
-            yield picture
+    def over(self, images: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        """Passes the images on, having looked at each."""
+        for image in images:
+            self._rows.append(self._change(image))
+            yield image
 
-    def _change(self, picture: np.ndarray) -> tuple[float, float]:
-        if picture is self._seen:  # repeated, where the video has fewer than 25 a second
+    def _change(self, image: np.ndarray) -> tuple[float, float]:
+        if image is self._seen:  # repeated, where the video has fewer than 25 a second
             return 0.0, 0.0
-        self._seen = picture
-        now = small_view(picture)
+        self._seen = image
+        now = small_view(image)
         change = (0.0, 0.0) if self._last is None else difference(self._last, now)
         self._last = now
         return change
@@ -55,13 +55,13 @@ class Watch:
         return np.asarray(self._rows, np.float64).reshape(-1, 2)
 
     def cuts(self) -> list[int]:
-        """Indices of the first pictures of new shots."""
+        """Indices of the first images of new shots."""
         return find_cuts(self.changes)
 
 
-def small_view(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[np.ndarray, np.ndarray]:
-    """(colour histogram [bins^3] of sum 1, brightness [32, 48] in 0..1) of a picture."""
-    small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+def small_view(image: UInt8[np.ndarray, "h w 3"]) -> tuple[np.ndarray, np.ndarray]:
+    """(colour histogram [bins^3] of sum 1, brightness [32, 48] in 0..1) of an image."""
+    small = cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     codes = (small // (256 // _BINS)).astype(np.int32)
     codes = (codes[..., 0] * _BINS + codes[..., 1]) * _BINS + codes[..., 2]
     histogram = np.bincount(codes.ravel(), minlength=_BINS**3) / codes.size

@@ -17,9 +17,9 @@ class Source:
       speaker: who speaks; splits never share a speaker unless the data set says so.
       split: "train", "validation", "test" or one of the data set's own.
       start, end: seconds of the file; None is its end.
-      box: (left, top, right, bottom) of the face as shares of the picture, where the data set gives one; it chooses
+      box: (left, top, right, bottom) of the face as shares of the image, where the data set gives one; it chooses
         among several people.
-      audio: the file that holds the sound, where that is not `path`. Both files begin at the same moment, so `start`
+      audio: the file that holds the audio, where that is not `path`. Both files begin at the same moment, so `start`
         and `end` hold for both.
       emotion: what the data set says is shown throughout, a name of `data_pipelines.schema.EMOTIONS`; None: not said.
       intensity: how strongly, 0..1. The clips' coefficients become `intensity` for `emotion` and the rest for neutral.

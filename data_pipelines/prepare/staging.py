@@ -21,7 +21,7 @@ from vasa_jax.errors import InputError
 
 FORMAT = 2
 """Raised whenever the same source and options give another result."""
-_PICTURES = ("frames", "mattes")
+_IMAGES = ("frames", "mattes")
 _BROKEN = (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile)
 
 
@@ -68,9 +68,9 @@ def write(folder: pathlib.Path, source: Source, processed: Processed, made_from:
     }
     arrays = {"summary": _as_bytes(json.dumps(summary, sort_keys=True).encode())}
     for k, example in enumerate(processed.examples):
-        for name in _PICTURES:
+        for name in _IMAGES:
             arrays[f"{k}/{name}"] = _as_bytes(b"".join(example[name]))
-            arrays[f"{k}/{name}_sizes"] = np.asarray([len(picture) for picture in example[name]], np.int64)
+            arrays[f"{k}/{name}_sizes"] = np.asarray([len(image) for image in example[name]], np.int64)
         arrays |= {f"{k}/{name}": example[name] for name in ("audio", *schema.PER_FRAME)}
     for k, jpeg in enumerate(processed.thumbnails.values()):
         arrays[f"thumbnail/{k}"] = _as_bytes(jpeg)
@@ -113,7 +113,7 @@ def read_summary(folder: pathlib.Path, source: Source, made_from: str | None = N
 
 
 def read_labels(folder: pathlib.Path, source: Source, names: tuple[str, ...]) -> list[dict[str, np.ndarray]]:
-    """Some labels of each clip of a source, without its pictures."""
+    """Some labels of each clip of a source, without its images."""
     with np.load(place(folder, source)) as file:
         return [{name: file[f"{k}/{name}"] for name in names} for k in range(len(_summary(file)["clips"]))]
 
@@ -129,7 +129,7 @@ def _summary(file: Any) -> dict[str, Any]:
 
 
 def _example(file: Any, k: int, clip_id: str, speaker: str) -> dict[str, Any]:
-    frames, mattes = (_split(file[f"{k}/{name}"].tobytes(), file[f"{k}/{name}_sizes"]) for name in _PICTURES)
+    frames, mattes = (_split(file[f"{k}/{name}"].tobytes(), file[f"{k}/{name}_sizes"]) for name in _IMAGES)
     arrays = {name: file[f"{k}/{name}"] for name in schema.PER_FRAME}
     return schema.make_example(clip_id, speaker, frames, file[f"{k}/audio"], mattes, **arrays)
 

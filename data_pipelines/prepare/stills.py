@@ -1,4 +1,4 @@
-"""One person's photographs to a clip of as many frames, without sound.
+"""One person's photographs to a clip of as many frames, without audio.
 
     process(Source(path, "london_set_001", "london_set_001", further=(smiling,)), tracker, size=320)
 
@@ -15,7 +15,7 @@ from data_pipelines import schema
 from data_pipelines.prepare import crops, cutting, filters, labels, measures, tracking
 from data_pipelines.prepare.networks import CROP_SIZE, ClipLabels, FrameNetwork
 from data_pipelines.prepare.source import Dropped, Processed, Source
-from vasa_jax import landmarks, pictures
+from vasa_jax import images, landmarks
 from vasa_jax.errors import InputError
 
 _BLINKS = (10, 9)  # MediaPipe's eyeBlinkRight and eyeBlinkLeft: left and right of the image
@@ -35,7 +35,7 @@ def process(
     Args:
       source: photographs.
       tracker: finds the face.
-      size: side of the stored pictures in pixels, margin included.
+      size: side of the stored images in pixels, margin included.
       limits: what a photograph must have; None: it is measured only.
       networks: whose labels replace those of the landmarks.
     """
@@ -70,29 +70,29 @@ def _view(
     result: Processed,
 ) -> dict | str:
     """JPEG bytes under "frames" and labels [1, ...] of a photograph, or why it is of no use."""
-    picture = pictures.read_image(path)
+    image = images.read_image(path)
     numbers = result.measured.setdefault(name, {"seconds": 1 / schema.FRAME_RATE})
-    track = tracker.track(name, [picture], *(() if where is None else (where,)))
+    track = tracker.track(name, [image], *(() if where is None else (where,)))
     if not track.valid[0]:
-        result.thumbnails[name] = cutting.thumbnail(picture)
+        result.thumbnails[name] = cutting.thumbnail(image)
         return "no face: none was found in the photograph"
     points = landmarks.from_mediapipe(track.points)
     box = crops.find_crop(points)
-    cut = crops.cut(picture, box, size)
-    height, width = picture.shape[:2]
+    cut = crops.cut(image, box, size)
+    height, width = image.shape[:2]
     numbers |= {"face_share": 1.0, "half": box.half, "outside": measures.outside(box, width, height)}
     numbers["sharpness"] = measures.sharpness(cut)
     if track.faces is not None:
         numbers["people_share"] = float(track.faces[0] > 1)
     if limits is not None and (reason := filters.judge(numbers, limits)):
-        result.thumbnails[name] = cutting.thumbnail(picture)
+        result.thumbnails[name] = cutting.thumbnail(image)
         return reason
     points = box.normalise(points)
     fields = labels.label_frames(points, track.valid, track.blendshapes)
     fields["lids"] = np.maximum(fields["lids"], _closure(track.blendshapes))
     if networks:
         by_networks = ClipLabels(networks, points, size)
-        by_networks.add(crops.cut(picture, box, CROP_SIZE))
+        by_networks.add(crops.cut(image, box, CROP_SIZE))
         fields |= by_networks.labels()
     return {"frames": schema.encode_jpeg(cut)} | fields
 

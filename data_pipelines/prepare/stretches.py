@@ -23,7 +23,7 @@ def split(source: Source) -> list[Source]:
     count = round((end - source.start) / STRETCH)
     if count < 2:
         return [source]
-    # By the frame, so that no picture falls between two stretches. The last goes to the end, wherever that is.
+    # By the frame, so that no image falls between two stretches. The last goes to the end, wherever that is.
     edges = [source.start + k * STRETCH for k in range(count)]
     return [
         dataclasses.replace(source, name=f"{source.name}_p{k:03d}", start=start, end=stop)

@@ -1,14 +1,14 @@
-"""The sound of a video file: speech at 16 kHz, mono, on the clock of the pictures (`ingest` reads those)."""
+"""The audio of a video file: speech at 16 kHz, mono, on the clock of the images (`ingest` reads those)."""
 
 import av
 import numpy as np
 import soxr
 
 from data_pipelines import schema
-from vasa_jax import containers, frame_grid, sound_decoding
+from vasa_jax import audio_decoding, containers, frame_grid
 from vasa_jax.containers import Damage
 
-_MAY_LACK = 0.5  # seconds of sound at a damaged end
+_MAY_LACK = 0.5  # seconds of audio at a damaged end
 _LONGEST_GAP = 60.0  # seconds; what a damaged time stamp says beyond is not believed
 
 
@@ -18,10 +18,10 @@ def read_audio(
     end: float | None = None,
     damage: Damage | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Samples [n] at 16 kHz and the time of the first one in seconds, on the clock of the pictures.
+    """Samples [n] at 16 kHz and the time of the first one in seconds, on the clock of the images.
 
     Args:
-      container: with sound.
+      container: with audio.
       start, end: times in seconds; a little more than that is read. None is all there is.
       damage: is told what could not be decoded: silence of its length stands there.
 
@@ -31,7 +31,7 @@ def read_audio(
     stream = container.streams.audio[0]
     rate = stream.rate
     damage = Damage(schema.SAMPLE_RATE) if damage is None else damage
-    sound_decoding.prepare(stream)
+    audio_decoding.prepare(stream)
     if start and frame_grid.can_seek(container):
         container.seek(int(max(start - 1, 0) / stream.time_base), stream=stream, backward=True)
     parts, first, reached, failed = [], None, -np.inf, None
@@ -46,7 +46,7 @@ def read_audio(
             time = frame.time if frame.time is not None else max(reached, 0.0)
             if first is None:
                 first = time
-            # Behind a packet that failed, what is missing is silence; else time stamps are rounded, and sound goes on.
+            # Behind a packet that failed, what is missing is silence; else time stamps are rounded, and audio goes on.
             missing = min(time, np.inf if end is None else end) - reached
             if failed is not None and 0.002 < missing < _LONGEST_GAP:
                 parts.append(np.zeros(round(missing * rate), np.float32))
@@ -55,7 +55,7 @@ def read_audio(
             if end is not None and time > end:
                 break
             # The mean of the channels: a downmix by FFmpeg to mono floats would be louder by 3 dB.
-            parts.append(sound_decoding.floats(frame).mean(1))
+            parts.append(audio_decoding.floats(frame).mean(1))
             reached = time + frame.samples / rate
         if end is not None and reached > end:
             break

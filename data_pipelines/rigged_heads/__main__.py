@@ -10,9 +10,7 @@ from data_pipelines.rigged_twins import rigged_twins_dataset_builder as twins
 from vasa_jax.errors import UserError
 
 _HEADS = flags.DEFINE_string("heads", None, "Folder of the heads, .glb as published or .npz.", required=True)
-_PHOTOGRAPHS = flags.DEFINE_string(
-    "photographs", None, "Folder of pictures without faces, for half of the backgrounds."
-)
+_PHOTOGRAPHS = flags.DEFINE_string("photographs", None, "Folder of images without faces, for half of the backgrounds.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "data", "TFDS data folder to write to.")
 _CONFIG = flags.DEFINE_enum(
     "config", "lite_256", [c.name for c in heads.Builder.BUILDER_CONFIGS], "Which configuration."

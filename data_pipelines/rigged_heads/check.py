@@ -1,9 +1,9 @@
-"""Does a tracker see in the pictures of rigged heads what their labels say?
+"""Does a tracker see in the images of rigged heads what their labels say?
 
     python -m data_pipelines.rigged_heads.check --heads=VALID --face_model=face_landmarker_v2_with_blendshapes.task
 
 Draws a few moments of every nth head, reads them with the MediaPipe face landmarker as real videos are read, and prints
-how the tracker's mouth, lids, gaze, pose and points go with the labels. `--sheet` keeps the pictures, points drawn in.
+how the tracker's mouth, lids, gaze, pose and points go with the labels. `--sheet` keeps the images, points drawn in.
 """
 
 import json
@@ -29,9 +29,9 @@ _HEADS = flags.DEFINE_string("heads", None, "Folder of the heads.", required=Tru
 _FACE_MODEL = flags.DEFINE_string("face_model", None, "MediaPipe face landmarker with blendshapes.", required=True)
 _EVERY = flags.DEFINE_integer("every", 5, "Every how many-th head is drawn.", lower_bound=1)
 _FRAMES = flags.DEFINE_integer("frames", 10, "Moments of each head.", lower_bound=2, upper_bound=_TAKE)
-_SIZE = flags.DEFINE_integer("size", 320, "Pixels of a picture's side.", lower_bound=64)
+_SIZE = flags.DEFINE_integer("size", 320, "Pixels of an image's side.", lower_bound=64)
 _REPORT = flags.DEFINE_string("report", None, "Where to write the result as JSON.")
-_SHEET = flags.DEFINE_string("sheet", None, "Where to write the pictures as one, a head a row, the points drawn in.")
+_SHEET = flags.DEFINE_string("sheet", None, "Where to write the images as one, a head a row, the points drawn in.")
 
 
 def moments(person: clip.Figure, seed: int, count: int, size: int) -> dict[str, Any]:

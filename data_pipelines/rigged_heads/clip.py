@@ -1,4 +1,4 @@
-"""A clip of a rigged head that speaks: pictures, mattes and exact labels."""
+"""A clip of a rigged head that speaks: images, mattes and exact labels."""
 
 import functools
 import pathlib
@@ -35,7 +35,7 @@ def lens(rng: np.random.Generator) -> float:
 
 
 def place(person: Figure, posed: Posed, take: acting.Take, i: int, camera: float) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices [v, 3] and landmarks [K, 3] as frame i's picture has them, before the crop is centred.
+    """Vertices [v, 3] and landmarks [K, 3] as frame i's image has them, before the crop is centred.
 
     Perspective by x d / (d + z) of all three, a map of planes to planes: depth stays fit to be compared.
     """
@@ -66,7 +66,7 @@ def draw(
       person: whose head it is.
       take: what it does.
       frames: which of the take's.
-      size: pixels of the stored picture's side.
+      size: pixels of the stored image's side.
       rng: light, lens and background come from it.
       photographs: stand behind half of the clips, if there are any.
     """
@@ -84,9 +84,9 @@ def draw(
         behind = functools.partial(photograph, photographs[int(rng.integers(len(photographs)))], scene.seed)
     renderer = Renderer(person, scene, size, SUPERSAMPLING, behind)
     drawn = [renderer.with_matte(person.posed(zoom * (points - pose[3:6]))) for points, _ in placed]
-    pictures, mattes = zip(*drawn, strict=True)
+    images, mattes = zip(*drawn, strict=True)
     canonical = np.stack([p.landmarks for p in posed])
-    return {"frames": np.stack(pictures), "mattes": np.stack(mattes)} | labels(person, take, frames, marks, canonical)
+    return {"frames": np.stack(images), "mattes": np.stack(mattes)} | labels(person, take, frames, marks, canonical)
 
 
 def labels(
@@ -117,13 +117,13 @@ def photograph(path: pathlib.Path, seed: int, size: int) -> np.ndarray:
     Raises:
       InputError: it cannot be read.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise InputError(f"{path}: not a picture that can be read; take it out of the folder of photographs")
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise InputError(f"{path}: not an image that can be read; take it out of the folder of photographs")
     rng = np.random.default_rng([seed, 7602])
-    side = round(min(picture.shape[:2]) * rng.uniform(0.4, 1.0))
-    top, left = (int(rng.integers(n - side + 1)) for n in picture.shape[:2])
-    part = cv2.resize(picture[top : top + side, left : left + side], (size, size), interpolation=cv2.INTER_AREA)
+    side = round(min(image.shape[:2]) * rng.uniform(0.4, 1.0))
+    top, left = (int(rng.integers(n - side + 1)) for n in image.shape[:2])
+    part = cv2.resize(image[top : top + side, left : left + side], (size, size), interpolation=cv2.INTER_AREA)
     part = part[:, :: int(rng.choice([-1, 1]))].astype(np.float32) / 255
     return cv2.GaussianBlur(part, (0, 0), size / 480 * float(np.exp(rng.uniform(np.log(1.0), np.log(12.0)))))
 

@@ -11,7 +11,7 @@ from vasa_jax import landmarks
 
 
 class _Vertices:
-    """Vertices in the picture, as the renderer takes them."""
+    """Vertices in the image, as the renderer takes them."""
 
     def __init__(self, points: np.ndarray) -> None:
         self.points = points

@@ -88,7 +88,7 @@ class _File:
         return out
 
     def colours(self, material: int | None) -> tuple[int, np.ndarray]:
-        """Number and picture of a material's base colour; grey where it has none."""
+        """Number and image of a material's base colour; grey where it has none."""
         if material is None:
             return -1, _GREY
         surface = self.json["materials"][material].get("pbrMetallicRoughness", {})
@@ -155,8 +155,8 @@ def read(path: str | pathlib.Path) -> HeadFile:
             names = mesh.get("extras", {}).get("targetNames", [])
             for primitive in mesh["primitives"]:
                 if primitive.get("mode", 4) == 4 and "TEXCOORD_0" in primitive["attributes"]:
-                    number, picture = file.colours(primitive.get("material"))
-                    textures[number] = picture
+                    number, image = file.colours(primitive.get("material"))
+                    textures[number] = image
                     place = _placement(file, node, primitive, world, world[k])
                     meshes.append(_mesh(file, node, primitive, names, place, number))
     except (OSError, KeyError, IndexError, TypeError, ValueError, struct.error) as error:

@@ -96,6 +96,6 @@ def _converted(path: pathlib.Path, data: np.lib.npyio.NpzFile) -> HeadFile:
         }
         meshes.append(Mesh(entry["name"], data[f"v{i}"], data[f"uv{i}"], data[f"t{i}"], number, targets))
         if number not in textures:
-            picture = path.with_name(f"{path.stem}_tex{number}.webp")
-            textures[number] = np.asarray(Image.open(io.BytesIO(picture.read_bytes())).convert("RGB"))
+            image = path.with_name(f"{path.stem}_tex{number}.webp")
+            textures[number] = np.asarray(Image.open(io.BytesIO(image.read_bytes())).convert("RGB"))
     return HeadFile(meta["name"], meshes, textures)

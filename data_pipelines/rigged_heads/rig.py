@@ -29,7 +29,7 @@ _MET = 1e-5
 """Vertices nearer to each other than this, in half crop widths, are one point of the surface cut by the texture."""
 
 _LOWEST = 2.4
-"""What lies lower in the canonical frame is never in a picture."""
+"""What lies lower in the canonical frame is never in an image."""
 
 
 class Mesh(NamedTuple):
@@ -100,7 +100,7 @@ class Rig:
 
     Attributes:
       name: of the head.
-      rest [v, 3], triangles [f, 3] (clockwise in the picture from outside), uv [v, 2] and texture [f] of all meshes.
+      rest [v, 3], triangles [f, 3] (clockwise in the image from outside), uv [v, 2] and texture [f] of all meshes.
       part [v]: 0 skin, 1 eyes, 2 teeth and tongue, 3 the rest (hair, glands).
       targets: names of its expression targets.
       follow [v, 1]: share of the head's turn that a vertex follows; 0 is the body.

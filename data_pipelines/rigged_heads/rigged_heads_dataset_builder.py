@@ -1,7 +1,7 @@
 """Rigged heads that talk: 38 people modelled from faces of many origins, with teeth, tongue and eyes that turn.
 
 They say what this project's synthesiser says: visemes with coarticulation, blinks, saccades, eight emotions, nods.
-Pose, gaze, lids, mouth, emotion and phonemes are those that drew the pictures. Splits share no head.
+Pose, gaze, lids, mouth, emotion and phonemes are those that drew the images. Splits share no head.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     Args:
       heads: folder of the heads (`data_pipelines.rigged_heads.readers`); needed to build, not to read. By default the
         manual folder of TFDS.
-      photographs: folder of pictures without faces that stand behind half of the clips, out of focus.
+      photographs: folder of images without faces that stand behind half of the clips, out of focus.
       processes: how many to make them with.
       amounts: clips or frames, instead of the configuration's.
       **kwargs: those of every TFDS builder.

@@ -1,4 +1,4 @@
-"""A procedural clip: pictures, speech and exact labels, all from four integers."""
+"""A procedural clip: images, speech and exact labels, all from four integers."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def exact_labels(
     """The labels of `schema.PER_FRAME` that a drawing knows.
 
     Args:
-      marks, canonical: landmarks [t, k, 3] in the picture and in the head's own space.
+      marks, canonical: landmarks [t, k, 3] in the image and in the head's own space.
       rotation: Euler angles of the head [t, 3].
       gaze: [t, 2], camera frame.
       emotion: [8] of all frames.
@@ -46,7 +46,7 @@ def exact_labels(
 
 
 def make_clip(seed: int, identity: int, frames: int, size: int) -> dict[str, Any]:
-    """One clip of `frames` pictures of `size` px (stored: spanning -MARGIN..MARGIN). A pure function of its integers.
+    """One clip of `frames` images of `size` px (stored: spanning -MARGIN..MARGIN). A pure function of its integers.
 
     Returns:
       the fields of `schema.PER_FRAME` and clip_id, speaker, frames (uint8 [t, size, size, 3]), mattes (uint8
@@ -77,7 +77,7 @@ def render_speech(
     for p in posed:
         p.points = p.points - centre
         drawn.append(renderer.with_matte(p))
-    pictures, mattes = zip(*drawn, strict=True)
+    images, mattes = zip(*drawn, strict=True)
     canonical = np.stack([p.canonical for p in posed])
     labels = exact_labels(
         marks - centre, canonical, performance.rotation, performance.gaze, performance.emotion, person
@@ -85,7 +85,7 @@ def render_speech(
     labels |= {"rotation": performance.rotation, "expression": performance.expression}
     labels = {name: np.ascontiguousarray(value, np.float32) for name, value in labels.items()}
     return {
-        "frames": np.stack(pictures),
+        "frames": np.stack(images),
         "mattes": np.stack(mattes),
         "audio": schema.fit_audio(speech.audio, frames),
         "valid": np.ones(frames, bool),

@@ -1,10 +1,10 @@
 """The head as a triangle mesh: topology, rest shape and expression basis, the same for every identity.
 
 The face is the mean of tracked speakers (468 surface points, `head_template.json`) refined by thin-plate
-interpolation over its frontal picture, the *layout*, in which the mouth stands slightly open so that the two lips
+interpolation over its frontal image, the *layout*, in which the mouth stands slightly open so that the two lips
 are apart. Skull, ears, eyeballs, mouth cavity, teeth, tongue, neck and shoulders are parametric surfaces. All
 coordinates are those of the canonical head frame of `vasa_jax.landmarks` (x right, y down, z away).
-Triangles are clockwise in the picture when seen from outside.
+Triangles are clockwise in the image when seen from outside.
 """
 
 import functools
@@ -53,7 +53,7 @@ def group(name: str) -> np.ndarray:
 
 @functools.cache
 def template_layout() -> np.ndarray:
-    """Frontal picture of the template with the lips parted, [468, 2]."""
+    """Frontal image of the template with the lips parted, [468, 2]."""
     points = template_points()
     layout = points[:, :2].copy()
     x, y = layout.T

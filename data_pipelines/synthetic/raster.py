@@ -49,10 +49,10 @@ def rasterise(
 
     Args:
       points: x, y in pixels (centres at whole numbers), z away from the viewer.
-      triangles: vertex indices; clockwise in the picture (y down) means seen from outside.
+      triangles: vertex indices; clockwise in the image (y down) means seen from outside.
       two_sided: bool [f], whether the back of a triangle is seen as well.
-      height: of the picture, in pixels.
-      width: of the picture, in pixels.
+      height: of the image, in pixels.
+      width: of the image, in pixels.
     """
     x, y, z = (np.ascontiguousarray(points[:, k], np.float32)[triangles.T] for k in range(3))  # [3, f] each
     area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])

@@ -1,4 +1,4 @@
-"""The picture of a posed head: light, background, camera, and the renderer that puts them together."""
+"""The image of a posed head: light, background, camera, and the renderer that puts them together."""
 
 import dataclasses
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def sample_scene(seed: int) -> Scene:
 
 
 def background(seed: int, size: int) -> Float[np.ndarray, "h w 3"]:
-    """A picture of nothing in particular, 0..1: plain, gradient, blurred blobs or a soft texture."""
+    """An image of nothing in particular, 0..1: plain, gradient, blurred blobs or a soft texture."""
     rng = np.random.default_rng([seed, 7102])
     kind = rng.integers(4)
     a, b = rng.uniform(0.05, 0.95, 3), rng.uniform(0.05, 0.95, 3)
@@ -122,7 +122,7 @@ class Renderer:
         supersampling: float = SUPERSAMPLING,
         behind: Callable[[int], np.ndarray] | None = None,
     ) -> None:
-        """`behind`: size -> picture [size, size, 3] in 0..1 to stand before, instead of the scene's `background`."""
+        """`behind`: size -> image [size, size, 3] in 0..1 to stand before, instead of the scene's `background`."""
         self.head, self.scene, self.size = head, scene, size
         self._inner = round(size * supersampling)
         self._background = behind(self._inner) if behind else background(scene.seed, self._inner)
@@ -147,11 +147,11 @@ class Renderer:
         return np.concatenate([uv, light * head.shade[:, None], highlight[:, None]], -1).astype(np.float32)
 
     def __call__(self, posed: Placed) -> UInt8[np.ndarray, "h w 3"]:
-        """The stored picture, spanning -MARGIN..MARGIN."""
+        """The stored image, spanning -MARGIN..MARGIN."""
         return self.with_matte(posed)[0]
 
     def with_matte(self, posed: Placed) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
-        """The stored picture, and its matte: 255 where only the person is seen. A soft lens blurs the picture alone."""
+        """The stored image, and its matte: 255 where only the person is seen. A soft lens blurs the image alone."""
         n = self._inner
         pixels = posed.points.astype(np.float32)
         pixels[:, :2] = (pixels[:, :2] / MARGIN + 1) * (n / 2) - 0.5
@@ -164,26 +164,26 @@ class Renderer:
         if head.traits.style == "cartoon":
             level = light.mean(-1, keepdims=True)
             light = light / (level + 1e-6) * (np.floor(np.minimum(level, 1.1) * 3.2) + 0.6) / 3.2
-        image = self._background.reshape(-1, 3).copy()
-        image[seen.pixel] = texture * light + values[:, 5:]
-        picture = cv2.resize(image.reshape(n, n, 3), (self.size, self.size), interpolation=cv2.INTER_AREA)
+        drawn = self._background.reshape(-1, 3).copy()
+        drawn[seen.pixel] = texture * light + values[:, 5:]
+        image = cv2.resize(drawn.reshape(n, n, 3), (self.size, self.size), interpolation=cv2.INTER_AREA)
         covered = np.zeros(n * n, np.uint8)
         covered[seen.pixel] = 255
         matte = cv2.resize(covered.reshape(n, n), (self.size, self.size), interpolation=cv2.INTER_AREA)
-        return self._camera(picture), matte
+        return self._camera(image), matte
 
-    def _camera(self, picture: np.ndarray) -> np.ndarray:
+    def _camera(self, image: np.ndarray) -> np.ndarray:
         scene, style = self.scene, self.head.traits.style
-        picture = cv2.pow(np.clip(picture * scene.gain.astype(np.float32), 0, 1), scene.gamma)
+        image = cv2.pow(np.clip(image * scene.gain.astype(np.float32), 0, 1), scene.gamma)
         if style == "painting":
-            picture = cv2.bilateralFilter(picture.astype(np.float32), 7, 0.12, 2.2)
-            picture = picture * (1 + 0.05 * self._canvas)[..., None]
+            image = cv2.bilateralFilter(image.astype(np.float32), 7, 0.12, 2.2)
+            image = image * (1 + 0.05 * self._canvas)[..., None]
         if scene.blur > 0.2 and style == "photo":
-            picture = cv2.GaussianBlur(picture, (0, 0), scene.blur * self.size / 160)
+            image = cv2.GaussianBlur(image, (0, 0), scene.blur * self.size / 160)
         if style == "photo" and scene.noise:
             x, y = self._rng.integers(0, _NOISE_SHIFTS, 2)
-            picture = picture + self._noise[y : y + self.size, x : x + self.size]
-        return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+            image = image + self._noise[y : y + self.size, x : x + self.size]
+        return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _sample(atlas: np.ndarray, values: np.ndarray) -> np.ndarray:

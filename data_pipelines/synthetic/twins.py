@@ -1,7 +1,7 @@
 """Twins: the very same face made by several people, each in a pose of its own.
 
 No video holds them. A dynamics code that is to be free of who and of how the head is turned must be the same for all
-pictures of such a clip, and that can be asked for directly.
+images of such a clip, and that can be asked for directly.
 """
 
 from typing import Any
@@ -51,10 +51,10 @@ def _draw(
     for state, emotion in zip(states, emotions, strict=True):
         posed = person.pose(state)
         posed.points = posed.points - centre
-        picture, matte = renderer.with_matte(posed)
+        image, matte = renderer.with_matte(posed)
         marks, turn, gaze = (np.asarray(x)[None] for x in (posed.landmarks - centre, state.rotation, state.gaze))
         labels = exact_labels(marks, posed.canonical[None], turn, gaze, emotion, person)
-        out.append({"frames": picture, "mattes": matte} | {name: value[0] for name, value in labels.items()})
+        out.append({"frames": image, "mattes": matte} | {name: value[0] for name, value in labels.items()})
     return out
 
 

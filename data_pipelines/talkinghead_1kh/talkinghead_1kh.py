@@ -7,11 +7,11 @@ Only lists are published; the videos are fetched from YouTube. Layout, that of t
     FOLDER/train/cropped_clips/VIDEO_0000_S1_E728_L671_T47_R1471_B847.mp4      used where 1min_clips is not there
 
 and the same with val, the publishers' evaluation set, and small, a taste of train that is used only without train. S
-and E are the first and last frame of the chunk, L, T, R, B a box in a picture of W x H pixels. Relied upon: README.md,
+and E are the first and last frame of the chunk, L, T, R, B a box in an image of W x H pixels. Relied upon: README.md,
 videos_split.sh, videos_crop.py of https://github.com/tcwang0509/TalkingHead-1KH.
 
-As published, videos_download.py fetches pictures without sound and videos_crop.py drops what sound there is: fetch
-VIDEO.mp4 with sound (for instance yt-dlp -f "bv*+ba"), then run videos_split.sh. Clips without sound are dropped.
+As published, videos_download.py fetches images without audio and videos_crop.py drops what audio there is: fetch
+VIDEO.mp4 with audio (for instance yt-dlp -f "bv*+ba"), then run videos_split.sh. Clips without audio are dropped.
 
 Licence: the videos CC BY 3.0, each by its maker; lists and scripts MIT.
 """
@@ -89,7 +89,7 @@ DATA_SET = DataSet(
     ),
     fetch=(
         "Unpack data_list.zip of https://github.com/tcwang0509/TalkingHead-1KH, fetch the videos of "
-        "data_list/train_video_ids.txt with their sound into train/raw_videos (its own script fetches none), and run "
+        "data_list/train_video_ids.txt with their audio into train/raw_videos (its own script fetches none), and run "
         "videos_split.sh train/raw_videos train/1min_clips; the same for val."
     ),
     layout="data_list/train_video_tubes.txt and train/1min_clips/VIDEO_0000.mp4",

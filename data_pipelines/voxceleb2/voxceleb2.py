@@ -3,10 +3,10 @@
 Layout, as unpacked from the published archives (vox2_dev_mp4_parta*, vox2_test_mp4.zip, and the same with aac):
 
     FOLDER/dev/mp4/id00012/21Uxsk56VDQ/00001.mp4     224x224 about the face, 25 fps
-    FOLDER/dev/aac/id00012/21Uxsk56VDQ/00001.m4a     its sound
+    FOLDER/dev/aac/id00012/21Uxsk56VDQ/00001.m4a     its audio
     FOLDER/test/mp4/..., FOLDER/test/aac/...         the test archives begin with mp4/ and aac/: unpack them into test/
 
-The sound of the aac archives is used where it is there, else that of the mp4. The txt archives (face boxes in the
+The audio of the aac archives is used where it is there, else that of the mp4. The txt archives (face boxes in the
 original videos) are of no use here: the mp4 are cropped already. Relied upon: the projects that read these archives;
 the official page https://www.robots.ox.ac.uk/~vgg/data/voxceleb/vox2.html no longer offers the videos themselves.
 
@@ -31,8 +31,8 @@ def _find(folder: pathlib.Path) -> list[Source]:
         for person in layout.folders(folder / part / "mp4"):
             split = "test" if part == "test" else layout.split_of(person.name, 0.0, _VALIDATION)
             for video in layout.folders(person):
-                sound = folder / part / "aac" / person.name / video.name
-                sounds = {path.stem: path for path in layout.entries(sound)} if sound.is_dir() else {}
+                audio = folder / part / "aac" / person.name / video.name
+                sounds = {path.stem: path for path in layout.entries(audio)} if audio.is_dir() else {}
                 for path in layout.videos(video):
                     name = f"{person.name}_{video.name}_{path.stem}"
                     sources.append(Source(path, name, person.name, split, audio=sounds.get(path.stem)))
@@ -50,7 +50,7 @@ DATA_SET = DataSet(
         "institution unpack vox2_dev_mp4 and vox2_dev_aac as they are, vox2_test_mp4 and vox2_test_aac into test/."
     ),
     layout="dev/mp4/id00012/VIDEO/00001.mp4 and dev/aac/id00012/VIDEO/00001.m4a, and the same below test/",
-    size="6,112 people (5,994 dev, 118 test), 1.13 million clips, 2,400 h, 224x224, 276 GB and 80 GB of sound",
+    size="6,112 people (5,994 dev, 118 test), 1.13 million clips, 2,400 h, 224x224, 276 GB and 80 GB of audio",
     license=(
         "non-commercial research, to be safe: stated as CC BY 4.0, by one distributor for research purposes only, "
         "while the copyright of the videos stays with their makers"

@@ -4,7 +4,7 @@
 
 A 3x3 convolution and a whole residual block (two of them, norms, ReLU, weight standardisation) at the sizes of
 lite_256's generator, and their shares of a matrix product in the same run. What a block loses against its convolutions
-are the norms; what `--suite=decode` loses against the blocks are warps, resizing and the moved picture.
+are the norms; what `--suite=decode` loses against the blocks are warps, resizing and the moved image.
 """
 
 from collections.abc import Callable

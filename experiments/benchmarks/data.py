@@ -1,14 +1,14 @@
 """Suite `data`: does the clip stream keep up?
 
-  decoders   time of one stored picture with each library, and whether they give the same bits
+  decoders   time of one stored image with each library, and whether they give the same bits
   pairs      stage 1's batches as a share of bare decoding of the same JPEG bytes: with records in memory, from disk,
              and from disk with each clip used eight times while it is in memory (`reuse`)
-  clips      25 successive frames with sound, likewise
+  clips      25 successive frames with audio, likewise
   windows    stage 2's windows from cached latents, frames a second (those of the window, not those before it)
   log_mel    what the audio features of such a batch cost when they are not cached
   data_wait  share of the step time that training runs spent waiting for data, from their metrics.jsonl
 
-Bare decoding is the same decoder in a loop, in as many threads as the stream has, over the very pictures of the
+Bare decoding is the same decoder in a loop, in as many threads as the stream has, over the very images of the
 batches measured beside it, already in memory: what is left to lose is order, reading, labels and stacking.
 """
 
@@ -54,8 +54,8 @@ def run(options: Options) -> dict[str, Any]:
     parts: dict[str, Callable[[], Any]] = {
         "decoders": lambda: decoders(options),
         "records": lambda: reading(options),
-        "pairs": lambda: pictures(options, names, "pairs"),
-        "clips": lambda: pictures(options, names, "clips"),
+        "pairs": lambda: images(options, names, "pairs"),
+        "clips": lambda: images(options, names, "clips"),
         "windows": lambda: windows(options, names),
         "log_mel": lambda: log_mel(options),
     }
@@ -74,7 +74,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def decoders(options: Options) -> dict[str, Any]:
-    """Milliseconds a picture, one thread, of the libraries at hand; the project's one is `schema.decode_jpeg`."""
+    """Milliseconds an image, one thread, of the libraries at hand; the project's one is `schema.decode_jpeg`."""
     import io
 
     from PIL import Image
@@ -126,14 +126,14 @@ def reading(options: Options) -> dict[str, Any]:
     }
 
 
-def pictures(options: Options, names: list[str], kind: str) -> dict[str, Any]:
+def images(options: Options, names: list[str], kind: str) -> dict[str, Any]:
     """A stream that decodes, against bare decoding of the bytes of its first batches; see `_STATES`."""
     batch_size = options["batch_size"] if kind == "pairs" else max(options["batch_size"] // 4, 1)
     report: dict[str, Any] = {"batch_size": batch_size}
     for state, more in _STATES.items():
         engines = names if state == "in_memory" else names[:1]
         streams = {name: _stream(options, kind, batch_size, name, **more) for name in engines}
-        stored = _stored_pictures(next(iter(streams.values())), options)
+        stored = _stored_images(next(iter(streams.values())), options)
         goes_on = "reuse" in more  # from the start again, all its clips would be in memory
         runs = {name: StreamRun(stream, options, len(stored[0]), goes_on) for name, stream in streams.items()}
         jobs: dict[str, Callable] = {"bare": lambda stored=stored: timing.lap(lambda: _decode_all(stored, options))}
@@ -268,7 +268,7 @@ def _stream(
     )
 
 
-def _stored_pictures(stream: Any, options: Options) -> list[list[bytes]]:
+def _stored_images(stream: Any, options: Options) -> list[list[bytes]]:
     """The JPEG bytes behind the first batches, as the stream itself asks for them."""
     batches, decode = [], stream.decode
     for step in range(options["steps"]):

@@ -71,7 +71,7 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def row(laps: list[timing.Lap], peak: list[timing.Lap], items: tuple[int, str, float]) -> dict[str, Any]:
-    """Operations a second and their share of the peak; items (pictures of a call, their name, operations of a call)."""
+    """Operations a second and their share of the peak; items (images of a call, their name, operations of a call)."""
     count, unit, asked = items
     calls = np.asarray([lap.items / asked for lap in laps])
     walls = np.asarray([lap.wall for lap in laps]) / calls
@@ -137,12 +137,12 @@ class Model:
 
     def jobs(self, batches: list[int], repeat: int) -> dict[str, Job]:
         """Laps of `encode` and of `decode` at each batch size, their items operations."""
-        picture = np.random.default_rng(0).integers(0, 256, (self.size, self.size, 3)).astype(np.uint8)
-        latents = self.renderer.encode(picture)
+        image = np.random.default_rng(0).integers(0, 256, (self.size, self.size, 3)).astype(np.uint8)
+        latents = self.renderer.encode(image)
         still = np.concatenate([latents.pose, latents.dynamics], -1)
 
         def encode() -> int:
-            jax.block_until_ready(self.renderer.encode(picture))
+            jax.block_until_ready(self.renderer.encode(image))
             return self.asked["encode"]
 
         def decode(motion: np.ndarray) -> int:

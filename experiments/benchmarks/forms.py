@@ -3,7 +3,7 @@
     python -m experiments.benchmark --suite=forms --configs=small_128,lite_256 --batches=4 --report=forms.json
 
 Whole decodes (and encodes) of each configuration with every form of one operation and the picked forms of the others,
-in turns; `picked` is what vasa_jax/ops/choice.py takes on this backend. Alone, the operations rank otherwise.
+in turns; `picked` is what vasa_jax/ops/backends.py takes on this backend. Alone, the operations rank otherwise.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import jax
 
 from experiments.benchmarks import decode
 from experiments.common import timing
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 
 FORMS = {
     "conv3d": ("native", "depth_taps", "folded"),
@@ -39,7 +39,7 @@ def compare(name: str, dtype: str, batches: list[int], rounds: int) -> dict[str,
     """Every form in turns: {what: {form: times and share of the picked form's speed}}."""
     jobs: dict[str, decode.Job] = {}
     for form, forced in {"picked": {}, **{f"{op} {form}": {op: form} for op in FORMS for form in FORMS[op]}}.items():
-        with choice.using(**forced):
+        with backends.using(**forced):
             model = decode.Model(name, dtype)
             for what, job in model.jobs(batches, 1).items():
                 job()  # compiled here, where the form is forced

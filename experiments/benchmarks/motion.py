@@ -2,7 +2,7 @@
 
     python -m experiments.benchmark --suite=motion --configs=small --denoise=10,50 --report=motion.json
 
-Whole windows from sound to motion, guidance by audio and gaze on (three passes in a batch), in layouts A and B, in
+Whole windows from audio to motion, guidance by audio and gaze on (three passes in a batch), in layouts A and B, in
 turns with the product of two square matrices, whose speed is the peak. Operations are those of the model
 (vasa_jax/training/flops.py). Compiling is measured first: into an empty cache, and again out of it. The bundled weights
 are those of small in layout B; all others are random, which cost the same.
@@ -89,7 +89,7 @@ def motion_config(name: str) -> MotionConfig:
 
 
 class Window:
-    """One window of motion from sound, ready to be timed."""
+    """One window of motion from audio, ready to be timed."""
 
     def __init__(self, name: str, layout: str, steps: int, dtype: str):
         self.config = c = dataclasses.replace(motion_config(name), layout=layout, dtype=dtype, speech="mel")
@@ -104,9 +104,9 @@ class Window:
 
     def _arguments(self, rng: np.random.Generator) -> tuple[Any, ...]:
         c = self.config
-        sound = (0.1 * rng.standard_normal((1, c.frames * log_mel.SAMPLES_PER_FRAME))).astype(np.float32)
+        audio = (0.1 * rng.standard_normal((1, c.frames * log_mel.SAMPLES_PER_FRAME))).astype(np.float32)
         scales = {name: np.float32(value) for name, value in DEFAULT_GUIDANCE.items()}
-        return sound, nothing_asked(c), jax.random.key(0), scales, {"previous": np.zeros(1, bool)}
+        return audio, nothing_asked(c), jax.random.key(0), scales, {"previous": np.zeros(1, bool)}
 
     def facts(self) -> dict[str, Any]:
         """What the rows are about."""
@@ -140,15 +140,15 @@ class Window:
 
 def _speak(
     params: Any,
-    sound: jax.Array,
+    audio: jax.Array,
     conditions: MotionConditions,
     key: jax.Array,
     *how: Any,
     config: MotionConfig,
     steps: int,
 ) -> jax.Array:
-    """A window of standardised motion from sound [1, n]."""
-    power = log_mel.mel_power(sound, config.bands)
+    """A window of standardised motion from audio [1, n]."""
+    power = log_mel.mel_power(audio, config.bands)
     heard = conditions.replace(audio=log_mel.features(power, log_mel.speech_level(power)))
     noise = jax.random.normal(key, (1, config.window, config.motion_dim))
     start = starting_noise.usual(config.motion_dim).of(noise)

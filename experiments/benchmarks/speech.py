@@ -32,30 +32,30 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     if not options["audio"]:
         raise UsageError("--audio is missing: a recording of at least a second, to make features of")
     model = open_speech(options["speech_model"] or RANDOM)
-    sound = read(options["audio"])
-    frames = len(sound) // SAMPLES_PER_FRAME
+    audio = read(options["audio"])
+    frames = len(audio) // SAMPLES_PER_FRAME
     whole_of, pieces_of = jax.jit(SpeechModel.__call__), jax.jit(SpeechModel.in_pieces, static_argnames="pieces")
-    whole = np.asarray(whole_of(model, sound[None])[0])
+    whole = np.asarray(whole_of(model, audio[None])[0])
 
     def made_whole() -> int:
-        whole_of(model, sound[None]).block_until_ready()
+        whole_of(model, audio[None]).block_until_ready()
         return frames
 
     laps = timing.in_turns({"whole": lambda: timing.lap(made_whole)}, options["rounds"])["whole"]
     report = {"model": model.name, "states": model.states, "frames": frames, "whole": _row(laps), "pieces": []}
-    print(f"{model.name}: whole, {report['whole']['seconds_of_sound_per_second_p50']} s of sound a second", flush=True)
+    print(f"{model.name}: whole, {report['whole']['seconds_of_sound_per_second_p50']} s of audio a second", flush=True)
     for pieces in PIECES:
-        report["pieces"].append(in_pieces(pieces_of, model, sound, whole, pieces))
+        report["pieces"].append(in_pieces(pieces_of, model, audio, whole, pieces))
     return report
 
 
-def in_pieces(pieces_of: Any, model: SpeechModel, sound: np.ndarray, whole: np.ndarray, pieces: Pieces) -> dict:
+def in_pieces(pieces_of: Any, model: SpeechModel, audio: np.ndarray, whole: np.ndarray, pieces: Pieces) -> dict:
     """One form of pieces against the features of the whole."""
-    found = np.asarray(pieces_of(model, sound, pieces=pieces))
+    found = np.asarray(pieces_of(model, audio, pieces=pieces))
 
     def made() -> int:
-        pieces_of(model, sound, pieces=pieces).block_until_ready()
-        return len(sound) // SAMPLES_PER_FRAME
+        pieces_of(model, audio, pieces=pieces).block_until_ready()
+        return len(audio) // SAMPLES_PER_FRAME
 
     differences = relative_difference(found, whole, model.states)
     row = {
@@ -77,10 +77,10 @@ def in_pieces(pieces_of: Any, model: SpeechModel, sound: np.ndarray, whole: np.n
 def read(path: str) -> np.ndarray:
     """The first 20 s of a recording, in whole frames."""
     paths.check_file(path, "a recording")
-    sound = np.concatenate(list(media.AudioReader(path).mono()))[: MOST_FRAMES * SAMPLES_PER_FRAME]
-    if len(sound) < 25 * SAMPLES_PER_FRAME:
+    audio = np.concatenate(list(media.AudioReader(path).mono()))[: MOST_FRAMES * SAMPLES_PER_FRAME]
+    if len(audio) < 25 * SAMPLES_PER_FRAME:
         raise UsageError(f"--audio={path} is shorter than a second; give a longer recording")
-    return sound[: len(sound) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]
+    return audio[: len(audio) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]
 
 
 def _row(laps: list[timing.Lap]) -> dict[str, float | None]:

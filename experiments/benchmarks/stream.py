@@ -3,13 +3,13 @@
     python -m experiments.benchmark --suite=stream --report=stream.json
     python -m experiments.benchmark --suite=stream --audio=speech.wav --batches=8      # 8 sessions a call, for a GPU
 
-Sound arrives on a clock of its own, a frame's 640 samples every 40 ms; what the models take is measured and moves that
+Audio arrives on a clock of its own, a frame's 640 samples every 40 ms; what the models take is measured and moves that
 clock on. So nothing sleeps, and a machine too slow for real time shows as latency that grows.
 
-* `latency`: from the moment when the last sample was there that a frame needs, to the picture in memory.
-* `first_frame_ms`: from the first sample to the first picture.
-* `load`: seconds of the models for a second of sound; `cpu_load` in processor time, which says more on a busy machine.
-* `sessions`: most sessions of which no frame comes later after its sound than the first one did, and 100 ms.
+* `latency`: from the moment when the last sample was there that a frame needs, to the image in memory.
+* `first_frame_ms`: from the first sample to the first image.
+* `load`: seconds of the models for a second of audio; `cpu_load` in processor time, which says more on a busy machine.
+* `sessions`: most sessions of which no frame comes later after its audio than the first one did, and 100 ms.
 * `lips`: correlation of the changes of the mouth's opening, as the label head reads it off the codes, with those of the
   same recording offline (whole windows, 10 steps); `offline, another seed` is what two performances have in common.
 """
@@ -41,39 +41,39 @@ def run(options: dict[str, Any]) -> dict[str, Any]:
     face = TalkingFace.load("bundled")
     look = face.look(_ASSETS / "photo.jpg")
     path = options["audio"] or _ASSETS / "speech.flac"
-    sound = np.concatenate(list(media.AudioReader(path).mono()))[: _SECONDS * RATE]
+    audio = np.concatenate(list(media.AudioReader(path).mono()))[: _SECONDS * RATE]
     rows = (options["batches"] or [1])[0]
-    report: dict[str, Any] = {"size": look.size, "steps": live.STEPS, "rows": rows, "audio_seconds": len(sound) / RATE}
+    report: dict[str, Any] = {"size": look.size, "steps": live.STEPS, "rows": rows, "audio_seconds": len(audio) / RATE}
     report["av_offset_ms"] = av_offset(look.size)
     for lookahead in LOOKAHEADS:
         one = Served(face, look, lookahead, 1, rows)
-        one.play(sound[:RATE])  # warm-up
-        facts = Served(face, look, lookahead, 1, rows).play(sound)
+        one.play(audio[:RATE])  # warm-up
+        facts = Served(face, look, lookahead, 1, rows).play(audio)
         report[f"look-ahead {lookahead} ms"] = facts | {"hop": one.sessions[0].hop}
         print(f"look-ahead {lookahead} ms: {facts}", flush=True)
-    report["sessions"] = held(face, look, sound, rows)
-    report["lips"] = lips(face, look, sound)
+    report["sessions"] = held(face, look, audio, rows)
+    report["lips"] = lips(face, look, audio)
     print(report["sessions"], report["lips"], flush=True)
     return report
 
 
 class Served:
-    """Sessions that hear the same sound at once, on a clock that the sound and the models move."""
+    """Sessions that hear the same audio at once, on a clock that the audio and the models move."""
 
     def __init__(self, face: Any, look: Any, lookahead: int, count: int, rows: int):
         self.machine = face.machine(rows)
         controls = [live.controls_of(seed, {}) for seed in range(count)]
         self.sessions = [live.LiveSession(self.machine, look, each, lookahead) for each in controls]
 
-    def play(self, sound: np.ndarray, most_late: float | None = None) -> dict[str, Any]:
+    def play(self, audio: np.ndarray, most_late: float | None = None) -> dict[str, Any]:
         """Latencies; ends early, saying so, once a frame is later than `most_late` seconds."""
         clock, first, late, spent = 0.0, None, [], {"motion": [], "decode": []}
         processor = time.process_time()
-        for at in range(0, len(sound) - FRAME + 1, FRAME):
+        for at in range(0, len(audio) - FRAME + 1, FRAME):
             came = (at / FRAME + 1) * _FRAME_S
             clock = max(clock, came)
             for session in self.sessions:
-                session.hear(sound[at : at + FRAME])
+                session.hear(audio[at : at + FRAME])
             while due := [session for session in self.sessions if session.ready][: self.machine.rows]:
                 start = time.perf_counter()
                 count, moved = self._step(due)
@@ -87,8 +87,8 @@ class Served:
                 return {"late": True}
         facts = {f"p{q}": round(1e3 * float(np.percentile(late, q)), 1) for q in (50, 95, 99)}
         p50 = {f"{name}_ms_p50": round(1e3 * float(np.median(values)), 1) for name, values in spent.items()}
-        load = sum(map(sum, spent.values())) / (len(sound) / RATE)
-        cores = (time.process_time() - processor) / (len(sound) / RATE)
+        load = sum(map(sum, spent.values())) / (len(audio) / RATE)
+        cores = (time.process_time() - processor) / (len(audio) / RATE)
         loads = {"load": round(load, 3), "cpu_load": round(cores, 3)}
         return {"first_frame_ms": round(1e3 * first, 1), "latency_ms": facts, **loads, **p50}
 
@@ -104,22 +104,22 @@ class Served:
         return len(moves[0]), moved
 
 
-def held(face: Any, look: Any, sound: np.ndarray, rows: int) -> dict[str, Any]:
+def held(face: Any, look: Any, audio: np.ndarray, rows: int) -> dict[str, Any]:
     """Sessions without a late frame, at the usual look-ahead."""
-    best, sound = 0, sound[: 6 * RATE]
+    best, audio = 0, audio[: 6 * RATE]
     for count in (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 48, 64):
         served = Served(face, look, live.LOOKAHEAD_MS, count, rows)
-        if served.play(sound, _FRAME_S + _SLACK).get("late"):
+        if served.play(audio, _FRAME_S + _SLACK).get("late"):
             break
         best = count
     return {"held": best, "slack_ms": 1e3 * _SLACK}
 
 
-def lips(face: Any, look: Any, sound: np.ndarray) -> dict[str, Any]:
+def lips(face: Any, look: Any, audio: np.ndarray) -> dict[str, Any]:
     """What look-ahead and steps cost."""
-    frames = len(sound) // FRAME
+    frames = len(audio) // FRAME
     hearing = RunningHearing()
-    heard = np.concatenate([hearing.frame(part) for part in sound[: frames * FRAME].reshape(-1, FRAME)])
+    heard = np.concatenate([hearing.frame(part) for part in audio[: frames * FRAME].reshape(-1, FRAME)])
 
     def opening(**options: Any) -> np.ndarray:
         pieces = face.motion.windows([heard], frames, start=look.start, **options)
@@ -150,7 +150,7 @@ def _agreement(made: np.ndarray, offline: np.ndarray) -> dict[str, float]:
 
 
 def av_offset(size: int) -> float:
-    """Milliseconds by which the sound of a flash comes after it in what the WebSocket sends."""
+    """Milliseconds by which the audio of a flash comes after it in what the WebSocket sends."""
     import av
 
     from vasa_jax.serve.media import Encoder
@@ -162,9 +162,9 @@ def av_offset(size: int) -> float:
         tone = 0.9 * np.sin(0.5 * np.arange(2 * FRAME)) if loud else np.zeros(2 * FRAME)
         data.append(encoder.add([np.full((size, size, 3), 255 * loud, np.uint8)] * 2, tone))
     with av.open(io.BytesIO(b"".join(data))) as container:
-        pictures = [(float(f.time), f.to_ndarray(format="gray").mean()) for f in container.decode(video=0)]
+        images = [(float(f.time), f.to_ndarray(format="gray").mean()) for f in container.decode(video=0)]
     with av.open(io.BytesIO(b"".join(data))) as container:
         parts = [(float(f.time), f.to_ndarray()[0]) for f in container.decode(audio=0)]
-    shown = next(at for at, level in pictures if level > 128)
+    shown = next(at for at, level in images if level > 128)
     heard = parts[0][0] + np.argmax(np.abs(np.concatenate([part for _, part in parts])) > 0.3) / RATE
     return round(1e3 * (heard - shown), 2)

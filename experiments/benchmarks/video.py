@@ -1,4 +1,4 @@
-"""Suite `video`: frames a second of finished videos, from a picture file and a recording to a signed mp4.
+"""Suite `video`: frames a second of finished videos, from an image file and a recording to a signed mp4.
 
     vasa-benchmark --suite=video --configs=bundled,bundled-fast --sizes=256,512 --rounds=5 --report=video.json
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from vasa_jax import pictures, weights
+from vasa_jax import images, weights
 from vasa_jax.errors import InputError
 from vasa_jax.inference.portrait import FaceBox
 from vasa_jax.inference.talking_face import version
@@ -22,7 +22,7 @@ _STAGES = (
     ("portrait", "Portrait", "find the face, encode it once; compiles two encoders", False),
     ("compile", "Compile", "the motion model and the decoder, for this machine; short when run again", False),
     ("motion", "Speech to motion", "diffusion transformer, 10 steps a window", True),
-    ("decode", "Motion to pictures", "warps and generator", True),
+    ("decode", "Motion to images", "warps and generator", True),
     ("write", "Write", "badge, H.264 and AAC", True),
     ("sign", "Sign", "content credentials", False),
     ("others", "Two more videos", "a photograph and a painting, all stages", False),
@@ -67,7 +67,7 @@ def build(
     bundled = job.checkpoint == weights.BUNDLED
     return page.Report(
         title="vasa_jax demo",
-        heading="One picture, one recording, one talking face",
+        heading="One image, one recording, one talking face",
         lede=f"{length:.1f} seconds of video in {seconds['generate']:.1f} seconds: {speed:.0f} frames a second on "
         f"{_device(short=True)}.",
         date=datetime.date.today().strftime("%d %B %Y").lstrip("0"),
@@ -79,7 +79,7 @@ def build(
         footer=_footer(bundled),
         video=job.output,
         others=[(_OTHERS[name], path) for name, path in others.items()],
-        portrait=pictures.read_image(job.portrait),
+        portrait=images.read_image(job.portrait),
         box=FaceBox(**made["face_box"]),
         clip=clip,
         stats=_stats(measure.summary(clip.readings)),
@@ -125,7 +125,7 @@ def _processor() -> str:
 def _stats(found: dict[str, float | None]) -> list[tuple[str, str]]:
     """Large print; what the recording cannot tell is left out."""
     rows = (
-        ("mouth opening while there is sound", "mouth_speaking", "{:.1%}"),
+        ("mouth opening while there is audio", "mouth_speaking", "{:.1%}"),
         ("mouth opening in the pauses", "mouth_pausing", "{:.1%}"),
         ("correlation of mouth opening and loudness", "follows", "{:.2f}"),
         ("range of the head turn", "turn_range", "{:.0f}°"),
@@ -191,12 +191,12 @@ def _commands(job: Any) -> list[tuple[str, str]]:
     glad = f"--portrait={portrait} --audio={audio} --output={_relative(job.output.with_name('glad.mp4'))}"
     return [
         (
-            "Your own picture and recording: any format, a face that looks roughly at the camera, 0.2 s to 10 minutes.",
+            "Your own image and recording: any format, a face that looks roughly at the camera, 0.2 s to 10 minutes.",
             f"{generate} --portrait=ME.jpg --audio=SPEECH.wav --output=me.mp4{whose}",
         ),
         ("The same face, glad.", f"{generate} {glad} --emotion=happiness:0.8{whose}"),
         (
-            "This page about your own picture and recording.",
+            "This page about your own image and recording.",
             f"{_command('demo')} --portrait=ME.jpg --audio=SPEECH.wav --output=demo_me{whose}",
         ),
     ]

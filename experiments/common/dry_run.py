@@ -160,7 +160,7 @@ def describe(config: Any, task: Task, batch: dict[str, np.ndarray], *, compile_s
     for name, count in parameters.items():
         print(f"  {name:<{width}} {count:>14,}")
     if counted:
-        print("operations (GFLOP a picture)")
+        print("operations (GFLOP an image)")
     for name, count in counted.items():
         print(f"  {name:<{width}} {count / 1e9:>14,.3f}")
     print("batch")

@@ -29,7 +29,7 @@ def blink(path: str | Path, head: dict[str, Any]) -> Float[np.ndarray, " d"]:
 
     Of all the changes that do so by the label head, the one that real codes make most easily: the smallest by the
     covariance of codes about their clip's mean. The smallest by any other measure closes the lids in the reading and
-    hardly in the picture. What the eyes do meanwhile is left to the data: they turn down as lids close.
+    hardly in the image. What the eyes do meanwhile is left to the data: they turn down as lids close.
 
     Args:
       path: latents cache of real people by this face model (`vasa-prepare --stage=latents`); its training frames count.
@@ -95,7 +95,7 @@ def unused(path: str | Path, face: Params, std: Float[np.ndarray, " d"], count: 
 def led(path: str | Path, face: Params, std: Float[np.ndarray, " d"]) -> tuple[dict[str, Any], Params]:
     """What a release keeps to lead gaze and expressions, and the face model with warps that do not answer to them.
 
-    Where nothing is led, its pictures stay as they are: codes that it learned from do not vary there (`unused`).
+    Where nothing is led, its images stay as they are: codes that it learned from do not vary there (`unused`).
 
     Args:
       path, face, std: as of `unused`.

@@ -1,6 +1,6 @@
-"""A configuration at a size of nothing: the same program, with layers, pictures and batches made small.
+"""A configuration at a size of nothing: the same program, with layers, images and batches made small.
 
-    shrink(config, size=64)     # two or three layers of eight channels each, pictures of 64 px
+    shrink(config, size=64)     # two or three layers of eight channels each, images of 64 px
 
 For tests, and for the quick form of a recipe.
 """
@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-SIZE = 32  # of pictures
+SIZE = 32  # of images
 CHANNELS = 8
 PLANES = 4  # of volumes
 
@@ -19,7 +19,7 @@ def shrink(config: Any, size: int = SIZE) -> None:
 
     Args:
       config: of any task; its `data.size`, where it has one, follows.
-      size: side of the model's pictures, a power of two.
+      size: side of the model's images, a power of two.
     """
     from data_pipelines import schema
 
@@ -34,7 +34,7 @@ def _narrow(widths: tuple[int, ...], keep: int | None = None) -> tuple[int, ...]
 
 
 def _shrink_face(config: Any, size: int) -> None:
-    """The volume keeps its share of the picture's side, so that the same number of layers leads into and out of it."""
+    """The volume keeps its share of the image's side, so that the same number of layers leads into and out of it."""
     model = config.model
     side = 2 ** (len(model.warp.widths) + 1) * size // model.size
     model.size = model.face_size = size

@@ -4,13 +4,13 @@ import ml_collections
 
 
 def paper_losses(config: ml_collections.ConfigDict, warmup: int) -> None:
-    """Sets weights and starts: self-reenactment alone for `warmup` steps, the critic after twice.
+    """Sets weights and starts: self-reenactment alone for `warmup` steps, the discriminator after twice.
 
     MegaPortraits (2022): VGG19 20, VGGFace 4, gaze 5, adversarial 1, feature matching 40, contrast 2 with s = 5 and
     m = 0.2. EMOPortraits (2024): canonical volumes 0.5, the positive of another pose. VASA-1 (2024) gives l_consist and
     l_cross_id no weights: half of the features' here, and 10, reached over as many steps as the warm-up has, because
     the analogous loss of EMOPortraits weighs 35 beside a VGG19 of 18. With our own features instead of the published
-    networks' (`config.features`) the picture losses are smaller by what random filters respond less; pixels and known
+    networks' (`config.features`) the image losses are smaller by what random filters respond less; pixels and known
     points then carry the start, so their weights stay those of the configuration.
     """
     config.contrast.pairs = "all"

@@ -4,9 +4,9 @@
     python -m experiments.equality --stages=motion --layouts=2x4 --processes=2,4
 
 The tasks, losses and optimisers are those of the tiny configurations, with fewer and smaller layers, in float32 on
-eight virtual CPU devices. Sums are taken in another order in every layout, and twenty steps of Adam and of a critic
-carry further what that changes; so beside the layouts stands a control: one device again, from parameters that differ
-in their last bit. Processes exchange over gloo; each makes only its own rows of a batch.
+eight virtual CPU devices. Sums are taken in another order in every layout, and twenty steps of Adam and of a
+discriminator carry further what that changes; so beside the layouts stands a control: one device again, from parameters
+that differ in their last bit. Processes exchange over gloo; each makes only its own rows of a batch.
 """
 
 import os

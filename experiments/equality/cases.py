@@ -54,7 +54,7 @@ def _started_anywhere(task: Task) -> Task:
 
 
 def face() -> Case:
-    """tiny_64 at 32 px with its critic, which starts at step 5, and transfer losses on every other item."""
+    """tiny_64 at 32 px with its discriminator, which starts at step 5, and transfer losses on every other item."""
     config = _small(tiny_64.get_config())
     config.model.size = config.model.face_size = 32
     config.model.identity.size = config.model.pose.size = 32

@@ -1,7 +1,7 @@
-"""suite=asked: do photographs look where they are asked to, and show the emotion, as a face tracker reads the pictures.
+"""suite=asked: do photographs look where they are asked to, and show the emotion, as a face tracker reads the images.
 
-Of each portrait pictures are painted at its own pose: its eyes asked aside, up and down; its head turned while the gaze
-stays on the viewer; each emotion at full strength. What is read is the change from the picture in which nothing is
+Of each portrait images are painted at its own pose: its eyes asked aside, up and down; its head turned while the gaze
+stays on the viewer; each emotion at full strength. What is read is the change from the image in which nothing is
 asked for. `gain` is the share of the way that eyes go, `correlation` how well they obey. An emotion is `right` where
 the tracker's scores (MediaPipe's blendshapes) of what belongs to it rise.
 """
@@ -30,7 +30,7 @@ PARTS = {
     "up": (slice(5, 9), 1, UP),
     "held": (slice(9, 13), 0, TURNS),
 }
-"""Part -> its pictures, the angle that counts, and what is asked of the eyes in the head."""
+"""Part -> its images, the angle that counts, and what is asked of the eyes in the head."""
 SIGNS = {
     "anger": ((1, 2), ()),
     "contempt": ((30, 31), (44, 45)),
@@ -44,19 +44,19 @@ SIGNS = {
 the mouth down 30, 31; smile 44, 45."""
 _OPEN = 0.6  # closure of lids up to which eyes are read
 _SETTLED = 60  # frames after which eyes and expression have arrived
-Pictures = UInt8[np.ndarray, "n h w 3"]
+Images = UInt8[np.ndarray, "n h w 3"]
 
 
 def suite(
     checkpoint: str, folder: str, count: int, face_model: str, sheet: Path | None, show_progress: Any = iter
 ) -> dict[str, Any]:
-    """The report on stills of a folder, printed as well; `sheet` is where their pictures are kept, if at all."""
+    """The report on stills of a folder, printed as well; `sheet` is where their images are kept, if at all."""
     from experiments.evaluation import filmstrip, stills
     from vasa_jax import TalkingFace
 
     face = TalkingFace.load(checkpoint)
 
-    def paint(look: Any, motions: Float[np.ndarray, "n m"]) -> Pictures:
+    def paint(look: Any, motions: Float[np.ndarray, "n m"]) -> Images:
         return np.stack(list(face.renderer.frames(look.latents, motions.astype(np.float32), look.large, look.size)))
 
     with contextlib.closing(tracking.MediaPipeTracker(face_model)) as tracker:
@@ -64,13 +64,13 @@ def suite(
         report, sheets = run(lambda still: face.look(still.path), paint, face.courses, tracker, portraits)
     show(report)
     if sheet is not None:
-        filmstrip.save(sheet, [np.concatenate(list(pictures[:, ::2, ::2]), 1) for pictures in sheets])
+        filmstrip.save(sheet, [np.concatenate(list(images[:, ::2, ::2]), 1) for images in sheets])
         report["sheet"] = sheet.name
     return {"model": checkpoint, **report}
 
 
 def motions(look: Any, courses: leading.Courses) -> Float[np.ndarray, "n m"]:
-    """The motion of the pictures, the first of which is the portrait's own."""
+    """The motion of the images, the first of which is the portrait's own."""
     gazes = [(0.0, 0.0), *((theta, 0.0) for theta in ASIDE), *((0.0, phi) for phi in UP)]
     nobody = np.zeros(len(EMOTIONS))
     made = [_arrived(look, courses, look.home[:3], gaze, nobody) for gaze in gazes]
@@ -94,16 +94,16 @@ def _arrived(look, courses, rotation, gaze, emotion) -> Float[np.ndarray, " m"]:
 
 def run(
     look_at: Callable[[Any], Any],
-    paint: Callable[[Any, Float[np.ndarray, "n m"]], Pictures],
+    paint: Callable[[Any, Float[np.ndarray, "n m"]], Images],
     courses: leading.Courses | None,
     tracker: tracking.FaceTracker,
     portraits: Iterable[Any],
-) -> tuple[dict[str, Any], list[Pictures]]:
-    """The report, and the pictures of each portrait.
+) -> tuple[dict[str, Any], list[Images]]:
+    """The report, and the images of each portrait.
 
     Args:
       look_at: portrait -> `inference.look.Look`.
-      paint: (look, motions) -> pictures.
+      paint: (look, motions) -> images.
       courses: how codes change as gaze and expression are led; None: the model has no such.
       tracker: with blendshapes.
       portraits: whatever `look_at` takes, with a `name`.
@@ -116,11 +116,11 @@ def run(
     rows, sheets = [], []
     for portrait in portraits:
         look = look_at(portrait)
-        pictures = paint(look, motions(look, courses))
-        sheets.append(pictures)
-        track = tracker.track(portrait.name, list(pictures))
+        images = paint(look, motions(look, courses))
+        sheets.append(images)
+        track = tracker.track(portrait.name, list(images))
         if track.valid[0]:
-            rows.append({"name": portrait.name} | _read(track, pictures.shape[1]))
+            rows.append({"name": portrait.name} | _read(track, images.shape[1]))
     if not rows:
         raise InputError("the tracker reads no portrait; give others")
     return summary(rows), sheets

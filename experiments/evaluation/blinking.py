@@ -1,7 +1,7 @@
-"""suite=blinks: how often generated faces blink, in the codes and, with a face tracker, in pictures of photographs.
+"""suite=blinks: how often generated faces blink, in the codes and, with a face tracker, in images of photographs.
 
 `model` is what the motion model does by itself, `auto` what is shown (`vasa_jax.inference.blinks`). Counted in codes,
-a blink may still be lost in the picture; the tracker's count of the decoded frames is the one that matters.
+a blink may still be lost in the image; the tracker's count of the decoded frames is the one that matters.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ def summary(rates: Sequence[float]) -> dict[str, Any]:
     return {"per_minute": [round(value, 2) for value in rates], **bounds, "alive": float(inside)}
 
 
-def in_pictures(
+def in_images(
     animate: Callable[[str, int, str], Any], reader: Any, portraits: Sequence[str], show_progress: Any = iter
 ) -> dict[str, Any]:
     """Mode -> blinks a minute of every portrait, as a face tracker counts them.
@@ -54,8 +54,8 @@ def in_pictures(
     rates: dict[str, list[float]] = {mode: [] for mode in SHOWN}
     for seed, portrait in enumerate(show_progress(portraits)):
         for mode in SHOWN:
-            pictures = np.stack(list(animate(portrait, seed, mode)))
-            rates[mode].append(rate(reader.read(pictures).lids))
+            images = np.stack(list(animate(portrait, seed, mode)))
+            rates[mode].append(rate(reader.read(images).lids))
     return {"portraits": len(portraits), **{mode: summary(found) for mode, found in rates.items()}}
 
 

@@ -1,7 +1,7 @@
 """What the dynamics code gives away of pose and person, by linear probes (`vasa_jax.metrics.probes`).
 
-The pictures are those of `puppets.Act.fit` and `.test`: poses and faces paired at random, so that nothing but a leak
-lets a face tell of the pose; people, moments and pictures of the tests are not those of the fit.
+The images are those of `puppets.Act.fit` and `.test`: poses and faces paired at random, so that nothing but a leak
+lets a face tell of the pose; people, moments and images of the tests are not those of the fit.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ _SHUFFLES = 20
 
 @dataclasses.dataclass(frozen=True)
 class Probed:
-    """Codes of one person's pictures, with the truth; `fit` tells the two parts apart."""
+    """Codes of one person's images, with the truth; `fit` tells the two parts apart."""
 
     codes: Float[np.ndarray, "n d"]
     truth: dict[str, Float[np.ndarray, " n"]]
@@ -29,9 +29,9 @@ class Probed:
 
 
 def encode(model: Any, act: Act) -> Probed:
-    """Dynamics codes of the pictures drawn for probes."""
+    """Dynamics codes of the images drawn for probes."""
     parts = act.fit, act.test
-    codes = model.motion(np.concatenate([part.pictures for part in parts]))[:, 7:]
+    codes = model.motion(np.concatenate([part.images for part in parts]))[:, 7:]
     labels = {name: np.concatenate([part.labels[name] for part in parts]) for name in ("pose", "mouth", "eyes", "lids")}
     truth = {name: labels["pose"][:, k] for k, name in enumerate(_LEAKS)}
     truth |= {
@@ -39,7 +39,7 @@ def encode(model: Any, act: Act) -> Probed:
         "eyes_horizontal": labels["eyes"][:, 0],
         "lids": labels["lids"].mean(-1),
     }
-    return Probed(codes, truth, np.arange(len(codes)) < len(act.fit.pictures))
+    return Probed(codes, truth, np.arange(len(codes)) < len(act.fit.images))
 
 
 def ranges(people: Sequence[Probed]) -> dict[str, float]:

@@ -8,22 +8,22 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_pipelines import records, schema
-from data_pipelines.prepare.latents import model_picture
+from data_pipelines.prepare.latents import model_image
 from vasa_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutClip:
-    """One clip: pictures of the model's size, sound, and the labels of the data set."""
+    """One clip: images of the model's size, audio, and the labels of the data set."""
 
     clip_id: str
     speaker: str
-    pictures: UInt8[np.ndarray, "t s s 3"]
+    images: UInt8[np.ndarray, "t s s 3"]
     audio: Float[np.ndarray, " n"]
     labels: dict[str, np.ndarray]
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
 
 class HeldOut:
@@ -33,7 +33,7 @@ class HeldOut:
       data_dir: TFDS data folder.
       name: data set.
       split: its split.
-      size: of the model's pictures.
+      size: of the model's images.
     """
 
     def __init__(self, data_dir: str, name: str, split: str, size: int):
@@ -64,15 +64,15 @@ class HeldOut:
         return collections.Counter(self._records.speakers).most_common(1)[0][0]
 
     def clip(self, index: int, every: int = 1) -> HeldOutClip:
-        """One clip with its pictures decoded; with `every`, only every so many frames of it (the sound is whole)."""
+        """One clip with its images decoded; with `every`, only every so many frames of it (the audio is whole)."""
         clip = self._records[index]
         at = range(0, len(clip), every)
-        pictures = np.stack([model_picture(clip.picture(k), self._size) for k in at])
+        images = np.stack([model_image(clip.image(k), self._size) for k in at])
         labels = {name: value[::every] for name, value in clip.labels.items()}
-        return HeldOutClip(clip.clip_id, clip.speaker, pictures, clip.audio, labels)
+        return HeldOutClip(clip.clip_id, clip.speaker, images, clip.audio, labels)
 
     def tracks(self, speaker: str | None = None, count: int = 0) -> Iterator[records.Clip]:
-        """Clips whose pictures stay undecoded: sound and labels, of one speaker, at most `count`."""
+        """Clips whose images stay undecoded: audio and labels, of one speaker, at most `count`."""
         indices = [i for i, name in enumerate(self._records.speakers) if speaker in (None, name)]
         for index in indices[: count or None]:
             yield self._records[index]

@@ -29,7 +29,7 @@ _MEANS = (
 
 @dataclasses.dataclass(frozen=True)
 class FaceSuite:
-    """What the suite needs: the model, who reads pictures, and (or not) who recognises people and measures LPIPS."""
+    """What the suite needs: the model, who reads images, and (or not) who recognises people and measures LPIPS."""
 
     model: Any
     reader: Reader
@@ -47,16 +47,16 @@ class FaceSuite:
         rows, strips, seen, portraits, codes, last = [], [], set(), [], [], None
         for index in show_progress(chosen):
             clip = split.clip(index)
-            latents, motion = self.model.encode(clip.pictures[0]), self.model.motion(clip.pictures)
+            latents, motion = self.model.encode(clip.images[0]), self.model.motion(clip.images)
             made = self.model.decode(latents, motion)
             rows.append(self.score(clip, made))
             if clip.speaker not in seen:
                 seen.add(clip.speaker)
-                strips.append(filmstrip.filmstrip(clip.pictures[0], clip.pictures, made))
+                strips.append(filmstrip.filmstrip(clip.images[0], clip.images, made))
             labels = {name: value[::_EVERY] for name, value in clip.labels.items()}
             codes.append(code_probes.ProbedClip(clip.speaker, motion[::_EVERY, 7:], labels))
             if self.recogniser is not None:
-                portraits.append((clip.speaker, self._code(clip, clip.pictures[0], 0)))
+                portraits.append((clip.speaker, self._code(clip, clip.images[0], 0)))
                 if last is not None and last[0].speaker != clip.speaker:
                     rows[-1] |= self._cross(*last, clip, motion)
                 last = clip, latents, motion[0]
@@ -68,15 +68,15 @@ class FaceSuite:
 
     def score(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, Any]:
         """All numbers of one clip; frame 0 is the source and counts in none of the errors."""
-        real, points = clip.pictures[1:] / np.float32(255), clip.labels["landmarks"][1:]
-        copied = np.broadcast_to(clip.pictures[0] / np.float32(255), real.shape)
+        real, points = clip.images[1:] / np.float32(255), clip.labels["landmarks"][1:]
+        copied = np.broadcast_to(clip.images[0] / np.float32(255), real.shape)
         row: dict[str, Any] = {"clip": clip.clip_id, "speaker": clip.speaker, "frames": len(clip)}
         for name, value in regions.region_error(made[1:] / np.float32(255), real, points).items():
             row[f"l1_{name}"] = value
         for name, value in regions.region_error(copied, real, points).items():
             row[f"l1_{name}_copy"] = value
         truth = read_labels(clip.labels)
-        drawn, shrunk = self.reader.read(made), self.reader.read(clip.pictures, real=clip.clip_id)
+        drawn, shrunk = self.reader.read(made), self.reader.read(clip.images, real=clip.clip_id)
         row["found"] = float(drawn.valid.mean())
         row |= self._quality(clip, made)
         if drawn.points is not None:
@@ -90,23 +90,23 @@ class FaceSuite:
         return row
 
     def _identity(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, float]:
-        """Cosine to the source picture: of decoded frames, and of the real frames of the same moments."""
-        source = self._code(clip, clip.pictures[0], 0)
+        """Cosine to the source image: of decoded frames, and of the real frames of the same moments."""
+        source = self._code(clip, clip.images[0], 0)
         at = range(_EVERY, len(clip), _EVERY)
         drawn = [float(identity.cosine(self._code(clip, made[k], k), source)) for k in at]
-        real = [float(identity.cosine(self._code(clip, clip.pictures[k], k), source)) for k in at]
+        real = [float(identity.cosine(self._code(clip, clip.images[k], k), source)) for k in at]
         return {"identity": float(np.mean(drawn)), "identity_real": float(np.mean(real))}
 
     def _quality(self, clip: HeldOutClip, made: np.ndarray) -> dict[str, float]:
         """PSNR (dB), SSIM and LPIPS against the real frames; *_copy: the first frame in their place."""
-        real = clip.pictures[_EVERY::_EVERY]
+        real = clip.images[_EVERY::_EVERY]
         measures = {"psnr": image_quality.psnr, "ssim": image_quality.ssim}
         if self.lpips is not None:
             measures["lpips"] = self.lpips
         row = {}
         for name, measure in measures.items():
             row[name] = float(measure(made[_EVERY::_EVERY], real).mean())
-            row[f"{name}_copy"] = float(measure(np.broadcast_to(clip.pictures[0], real.shape), real).mean())
+            row[f"{name}_copy"] = float(measure(np.broadcast_to(clip.images[0], real.shape), real).mean())
         return row
 
     def _cross(
@@ -114,20 +114,20 @@ class FaceSuite:
     ) -> dict[str, float]:
         """Somebody else moves the person of `clip`: cosine to that person's first frame, and to the driver's frames.
 
-        Where the face is in such a picture is told by the source's points, moved as a stiff whole with the pose.
+        Where the face is in such an image is told by the source's points, moved as a stiff whole with the pose.
         """
         at = np.arange(_EVERY, len(driver), 2 * _EVERY)
-        source = self._code(clip, clip.pictures[0], 0)
+        source = self._code(clip, clip.images[0], 0)
         own, other = [], []
-        for picture, pose, k in zip(self.model.decode(latents, motion[at]), motion[at, :7], at, strict=True):
+        for image, pose, k in zip(self.model.decode(latents, motion[at]), motion[at, :7], at, strict=True):
             points = move_points(clip.labels["landmarks"][0], home[:7], pose)
-            code = self.recogniser.code(identity.aligned_face(picture, points))
+            code = self.recogniser.code(identity.aligned_face(image, points))
             own.append(float(identity.cosine(code, source)))
-            other.append(float(identity.cosine(code, self._code(driver, driver.pictures[k], k))))
+            other.append(float(identity.cosine(code, self._code(driver, driver.images[k], k))))
         return {"identity_cross": float(np.mean(own)), "identity_cross_driver": float(np.mean(other))}
 
-    def _code(self, clip: HeldOutClip, picture: np.ndarray, k: int) -> np.ndarray:
-        return self.recogniser.code(identity.aligned_face(picture, clip.labels["landmarks"][k]))
+    def _code(self, clip: HeldOutClip, image: np.ndarray, k: int) -> np.ndarray:
+        return self.recogniser.code(identity.aligned_face(image, clip.labels["landmarks"][k]))
 
 
 def move_points(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from vasa_jax import files
 
 EVERY = 6
 ROWS = 6
-"""Of a picture sheet."""
+"""Of an image sheet."""
 _GAP = 6
 _HEAD = 16
 _INK = (40, 40, 40)

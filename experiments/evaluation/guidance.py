@@ -1,7 +1,7 @@
 """suite=guidance: the paper's Table 5 as an experiment: guidance scales of audio and gaze, and 10 steps for 50.
 
 Its columns need networks that this project does not have (SyncNet, FVD); in their place stand the same questions asked
-of the latents: does the mouth follow the sound, how much does the head move, do gaze and distance arrive where they
+of the latents: does the mouth follow the audio, how much does the head move, do gaze and distance arrive where they
 were asked for. What counts is which of the paper's trends appear, not the numbers.
 """
 

@@ -1,4 +1,4 @@
-"""Suites of the motion model: from a latents cache or from sound; only `blinks` makes pictures."""
+"""Suites of the motion model: from a latents cache or from audio; only `blinks` makes images."""
 
 import contextlib
 import dataclasses
@@ -100,9 +100,9 @@ def long_form(options: Options, show_progress: Any = iter) -> dict[str, Any]:
     from experiments.evaluation import long_form, models
 
     generator = models.load_motion(options.motion, options.speech_model)
-    sound, source = _spoken(options, long_form.LOOP_SECONDS)
+    audio, source = _spoken(options, long_form.LOOP_SECONDS)
     how = {"seed": options.seed, "steps": options.steps, "method": options.sampler}
-    report = long_form.run(generator, sound, options.seconds, show_progress, **how)
+    report = long_form.run(generator, audio, options.seconds, show_progress, **how)
     long_form.show(report)
     return {"speech": f"{source}, a minute of it in a loop", "controls": how, **report}
 
@@ -120,12 +120,12 @@ def wander(options: Options, show_progress: Any = iter) -> dict[str, Any]:
 
     face = models.FaceModel(models.open_trained(options.checkpoint, "face", "--checkpoint"))
     generator = models.load_motion(options.motion, options.speech_model)
-    sound, source = _spoken(options, options.seconds)
+    audio, source = _spoken(options, options.seconds)
     seeds = range(options.seed, options.seed + options.seeds)
     how = {"steps": options.steps, "method": options.sampler}
     real = clips_of(options.latents) if options.latents else []
     made = show_progress(seeds)
-    report = wander.run(generator, lambda m: face.labels(m)["mouth"][:, 0], sound, made, _start(generator), real, **how)
+    report = wander.run(generator, lambda m: face.labels(m)["mouth"][:, 0], audio, made, _start(generator), real, **how)
     wander.show(report)
     return {"model": face.source, "speech": source, "controls": how, **report}
 
@@ -145,19 +145,19 @@ def clips_of(path: str) -> list[Any]:
 
 
 def blinks(options: Options, show_progress: Any = iter) -> dict[str, Any]:
-    """Report of blinks in the codes of many seeds, and in pictures of --portraits where there is a face tracker."""
+    """Report of blinks in the codes of many seeds, and in images of --portraits where there is a face tracker."""
     from experiments.evaluation import blinking, models, reading
     from vasa_jax.inference.blinks import Blinker
     from vasa_jax.inference.talking_face import TalkingFace
 
     face = models.FaceModel(models.open_trained(options.checkpoint, "face", "--checkpoint"))
     talking = TalkingFace.load(options.checkpoint, options.speech_model)
-    sound, source = _spoken(options, options.seconds)
+    audio, source = _spoken(options, options.seconds)
     start = _start(talking.motion)
     made: dict[str, list[Any]] = {mode: [] for mode in blinking.SHOWN}
     for seed in show_progress(range(options.seed, options.seed + options.seeds)):
         how = {"seed": seed, "steps": options.steps, "method": options.sampler, "start": start}
-        motion = np.concatenate(list(talking.motion.windows(iter([sound]), len(sound) // 640, **how)))
+        motion = np.concatenate(list(talking.motion.windows(iter([audio]), len(audio) // 640, **how)))
         for mode, motions in made.items():
             motions.append(Blinker(talking.lids, seed, mode, start[7:]).over(motion))
     report: dict[str, Any] = {"codes": blinking.in_codes(face, made)}
@@ -169,13 +169,13 @@ def blinks(options: Options, show_progress: Any = iter) -> dict[str, Any]:
         reader = reading.TrackReader(options.face_model)
         with tempfile.TemporaryDirectory() as folder, contextlib.closing(reader):
             path = Path(folder) / "speech.wav"
-            soundfile.write(path, sound, 16_000)
+            soundfile.write(path, audio, 16_000)
             shown = {"face_model": options.face_model, "steps": options.steps, "sampler": options.sampler}
 
             def animate(portrait: str, seed: int, mode: str) -> Any:
                 return talking.animate(portrait, path, seed=seed, blinks=mode, **shown)
 
-            report["pictures"] = blinking.in_pictures(animate, reader, options.portraits, show_progress)
+            report["pictures"] = blinking.in_images(animate, reader, options.portraits, show_progress)
     blinking.show(report)
     return {"model": face.source, "speech": source, **report}
 

@@ -1,6 +1,6 @@
 """suite=long_form: minutes of motion in constant memory, without drift and without seams.
 
-A minute of held-out speech is played again and again, so that every tenth of ten minutes hears the same. Pictures are
+A minute of held-out speech is played again and again, so that every tenth of ten minutes hears the same. Images are
 not made: everything here is about the motion.
 """
 
@@ -21,10 +21,10 @@ LOOP_SECONDS = 60
 
 
 def speech(clips: Sequence[Float[np.ndarray, " n"]], seconds: int = LOOP_SECONDS) -> Float[np.ndarray, " n"]:
-    """`seconds` of sound: the clips one after another, as often as it takes."""
-    sound = list(itertools.chain(clips))
-    rounds = -(-seconds * RATE // sum(map(len, sound)))
-    return np.concatenate(sound * rounds)[: seconds * RATE].astype(np.float32)
+    """`seconds` of audio: the clips one after another, as often as it takes."""
+    audio = list(itertools.chain(clips))
+    rounds = -(-seconds * RATE // sum(map(len, audio)))
+    return np.concatenate(audio * rounds)[: seconds * RATE].astype(np.float32)
 
 
 def synthetic_speech(seconds: int = LOOP_SECONDS) -> Float[np.ndarray, " n"]:
@@ -42,19 +42,19 @@ def run(
 
     Args:
       generator: `MotionGenerator`.
-      loop: sound that is played again and again.
+      loop: audio that is played again and again.
       seconds: of motion.
       how: arguments of `MotionGenerator.windows`.
     """
     frames = seconds * FPS
     pieces, joints, memory = [], [], []
 
-    def sound() -> Iterator[np.ndarray]:
+    def audio() -> Iterator[np.ndarray]:
         while True:
             yield from np.array_split(loop, max(len(loop) // RATE, 1))
 
     at, tenths = 0, [frames * k // 10 for k in range(1, 11)]
-    for piece in show_progress(generator.windows(sound(), frames, **how)):
+    for piece in show_progress(generator.windows(audio(), frames, **how)):
         pieces.append((piece - generator.mean) / generator.std)
         joints.append(at)
         at += len(piece)

@@ -16,7 +16,7 @@ class FaceModel:
     """The face latent model as users run it (`FaceRenderer`), and its reading of labels.
 
     Attributes:
-      size: side of its pictures.
+      size: side of its images.
       source: where the parameters came from.
     """
 
@@ -34,13 +34,13 @@ class FaceModel:
         head = {"params": jax.device_put({"label_head": part.params["label_head"]})}
         self._read = jax.jit(lambda codes: model.apply(head, codes, method="read_labels"))
 
-    def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> Any:
+    def encode(self, image: UInt8[np.ndarray, "s s 3"]) -> Any:
         """Latents of a portrait of the model's size."""
-        return self._renderer.encode(picture)
+        return self._renderer.encode(image)
 
-    def motion(self, pictures: Iterable[UInt8[np.ndarray, "s s 3"]]) -> Float[np.ndarray, "t m"]:
-        """Pose and dynamics of each picture."""
-        return np.stack(list(self._renderer.motion(pictures)))
+    def motion(self, images: Iterable[UInt8[np.ndarray, "s s 3"]]) -> Float[np.ndarray, "t m"]:
+        """Pose and dynamics of each image."""
+        return np.stack(list(self._renderer.motion(images)))
 
     def decode(self, latents: Any, motion: Float[np.ndarray, "t m"]) -> UInt8[np.ndarray, "t s s 3"]:
         """Pictures of the portrait's person."""

@@ -31,7 +31,7 @@ _MEASURES = {
     "amplitude": mouth_changes.change_amplitude,
 }
 Generate = Callable[[Float[np.ndarray, " n"], int, int], Float[np.ndarray, "t m"]]
-"""(sound, frames, seed) -> motion."""
+"""(audio, frames, seed) -> motion."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Baselines:
 
 @dataclasses.dataclass(frozen=True)
 class MotionSuite:
-    """The models; `reader` reads decoded pictures, None reads the latents without decoding."""
+    """The models; `reader` reads decoded images, None reads the latents without decoding."""
 
     face: Any
     generate: Generate
@@ -96,25 +96,25 @@ class MotionSuite:
     def perform(self, clip: HeldOutClip) -> Sentence:
         """Generates (twice), re-encodes and reads one sentence."""
         t = len(clip)
-        sound = np.concatenate([clip.audio, np.zeros(SILENCE * schema.SAMPLES_PER_FRAME, np.float32)])
-        encoded = self.face.motion(clip.pictures)
-        generated = self.generate(sound, t + SILENCE, self.seed)
-        second = self.generate(sound, t + SILENCE, self.seed + 1)
+        audio = np.concatenate([clip.audio, np.zeros(SILENCE * schema.SAMPLES_PER_FRAME, np.float32)])
+        encoded = self.face.motion(clip.images)
+        generated = self.generate(audio, t + SILENCE, self.seed)
+        second = self.generate(audio, t + SILENCE, self.seed + 1)
         if self.reader is None:
             made, again = read_motion(self.face, generated), read_motion(self.face, encoded)
             shrunk = again
         else:
-            latents = self.face.encode(clip.pictures[0])
+            latents = self.face.encode(clip.images[0])
             made = self.reader.read(self.face.decode(latents, generated))
             again = self.reader.read(self.face.decode(latents, encoded))
-            shrunk = self.reader.read(clip.pictures, real=clip.clip_id)
+            shrunk = self.reader.read(clip.images, real=clip.clip_id)
         truth = read_labels(clip.labels)
         return Sentence(clip.clip_id, clip.speaker, truth, clip.audio, encoded, generated, second, made, again, shrunk)
 
     def _row(self, k: int, sentences: Sequence[Sentence], baselines: dict[str, Baselines]) -> dict[str, Any]:
         own, baseline = sentences[k], baselines[sentences[k].speaker]
         same = [s for s in sentences if s.speaker == own.speaker]
-        other = same[(same.index(own) + 1) % len(same)]  # the motion made for it is what its sound gives
+        other = same[(same.index(own) + 1) % len(same)]  # the motion made for it is what its audio gives
         tracks: dict[str, Reading] = {"generated": own.made, "re-encoded real video": own.again}
         if self.reader is not None:
             tracks["real video shrunk"] = own.shrunk

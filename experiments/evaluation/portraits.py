@@ -1,8 +1,8 @@
 """Whether the face of a photograph is found in any turn, and nothing where no face is.
 
 Photographs come from a folder of folders, each a source. A photograph counts as found where a crop comes back whose top
-is that of the picture and whose face overlaps the tracker's box by at least half (intersection over union). Boxes are
-those of an index.csv in the source's folder (columns file, size, face_x0 to face_y1, in pixels of a picture of side
+is that of the image and whose face overlaps the tracker's box by at least half (intersection over union). Boxes are
+those of an index.csv in the source's folder (columns file, size, face_x0 to face_y1, in pixels of an image of side
 `size`); where no folder has one, only the turn is judged. A crop is made a face's box by the rectangle of the template
 face in it, head on, which is what the crop rule says a face fills.
 """
@@ -18,8 +18,8 @@ import numpy as np
 from experiments.evaluation import tables
 from vasa_jax import landmarks
 from vasa_jax.errors import InputError
+from vasa_jax.images import read_image
 from vasa_jax.inference import blaze_face, portrait
-from vasa_jax.pictures import read_image
 
 TURNS = (0, 1, 2, 3)
 """Quarter turns clockwise in which every photograph is shown."""
@@ -40,7 +40,7 @@ def photographs(folder: str | Path, count: int, seed: int = 0) -> list[Row]:
     rng = np.random.default_rng(seed)
     piles = [[rows[k] for k in rng.permutation(len(rows))] for rows in sources if rows]
     if not piles:
-        raise InputError(f"{folder}: no photographs; give --data a folder of pictures, or of folders of pictures")
+        raise InputError(f"{folder}: no photographs; give --data a folder of images, or of folders of images")
     wanted = min(count or np.inf, sum(map(len, piles)))
     chosen: list[Row] = []
     while len(chosen) < wanted:
@@ -54,12 +54,12 @@ def folders(folder: str | Path) -> list[Path]:
     """The folder itself and those in it."""
     root = Path(folder)
     if not root.is_dir():
-        raise InputError(f"{folder} is no folder: give one of pictures, or of folders of pictures")
+        raise InputError(f"{folder} is no folder: give one of images, or of folders of images")
     return [root, *sorted(path for path in root.iterdir() if path.is_dir())]
 
 
 def _listed(there: Sequence[Path]) -> list[Path]:
-    """Those with an index: where there is one, pictures that no index names are something else."""
+    """Those with an index: where there is one, images that no index names are something else."""
     return [path for path in there if (path / "index.csv").is_file()]
 
 
@@ -77,12 +77,12 @@ def _indexed(folder: Path, row: Mapping[str, str]) -> Row:
 
 
 def files_of(folder: str | Path) -> list[Path]:
-    """The picture files right in a folder, by name."""
+    """The image files right in a folder, by name."""
     return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 def drawn(count: int, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, RGB) of pictures without a face: textures, skies, text, shapes in turn."""
+    """(name, RGB) of images without a face: textures, skies, text, shapes in turn."""
     rng = np.random.default_rng(seed)
     for k in range(count):
         kind = DRAWN[k % len(DRAWN)]
@@ -110,44 +110,44 @@ def _sky(rng: np.random.Generator) -> np.ndarray:
     down = np.linspace(0, 1, _SIDE)[:, None, None]
     top, low = rng.uniform([10, 20, 60], [120, 170, 255]), rng.uniform([120, 90, 90], [255, 240, 255])
     cover = np.clip(_clouds(rng)[..., None] * rng.uniform(1, 3) - rng.uniform(0.3, 1), 0, 1)
-    picture = _bytes((top * (1 - down) + low * down) * (1 - cover) + 245 * cover)
+    image = _bytes((top * (1 - down) + low * down) * (1 - cover) + 245 * cover)
     where = tuple(int(v) for v in rng.integers(0, _SIDE, 2))
-    return cv2.circle(picture, where, int(rng.integers(8, 70)), tuple(map(float, rng.integers(180, 256, 3))), -1)
+    return cv2.circle(image, where, int(rng.integers(8, 70)), tuple(map(float, rng.integers(180, 256, 3))), -1)
 
 
 def _text(rng: np.random.Generator) -> np.ndarray:
     paper = int(rng.integers(200, 256))
-    picture = np.full((_SIDE, _SIDE, 3), paper, np.uint8)
+    image = np.full((_SIDE, _SIDE, 3), paper, np.uint8)
     size, y = rng.uniform(0.4, 2.5), 10
     while y < _SIDE:
         y += int(34 * size)
         words = " ".join("".join(rng.choice(list("abcdeghiklmnoOQ08@rstu"), rng.integers(2, 9))) for _ in range(9))
         font = int(rng.integers(0, 8))
-        cv2.putText(picture, words, (10, y), font, size, (int(rng.integers(0, 90)),) * 3, max(1, int(size * 2)))
-    return picture
+        cv2.putText(image, words, (10, y), font, size, (int(rng.integers(0, 90)),) * 3, max(1, int(size * 2)))
+    return image
 
 
 def _shapes(rng: np.random.Generator) -> np.ndarray:
-    picture = np.full((_SIDE, _SIDE, 3), rng.integers(0, 256, 3), np.uint8)
+    image = np.full((_SIDE, _SIDE, 3), rng.integers(0, 256, 3), np.uint8)
     for _ in range(rng.integers(4, 30)):
         colour, at = tuple(map(int, rng.integers(0, 256, 3))), tuple(map(int, rng.integers(0, _SIDE, 2)))
         if rng.random() < 0.5:
             axes = tuple(map(int, rng.integers(5, 120, 2)))
-            cv2.ellipse(picture, at, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(image, at, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
         else:
-            cv2.rectangle(picture, at, tuple(map(int, rng.integers(0, _SIDE, 2))), colour, -1)
-    return picture
+            cv2.rectangle(image, at, tuple(map(int, rng.integers(0, _SIDE, 2))), colour, -1)
+    return image
 
 
-def _bytes(picture: np.ndarray) -> np.ndarray:
-    return np.clip(picture, 0, 255).astype(np.uint8)
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 _DRAWERS = {"texture": _texture, "sky": _sky, "text": _text, "shapes": _shapes}
 
 
 def face_rectangle(box: portrait.FaceBox) -> np.ndarray:
-    """[x0, y0, x1, y1] in the picture that hold the template face of a crop."""
+    """[x0, y0, x1, y1] in the image that hold the template face of a crop."""
     points = landmarks.template()[landmarks.SLICES["oval"], :2]
     right, down = portrait.axes(box.tilt)
     there = [box.x, box.y] + box.half * (points[:, :1] * right + points[:, 1:] * down)
@@ -155,7 +155,7 @@ def face_rectangle(box: portrait.FaceBox) -> np.ndarray:
 
 
 def turned_box(box: np.ndarray, shape: Sequence[int], turn: int) -> np.ndarray:
-    """[x0, y0, x1, y1] of a picture of that shape, after it was turned clockwise by `turn` quarters."""
+    """[x0, y0, x1, y1] of an image of that shape, after it was turned clockwise by `turn` quarters."""
     height, width = shape[:2]
     for _ in range(turn):
         x0, y0, x1, y1 = box
@@ -166,43 +166,43 @@ def turned_box(box: np.ndarray, shape: Sequence[int], turn: int) -> np.ndarray:
 
 def judge(photograph: Row, find: Find) -> list[Row]:
     """A row for each turn: outcome found, wrong (a crop of something else) or none, and the overlap."""
-    picture = read_image(photograph["path"])
+    image = read_image(photograph["path"])
     box = None
     if photograph["box"] is not None:
         *corners, size = photograph["box"]
-        box = np.asarray(corners) * max(picture.shape[:2]) / size
-    lightness = float(np.median(cv2.cvtColor(_inner(picture, box), cv2.COLOR_RGB2LAB)[..., 0])) / 2.55
+        box = np.asarray(corners) * max(image.shape[:2]) / size
+    lightness = float(np.median(cv2.cvtColor(_inner(image, box), cv2.COLOR_RGB2LAB)[..., 0])) / 2.55
     rows = []
     for turn in TURNS:
         row = {"source": photograph["source"], "file": Path(photograph["path"]).name, "turn": 90 * turn}
         row |= {"lightness": lightness, "overlap": np.nan}
         try:
-            face = find(np.ascontiguousarray(np.rot90(picture, -turn)))
+            face = find(np.ascontiguousarray(np.rot90(image, -turn)))
         except InputError as error:
             rows.append(row | {"outcome": "none", "said": str(error)})
             continue
         right = round(face.tilt / 90) % 4 == turn
         if box is not None:
-            its = turned_box(box, picture.shape, turn)
+            its = turned_box(box, image.shape, turn)
             row["overlap"] = float(blaze_face.overlap(its, face_rectangle(face)[None])[0])
             right = right and row["overlap"] >= LEAST_OVERLAP
         rows.append(row | {"outcome": "found" if right else "wrong"})
     return rows
 
 
-def _inner(picture: np.ndarray, box: np.ndarray | None) -> np.ndarray:
-    """The middle half of the face, or of the picture."""
-    x0, y0, x1, y1 = box if box is not None else (0, 0, *picture.shape[1::-1])
+def _inner(image: np.ndarray, box: np.ndarray | None) -> np.ndarray:
+    """The middle half of the face, or of the image."""
+    x0, y0, x1, y1 = box if box is not None else (0, 0, *image.shape[1::-1])
     x, y, w, h = (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 4, (y1 - y0) / 4
-    return picture[max(0, round(y - h)) : round(y + h), max(0, round(x - w)) : round(x + w)]
+    return image[max(0, round(y - h)) : round(y + h), max(0, round(x - w)) : round(x + w)]
 
 
 def without_faces(named: Iterable[tuple[str, str, np.ndarray]], find: Find) -> list[Row]:
-    """A row for each (kind, name, picture): whether a face was taken, and where."""
+    """A row for each (kind, name, image): whether a face was taken, and where."""
     rows = []
-    for kind, name, picture in named:
+    for kind, name, image in named:
         try:
-            face = find(picture)
+            face = find(image)
             rows.append({"kind": kind, "file": name, "taken": True, "x": face.x, "y": face.y, "half": face.half})
         except InputError:
             rows.append({"kind": kind, "file": name, "taken": False})

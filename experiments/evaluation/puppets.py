@@ -1,6 +1,6 @@
 """Procedural people who do what they are told: any head pose with any face, drawn, and with its exact truth.
 
-Here a swap of pose and dynamics, of which no video of a real person exists, has a true picture.
+Here a swap of pose and dynamics, of which no video of a real person exists, has a true image.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from scipy.spatial.transform import Rotation
 
 from data_pipelines import schema
-from data_pipelines.prepare.latents import model_picture
+from data_pipelines.prepare.latents import model_image
 from data_pipelines.synthetic.generate import split_of
 from data_pipelines.synthetic.head import FrameState, Head
 from data_pipelines.synthetic.moments import combine, moments
@@ -42,7 +42,7 @@ def held_out(count: int) -> list[int]:
 class Drawn:
     """Pictures and their truth; names and units of the labels are those of `schema.PER_FRAME`."""
 
-    pictures: UInt8[np.ndarray, "t s s 3"]
+    images: UInt8[np.ndarray, "t s s 3"]
     labels: dict[str, np.ndarray]
 
 
@@ -51,7 +51,7 @@ class Puppet:
 
     Args:
       identity: number of the person.
-      size: side of the pictures.
+      size: side of the images.
     """
 
     def __init__(self, identity: int, size: int):
@@ -62,12 +62,12 @@ class Puppet:
         self._centre = centre_of(self._head)
 
     def draw(self, states: list[FrameState]) -> Drawn:
-        """One picture a state."""
+        """One image a state."""
         posed = [self._head.pose(state) for state in states]
-        pictures = []
+        images = []
         for p in posed:
             p.points = p.points - self._centre
-            pictures.append(model_picture(self._renderer(p), self._size))
+            images.append(model_image(self._renderer(p), self._size))
         marks = np.stack([p.landmarks for p in posed]) - self._centre
         turns = Rotation.from_euler("xyz", [state.rotation for state in states]).as_matrix()
         gaze = schema.gaze_direction(np.asarray([state.gaze for state in states]))
@@ -80,7 +80,7 @@ class Puppet:
             "mouth": np.stack([opening, width], -1),
             "lids": np.clip(1 - closed, 0, 1),
         }
-        return Drawn(np.stack(pictures), {name: np.asarray(value, np.float32) for name, value in labels.items()})
+        return Drawn(np.stack(images), {name: np.asarray(value, np.float32) for name, value in labels.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Act:
     Attributes:
       name: of the person.
       source: the portrait.
-      own: "ii", "jj", "ji" and "ij", DRAWS pictures each.
+      own: "ii", "jj", "ji" and "ij", DRAWS images each.
       driver: "ii" of somebody else, in the very same moments.
       fit, test: poses and faces that have nothing to do with each other, for probes.
     """
@@ -111,7 +111,7 @@ def acts(count: int, size: int, seed: int = 0, folder: str | None = None) -> Ite
 
     Args:
       count: how many.
-      size: side of the pictures.
+      size: side of the images.
       seed: of moments and pairs.
       folder: where drawings are kept for the next run; None keeps none.
     """
@@ -161,7 +161,7 @@ def _keep(path: Path, drawings: dict[str, Drawn]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {}
     for name, drawn in drawings.items():
-        arrays[f"{name}/pictures"] = drawn.pictures
+        arrays[f"{name}/pictures"] = drawn.images
         arrays |= {f"{name}/{label}": value for label, value in drawn.labels.items()}
     with files.replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)

@@ -1,4 +1,4 @@
-"""What head, mouth and eyes do in pictures: by the user's face tracker, or, failing that, by less."""
+"""What head, mouth and eyes do in images: by the user's face tracker, or, failing that, by less."""
 
 import dataclasses
 from typing import Protocol
@@ -19,7 +19,7 @@ _HOG_PENALTY = 0.3
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What pictures show; of frames without a face (not valid) the numbers mean nothing.
+    """What images show; of frames without a face (not valid) the numbers mean nothing.
 
     Attributes:
       mouth: opening, share of the face's height.
@@ -44,23 +44,23 @@ class Reading:
 
 
 class Reader(Protocol):
-    """Reads pictures [t, s, s, 3]; `real` names real ones, whose reading may be kept."""
+    """Reads images [t, s, s, 3]; `real` names real ones, whose reading may be kept."""
 
     name: str
 
-    def read(self, pictures: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
-        """The reading of each picture."""
+    def read(self, images: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
+        """The reading of each image."""
 
     def close(self) -> None:
         """Lets go of what the reader holds."""
 
 
 class TrackReader:
-    """478-point tracks of every picture by itself, enlarged first.
+    """478-point tracks of every image by itself, enlarged first.
 
     Args:
       face_model: the landmarker's .task file.
-      folder: where tracks of real pictures are kept for the next run; None keeps none.
+      folder: where tracks of real images are kept for the next run; None keeps none.
     """
 
     name = "478-point tracks"
@@ -69,10 +69,10 @@ class TrackReader:
         self._tracker: tracking.FaceTracker = tracking.MediaPipeTracker(face_model)
         self._saving = tracking.SavingTracker(self._tracker, folder) if folder else self._tracker
 
-    def read(self, pictures: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
+    def read(self, images: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
         """See `Reader`."""
         tracker = self._tracker if real is None else self._saving
-        return read_track(tracker.track(f"{real}_at{pictures.shape[1]}", pictures), pictures.shape[1])
+        return read_track(tracker.track(f"{real}_at{images.shape[1]}", images), images.shape[1])
 
     def close(self) -> None:
         """Closes the tracker."""
@@ -80,16 +80,16 @@ class TrackReader:
 
 
 class ModelReader:
-    """The face model's own labels of the pictures: circular, since the model that drew them also reads them."""
+    """The face model's own labels of the images: circular, since the model that drew them also reads them."""
 
     name = "the model's own reading (give --face_model for tracks)"
 
     def __init__(self, model: FaceModel):
         self._model = model
 
-    def read(self, pictures: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
+    def read(self, images: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
         """See `Reader`."""
-        return read_motion(self._model, self._model.motion(pictures))
+        return read_motion(self._model, self._model.motion(images))
 
     def close(self) -> None:
         """Holds nothing."""
@@ -102,7 +102,7 @@ class HogReader:
     reader, so its own error is always reported beside what it reads.
 
     Args:
-      pictures: of training heads, uint8 [n, s, s, 3].
+      images: of training heads, uint8 [n, s, s, 3].
       rotation, eyes, mouth, lids: their exact labels.
     """
 
@@ -110,14 +110,14 @@ class HogReader:
 
     def __init__(
         self,
-        pictures: UInt8[np.ndarray, "n s s 3"],
+        images: UInt8[np.ndarray, "n s s 3"],
         rotation: Float[np.ndarray, "n 3"],
         eyes: Float[np.ndarray, "n 2"],
         mouth: Float[np.ndarray, " n"],
         lids: Float[np.ndarray, "n 2"],
     ):
         targets = np.concatenate([rotation, eyes, mouth[:, None], lids], -1)
-        self._predict = ridge.fit(gradient_histograms(pictures), targets, _HOG_PENALTY)
+        self._predict = ridge.fit(gradient_histograms(images), targets, _HOG_PENALTY)
 
     @classmethod
     def learn(cls, train: HeldOut, every: int = 12) -> "HogReader":
@@ -125,31 +125,31 @@ class HogReader:
         parts: dict[str, list[np.ndarray]] = {"pictures": [], "rotation": [], "eyes": [], "mouth": [], "lids": []}
         for index in train.choose(0):
             clip = train.clip(index, every)
-            parts["pictures"].append(clip.pictures)
+            parts["pictures"].append(clip.images)
             parts["rotation"].append(clip.labels["pose"][:, :3])
             parts["mouth"].append(clip.labels["mouth"][:, 0])
             parts["eyes"].append(clip.labels["eyes"])
             parts["lids"].append(clip.labels["lids"])
         return cls(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
 
-    def read(self, pictures: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
+    def read(self, images: UInt8[np.ndarray, "t s s 3"], real: str | None = None) -> Reading:
         """See `Reader`."""
-        rotation, eyes, mouth, lids = np.split(self._predict(gradient_histograms(pictures)), [3, 5, 6], -1)
-        return Reading(mouth[:, 0], np.clip(lids, 0, 1), np.ones(len(pictures), bool), rotation, eyes)
+        rotation, eyes, mouth, lids = np.split(self._predict(gradient_histograms(images)), [3, 5, 6], -1)
+        return Reading(mouth[:, 0], np.clip(lids, 0, 1), np.ones(len(images), bool), rotation, eyes)
 
     def close(self) -> None:
         """Holds nothing."""
 
 
-def gradient_histograms(pictures: UInt8[np.ndarray, "n s s 3"]) -> Float[np.ndarray, "n c"]:
+def gradient_histograms(images: UInt8[np.ndarray, "n s s 3"]) -> Float[np.ndarray, "n c"]:
     """Histograms of 9 directions in cells of 8 pixels, normalised in blocks of 2 x 2 cells, at 128 pixels."""
     histograms = cv2.HOGDescriptor((_HOG_SIDE,) * 2, (16, 16), (8, 8), (8, 8), 9)
-    sized = (cv2.resize(p, (_HOG_SIDE,) * 2, interpolation=cv2.INTER_AREA) for p in pictures)
+    sized = (cv2.resize(p, (_HOG_SIDE,) * 2, interpolation=cv2.INTER_AREA) for p in images)
     return np.stack([histograms.compute(np.ascontiguousarray(p)).reshape(-1) for p in sized])
 
 
 def read_motion(model: FaceModel, motion: Float[np.ndarray, "t m"]) -> Reading:
-    """The reading of a motion's dynamics code, without any picture."""
+    """The reading of a motion's dynamics code, without any image."""
     found = model.labels(motion)
     lids, valid = np.clip(found["lids"], 0, 1), np.ones(len(motion), bool)
     return Reading(found["mouth"][:, 0], lids, valid, motion[:, :3], found["eyes"])
@@ -159,7 +159,7 @@ def read_track(track: tracking.Track, size: int) -> Reading:
     """Frames without a face are filled from their neighbours and marked; without any face all is zero.
 
     Args:
-      size: side of the pictures in pixels, which span -1..1.
+      size: side of the images in pixels, which span -1..1.
     """
     t = len(track.valid)
     if not track.valid.any():
@@ -179,7 +179,7 @@ def read_labels(clip_labels: dict[str, np.ndarray]) -> Reading:
 
 
 def landmark_error(made: Reading, real: Reading) -> Float[np.ndarray, " n"]:
-    """Mean distance of the face's points in the picture, in percent of the distance of the eyes' outer corners."""
+    """Mean distance of the face's points in the image, in percent of the distance of the eyes' outer corners."""
     eyes = [landmarks.SLICES[name].start for name in ("eye_left", "eye_right")]
     scale = np.linalg.norm(real.points[:, eyes[0], :2] - real.points[:, eyes[1], :2], axis=-1)
     error = np.linalg.norm(made.points[..., :2] - real.points[..., :2], axis=-1).mean(-1)

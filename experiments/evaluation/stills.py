@@ -19,7 +19,7 @@ SECONDS = 3.0
 REAL_CLIPS = 12
 OWN_SPEECH = pathlib.Path(vasa_jax.__file__).parent / "assets" / "speech.flac"
 GROUPS = ("source", "age", "skin")
-_LOOK_EVERY = 5  # pictures: one crop serves the whole clip
+_LOOK_EVERY = 5  # images: one crop serves the whole clip
 _SPOKEN_DB, _SPOKEN_SHARE = 25.0, 0.5
 """A piece is speech if this share of its frames lies within so much of the recording's loudest."""
 
@@ -39,10 +39,10 @@ class Still:
 
 @dataclasses.dataclass(frozen=True)
 class RealClip:
-    """A real talking face, cut out like the pictures of a generated video."""
+    """A real talking face, cut out like the images of a generated video."""
 
     name: str
-    pictures: UInt8[np.ndarray, "t s s 3"]
+    images: UInt8[np.ndarray, "t s s 3"]
     audio: Float[np.ndarray, " n"]
 
 
@@ -63,9 +63,9 @@ def find_stills(folder: str | os.PathLike, count: int = 0) -> list[Still]:
     found = [Still(root / e.set / e.file, dict(zip(GROUPS, (e.set, e.age, e.skin), strict=True))) for e in held]
     if not found:
         plain = dict.fromkeys(GROUPS, "-")
-        found = [Still(path, plain | {"source": path.parent.name}) for path in layout.walk_pictures(root)]
+        found = [Still(path, plain | {"source": path.parent.name}) for path in layout.walk_images(root)]
     if not found:
-        raise InputError(f"{folder}: no picture in it; give --data a folder of portraits (JPEG, PNG, WebP)")
+        raise InputError(f"{folder}: no image in it; give --data a folder of portraits (JPEG, PNG, WebP)")
     return sheets.evenly(found, count or len(found))
 
 
@@ -78,7 +78,7 @@ def find_speech(
       paths: recordings, or folders of them; what is no recording in a folder is passed over.
 
     Raises:
-      InputError: fewer than two pieces: whether a mouth follows its own sound needs another to compare.
+      InputError: fewer than two pieces: whether a mouth follows its own audio needs another to compare.
     """
     pieces = [_pieces(reader, seconds) for reader in _recordings(paths)]
     turns: list[tuple[str, np.ndarray]] = []
@@ -100,20 +100,20 @@ def _recordings(paths: Sequence[str | os.PathLike]) -> Iterator[media.AudioReade
                 if entry.is_file():
                     yield media.AudioReader(entry)
             except InputError:
-                continue  # notes, texts, pictures
+                continue  # notes, texts, images
 
 
 def _pieces(reader: media.AudioReader, seconds: float) -> list[tuple[str, np.ndarray]]:
-    sound = np.concatenate(list(reader.mono()))
+    audio = np.concatenate(list(reader.mono()))
     frames = round(seconds * schema.FRAME_RATE)
     size = frames * schema.SAMPLES_PER_FRAME
-    level = measures.loudness(sound)
+    level = measures.loudness(audio)
     spoken = level > level.max() - _SPOKEN_DB
     if len(level) < frames:
         return []
     starts = np.linspace(0, len(level) - frames, round(len(level) / frames)).astype(int)  # the last may overlap
     return [
-        (f"{reader.path.stem} at {start / schema.FRAME_RATE:g} s", sound[start * schema.SAMPLES_PER_FRAME :][:size])
+        (f"{reader.path.stem} at {start / schema.FRAME_RATE:g} s", audio[start * schema.SAMPLES_PER_FRAME :][:size])
         for start in starts
         if spoken[start : start + frames].mean() >= _SPOKEN_SHARE
     ]
@@ -132,7 +132,7 @@ def real_clips(
     Args:
       folder: SPEAKER/CLIP.mp4 at any depth.
       tracker: finds the face.
-      size: side of the pictures in pixels.
+      size: side of the images in pixels.
       seconds: of each.
       count: at most so many.
 
@@ -150,9 +150,9 @@ def real_clips(
     chosen = [paths[k] for k in range(each) for paths in taken if k < len(paths)]
     for path in show_progress(chosen[:count]):
         video = ingest.Video(path, end=seconds)
-        pictures = list(video.pictures())
-        track = tracker.track(path.stem, pictures[::_LOOK_EVERY])
+        images = list(video.images())
+        track = tracker.track(path.stem, images[::_LOOK_EVERY])
         if track.valid.any():
             box = crops.find_crop(landmarks.from_mediapipe(track.points)[track.valid])
-            cut = np.stack([crops.cut(picture, box, size, margin=1.0) for picture in pictures])
-            yield RealClip(f"{path.parent.name}/{path.stem}", cut, video.audio(len(pictures)))
+            cut = np.stack([crops.cut(image, box, size, margin=1.0) for image in images])
+            yield RealClip(f"{path.parent.name}/{path.stem}", cut, video.audio(len(images)))

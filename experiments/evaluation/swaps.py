@@ -1,7 +1,7 @@
-"""Do pose and dynamics come apart? On held-out procedural people, whose every swap has a true picture.
+"""Do pose and dynamics come apart? On held-out procedural people, whose every swap has a true image.
 
-A person's portrait is decoded with the pose of one moment and the dynamics of another. What then moves in the picture
-is read by somebody else than the model, beside the same reading of the true pictures: what is left there is the
+A person's portrait is decoded with the pose of one moment and the dynamics of another. What then moves in the image
+is read by somebody else than the model, beside the same reading of the true images: what is left there is the
 reader's own error. Letters are those of `puppets`: the moment of the pose, then the moment of the face.
 """
 
@@ -18,7 +18,7 @@ from experiments.evaluation.reading import Reader, Reading, landmark_error
 from vasa_jax.metrics import angles, bootstrap, identity, image_quality
 
 KINDS = {"self": "ii", "pose_swapped": "ji", "dynamics_swapped": "ij", "other_driver": "ii"}
-"""What is decoded -> its true picture."""
+"""What is decoded -> its true image."""
 _OPEN = 0.5  # nobody sees where an eye looks that is more closed
 MOVES = ("pose_by_dynamics", "mouth_by_pose", "gaze_by_pose")
 _READ = {"pose_degrees": ("self", "pose_swapped"), "mouth": ("self", "dynamics_swapped"),
@@ -27,18 +27,18 @@ _READ = {"pose_degrees": ("self", "pose_swapped"), "mouth": ("self", "dynamics_s
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """One person: rows of numbers, codes for what is told of all together, and pictures for the eye."""
+    """One person: rows of numbers, codes for what is told of all together, and images for the eye."""
 
     rows: list[dict[str, float]]
     codes: dict[str, Float[np.ndarray, "n d"]]
     probed: code_probes.Probed
     portrait: Float[np.ndarray, " c"] | None
-    pictures: UInt8[np.ndarray, "6 s s 3"]
+    images: UInt8[np.ndarray, "6 s s 3"]
 
 
 @dataclasses.dataclass(frozen=True)
 class SwapSuite:
-    """What the suite needs: the model, who reads pictures, and (or not) who recognises people and measures LPIPS."""
+    """What the suite needs: the model, who reads images, and (or not) who recognises people and measures LPIPS."""
 
     model: Any
     reader: Reader
@@ -62,13 +62,13 @@ class SwapSuite:
         if self.recogniser is not None and len(portraits) > 1:
             pairs = [identity.cosine(a, b) for k, a in enumerate(portraits) for b in portraits[k + 1 :]]
             report["identity"]["strangers"] = float(np.mean(pairs))
-        return report, [scored.pictures for scored in everybody]
+        return report, [scored.images for scored in everybody]
 
     def score(self, act: Act) -> Scored:
         """All of one person."""
-        latents = self.model.encode(act.source.pictures[0])
-        pictures = [drawn.pictures for drawn in (act.own["ii"], act.own["jj"], act.driver)]
-        i, j, driver = np.split(self.model.motion(np.concatenate(pictures)), 3)
+        latents = self.model.encode(act.source.images[0])
+        images = [drawn.images for drawn in (act.own["ii"], act.own["jj"], act.driver)]
+        i, j, driver = np.split(self.model.motion(np.concatenate(images)), 3)
         motions = {
             "self": i,
             "pose_swapped": _mix(j, i),
@@ -87,17 +87,17 @@ class SwapSuite:
         row = self._read(act, made) | self._compare(act, made)
         portrait = None
         if self.recogniser is not None:
-            portrait = self._code(act.source, act.source.pictures[0], 0)
+            portrait = self._code(act.source, act.source.images[0], 0)
             row |= self._identity(act, made, portrait)
         rows = [{"person": act.name, **{k: float(v[n]) for k, v in row.items()}} for n in range(DRAWS)]
-        first = act.source.pictures, act.driver.pictures[:1], made["other_driver"][:1], act.own["jj"].pictures[:1]
+        first = act.source.images, act.driver.images[:1], made["other_driver"][:1], act.own["jj"].images[:1]
         return Scored(rows, codes, code_probes.encode(self.model, act), portrait, np.concatenate([*first, shown]))
 
     def _read(self, act: Act, made: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What moves, and how far what is read lies from the truth."""
         names = ("ii", "ji", "ij")
         truth = {name: _exact(act.own[name]) for name in names}
-        drawn = self._reading({name: act.own[name].pictures for name in names} | {"s": act.source.pictures})
+        drawn = self._reading({name: act.own[name].images for name in names} | {"s": act.source.images})
         read = self._reading(made)
         shown = {KINDS[kind]: read[kind] for kind in ("self", "pose_swapped", "dynamics_swapped")}
         row = {"found": np.mean([read[kind].valid for kind in made], 0)}
@@ -116,9 +116,9 @@ class SwapSuite:
                 row[f"{what}_{kind}_copy"] = _distances(_repeat(source), truth[KINDS[kind]])[what]
         return row
 
-    def _reading(self, pictures: dict[str, np.ndarray]) -> dict[str, Reading]:
-        whole, at, out = self.reader.read(np.concatenate(list(pictures.values()))), 0, {}
-        for name, part in pictures.items():
+    def _reading(self, images: dict[str, np.ndarray]) -> dict[str, Reading]:
+        whole, at, out = self.reader.read(np.concatenate(list(images.values()))), 0, {}
+        for name, part in images.items():
             out[name] = whole.cut(at, at + len(part))
             at += len(part)
         return out
@@ -127,8 +127,8 @@ class SwapSuite:
         """Pictures against the true ones; *_copy: the source in their place."""
         row = {}
         for kind, name in KINDS.items():
-            real = act.own[name].pictures
-            copied = np.broadcast_to(act.source.pictures, real.shape)
+            real = act.own[name].images
+            copied = np.broadcast_to(act.source.images, real.shape)
             measures = {"psnr": image_quality.psnr, "ssim": image_quality.ssim}
             if self.lpips is not None:
                 measures["lpips"] = self.lpips
@@ -138,16 +138,16 @@ class SwapSuite:
         return row
 
     def _identity(self, act: Act, made: dict[str, np.ndarray], portrait: np.ndarray) -> dict[str, np.ndarray]:
-        """Cosine to the source; the true pictures' beside it."""
+        """Cosine to the source; the true images' beside it."""
         row = {}
         for kind, name in KINDS.items():
-            for suffix, pictures in (("", made[kind]), ("_drawn", act.own[name].pictures)):
-                codes = [self._code(act.own[name], picture, k) for k, picture in enumerate(pictures)]
+            for suffix, images in (("", made[kind]), ("_drawn", act.own[name].images)):
+                codes = [self._code(act.own[name], image, k) for k, image in enumerate(images)]
                 row[f"identity_{kind}{suffix}"] = np.asarray([identity.cosine(code, portrait) for code in codes])
         return row
 
-    def _code(self, drawn: Drawn, picture: np.ndarray, k: int) -> np.ndarray:
-        return self.recogniser.code(identity.aligned_face(picture, drawn.labels["landmarks"][k]))
+    def _code(self, drawn: Drawn, image: np.ndarray, k: int) -> np.ndarray:
+        return self.recogniser.code(identity.aligned_face(image, drawn.labels["landmarks"][k]))
 
 
 def _mix(pose: Float[np.ndarray, "n m"], dynamics: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
@@ -156,7 +156,7 @@ def _mix(pose: Float[np.ndarray, "n m"], dynamics: Float[np.ndarray, "n m"]) -> 
 
 def _exact(drawn: Drawn) -> Reading:
     labels = drawn.labels
-    there = np.ones(len(drawn.pictures), bool)
+    there = np.ones(len(drawn.images), bool)
     parts = labels["pose"][:, :3], labels["eyes"], labels["landmarks"]
     return Reading(labels["mouth"][:, 0], labels["lids"], there, *parts)
 
@@ -233,9 +233,9 @@ def _obeys(rows: Sequence[dict[str, Any]], made: str, truth: str) -> dict[str, f
 
 
 def _re_encoding(codes: Sequence[dict[str, np.ndarray]], probed: Sequence[code_probes.Probed]) -> dict[str, Any]:
-    """Cosine of the dynamics code of a made picture to the code that it was made from.
+    """Cosine of the dynamics code of a made image to the code that it was made from.
 
-    `centred`: less the mean code, without which any two codes look alike; `another_moment`: of two real pictures.
+    `centred`: less the mean code, without which any two codes look alike; `another_moment`: of two real images.
     """
     joined = {name: np.concatenate([part[name] for part in codes]) for name in codes[0]}
     middle = np.concatenate([part.codes for part in probed]).mean(0)

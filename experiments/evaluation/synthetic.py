@@ -1,6 +1,6 @@
 """suite=synthetic: against exact truth, on procedural heads of held-out identities.
 
-The face model: labels and head pose that it reads off real pictures. The motion model: whether generated motion looks
+The face model: labels and head pose that it reads off real images. The motion model: whether generated motion looks
 and stands where it is asked to, with the condition and without it, and moves its mouth as the truth does.
 """
 
@@ -72,8 +72,8 @@ class SyntheticSuite:
         return report
 
     def read(self, clip: HeldOutClip) -> dict[str, float]:
-        """Errors of what the face model reads off the pictures; *_guess: of always saying the clip's median."""
-        motion = self.face.motion(clip.pictures)
+        """Errors of what the face model reads off the images; *_guess: of always saying the clip's median."""
+        motion = self.face.motion(clip.images)
         truth = clip.labels
         errors = _label_errors(self.face.labels(motion), motion, truth)
         pose = truth["pose"]
@@ -86,7 +86,7 @@ class SyntheticSuite:
         return errors | {name: guess[name.removesuffix("_guess")] for name in _GUESS}
 
     def speak(self, clip: HeldOutClip, conditioned: bool) -> dict[str, float]:
-        """Errors of the motion generated for the clip's sound, told its mean gaze and distance, or told neither.
+        """Errors of the motion generated for the clip's audio, told its mean gaze and distance, or told neither.
 
         Gaze and distance are errors of the clip's mean, the mouth's are those of each frame.
         """

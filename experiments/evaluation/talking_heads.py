@@ -1,6 +1,6 @@
 """The motion suite's part on procedural heads, of which everything is known: sounds, lids, gaze, distance, feelings.
 
-Generated motion is read by the face model's label head, without pictures. What that reading costs stands beside every
+Generated motion is read by the face model's label head, without images. What that reading costs stands beside every
 number: `re-encoded` is the true video through the face model.
 """
 
@@ -57,7 +57,7 @@ class HeadsSuite:
     def run(self, split: HeldOut, chosen: Sequence[int], show_progress: Any = iter) -> dict[str, Any]:
         """Scores the chosen clips."""
         clips = [split.clip(index) for index in chosen]
-        encoded = [self.face.motion(clip.pictures) for clip in clips]
+        encoded = [self.face.motion(clip.images) for clip in clips]
         made, asked = [], []
         for k, clip in enumerate(show_progress(clips)):
             made.append(self._speak(clip, **self._truth(clip)))
@@ -148,7 +148,7 @@ def learn_feelings(train: HeldOut, face: Any, count: int = 240, every: int = 15)
     codes, told = [], []
     for index in train.choose(count):
         clip = train.clip(index, every)
-        codes.append(face.motion(clip.pictures)[:, 7:].mean(0))
+        codes.append(face.motion(clip.images)[:, 7:].mean(0))
         told.append(clip.labels["emotion"].mean(0))
     return ridge.fit(np.asarray(codes), np.asarray(told), _PROBE_PENALTY)
 

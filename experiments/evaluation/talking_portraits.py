@@ -25,9 +25,9 @@ from experiments.evaluation.stills import GROUPS, RealClip, Still
 from experiments.evaluation.verdicts import Target
 from vasa_jax import media
 from vasa_jax.errors import InputError
+from vasa_jax.images import read_image
 from vasa_jax.inference import portrait as portraits
 from vasa_jax.metrics import blinks, bootstrap, chroma, identity, mouth_changes
-from vasa_jax.pictures import read_image
 from vasa_jax.provenance import badge
 
 GREY_FRAMES = 30
@@ -49,9 +49,9 @@ TARGETS = (
 
 @dataclasses.dataclass(frozen=True)
 class Performance:
-    """A video as it was read: pictures [t, s, s, 3] of the decoded file."""
+    """A video as it was read: images [t, s, s, 3] of the decoded file."""
 
-    pictures: UInt8[np.ndarray, "t s s 3"]
+    images: UInt8[np.ndarray, "t s s 3"]
     reading: reading.Reading | None
 
 
@@ -60,7 +60,7 @@ class PortraitSuite:
 
     Args:
       face: a `vasa_jax.TalkingFace`.
-      tracker: reads the pictures.
+      tracker: reads the images.
       recogniser: `identity.FaceRecogniser`, or None.
       controls: of `TalkingFace.animate`.
     """
@@ -81,108 +81,108 @@ class PortraitSuite:
         real: Callable[[int], Iterable[RealClip]] | None = None,
         show_progress: Callable = iter,
     ) -> tuple[dict[str, Any], list[tuple[str, list[np.ndarray]]]]:
-        """The report, and for each still what to look at: (caption, five pictures).
+        """The report, and for each still what to look at: (caption, five images).
 
         Args:
           stills: who talks.
           speech: what they say, in turn; at least two pieces.
-          real: side of the pictures -> real clips; None: nothing real is shown beside the stills.
+          real: side of the images -> real clips; None: nothing real is shown beside the stills.
         """
         rows, looks, size = [], [], None
         with tempfile.TemporaryDirectory() as folder:
             self._folder = pathlib.Path(folder)
             for k, still in enumerate(show_progress(stills)):
-                (said, sound), (_, other) = (speech[(k + j) % len(speech)] for j in (0, 1))
+                (said, audio), (_, other) = (speech[(k + j) % len(speech)] for j in (0, 1))
                 row = {"still": still.name, "speech": said, **still.groups}
                 try:
-                    found, pictures = self._still(still, sound, other)
+                    found, images = self._still(still, audio, other)
                 except InputError as error:
                     row |= {"failed": str(error), "face": 0.0}
                 else:
                     row |= found
-                    size = pictures[0].shape[0]
-                    looks.append((caption(row), pictures))
+                    size = images[0].shape[0]
+                    looks.append((caption(row), images))
                 rows.append(row)
             if size is None:
                 raise InputError(f"no face was found in any of {len(stills)} portraits; the first: {rows[0]['failed']}")
             others = [self._real(clip) for clip in real(size)] if real else []
         return report(rows, others), looks
 
-    def _still(self, still: Still, sound: np.ndarray, other: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
-        picture = read_image(still.path)
-        made, box = self._perform(picture, sound)
-        size = made.pictures.shape[1]
-        portrait = portraits.cut(picture, box, size)
+    def _still(self, still: Still, audio: np.ndarray, other: np.ndarray) -> tuple[dict[str, Any], list[np.ndarray]]:
+        image = read_image(still.path)
+        made, box = self._perform(image, audio)
+        size = made.images.shape[1]
+        portrait = portraits.cut(image, box, size)
         code = self._code_of(portrait)
-        row = self._measure(made, sound, other, code)
+        row = self._measure(made, audio, other, code)
         repeated = self._through_file(np.repeat(portrait[None], REPEATED, 0))
         row |= {f"{name}_repeated": v for name, v in self._measure(repeated, None, None, code).items()}
         # Grey as a television would show it, so that nothing but the model can put colour into the file.
-        grey = np.repeat((picture @ [0.299, 0.587, 0.114]).round().astype(np.uint8)[..., None], 3, -1)
-        start = max(0, (len(sound) // _FRAME - GREY_FRAMES) // 2) * _FRAME
-        dull, _ = self._perform(grey, sound[start : start + GREY_FRAMES * _FRAME])
+        grey = np.repeat((image @ [0.299, 0.587, 0.114]).round().astype(np.uint8)[..., None], 3, -1)
+        start = max(0, (len(audio) // _FRAME - GREY_FRAMES) // 2) * _FRAME
+        dull, _ = self._perform(grey, audio[start : start + GREY_FRAMES * _FRAME])
         seen = beside_badge(size)
-        row["chroma"] = chroma.highest(dull.pictures, seen)
+        row["chroma"] = chroma.highest(dull.images, seen)
         still_grey = self._through_file(portraits.cut(grey, box, size)[None], read=False)
-        row["chroma_repeated"] = chroma.highest(still_grey.pictures, seen)
-        shown = [made.pictures[at] for at in phases(made.reading)]
-        return row, [portrait, *shown, dull.pictures[phases(dull.reading)[-1]]]
+        row["chroma_repeated"] = chroma.highest(still_grey.images, seen)
+        shown = [made.images[at] for at in phases(made.reading)]
+        return row, [portrait, *shown, dull.images[phases(dull.reading)[-1]]]
 
-    def _perform(self, picture: np.ndarray, sound: np.ndarray) -> tuple[Performance, portraits.FaceBox]:
-        """The picture saying the sound, by way of a file with the badge, and where its face was found."""
+    def _perform(self, image: np.ndarray, audio: np.ndarray) -> tuple[Performance, portraits.FaceBox]:
+        """The image saying the audio, by way of a file with the badge, and where its face was found."""
         speech, path = self._folder / "speech.wav", self._folder / "talking.mp4"
-        soundfile.write(speech, sound, schema.SAMPLE_RATE)
-        video = self._face.animate(picture, speech, **self._controls)
+        soundfile.write(speech, audio, schema.SAMPLE_RATE)
+        video = self._face.animate(image, speech, **self._controls)
         video.save(path, credentials=False)
         return self._read(path), portraits.FaceBox(**video.info["face_box"])
 
     def _real(self, clip: RealClip) -> dict[str, Any]:
-        made = self._through_file(clip.pictures)
-        return {"clip": clip.name} | self._measure(made, clip.audio, None, self._code_of(clip.pictures[0]))
+        made = self._through_file(clip.images)
+        return {"clip": clip.name} | self._measure(made, clip.audio, None, self._code_of(clip.images[0]))
 
-    def _through_file(self, pictures: np.ndarray, read: bool = True) -> Performance:
+    def _through_file(self, images: np.ndarray, read: bool = True) -> Performance:
         """Pictures as they come out of a file like that of a generated video."""
         path = self._folder / "real.mp4"
         with media.VideoWriter(path) as writer:
-            for picture in pictures:
-                writer.write(picture)
+            for image in images:
+                writer.write(image)
         return self._read(path, read)
 
     def _read(self, path: pathlib.Path, read: bool = True) -> Performance:
-        pictures = np.stack(list(media.VideoReader(path)))
+        images = np.stack(list(media.VideoReader(path)))
         if not read:
-            return Performance(pictures, None)
-        return Performance(pictures, self._reading(pictures))
+            return Performance(images, None)
+        return Performance(images, self._reading(images))
 
-    def _reading(self, pictures: np.ndarray) -> reading.Reading:
-        return reading.read_track(self._tracker.track("portrait", pictures), pictures.shape[1])
+    def _reading(self, images: np.ndarray) -> reading.Reading:
+        return reading.read_track(self._tracker.track("portrait", images), images.shape[1])
 
-    def _code_of(self, picture: np.ndarray) -> np.ndarray | None:
-        """Of the face in a picture; None without a network, or where the tracker finds no face."""
-        found = self._reading(picture[None])
-        return self._codes(picture[None], found)[0] if self._recogniser and found.valid[0] else None
+    def _code_of(self, image: np.ndarray) -> np.ndarray | None:
+        """Of the face in an image; None without a network, or where the tracker finds no face."""
+        found = self._reading(image[None])
+        return self._codes(image[None], found)[0] if self._recogniser and found.valid[0] else None
 
-    def _codes(self, pictures: np.ndarray, found: reading.Reading) -> Float[np.ndarray, "n d"]:
+    def _codes(self, images: np.ndarray, found: reading.Reading) -> Float[np.ndarray, "n d"]:
         known = np.flatnonzero(found.valid)
-        aligned = (identity.aligned_face(pictures[k], found.points[k], nose=True) for k in known)
+        aligned = (identity.aligned_face(images[k], found.points[k], nose=True) for k in known)
         return np.stack([self._recogniser.code(face) for face in aligned])
 
     def _measure(
-        self, made: Performance, sound: np.ndarray | None, other: np.ndarray | None, code: np.ndarray | None
+        self, made: Performance, audio: np.ndarray | None, other: np.ndarray | None, code: np.ndarray | None
     ) -> dict[str, Any]:
-        """Numbers of one video. Without a sound, or another's, those that ask for it are left out."""
+        """Numbers of one video. Without an audio, or another's, those that ask for it are left out."""
         found = made.reading
         numbers: dict[str, Any] = {"face": float(found.valid.mean())}
         if not found.valid.any():
             return numbers
         numbers["opening"] = float(found.mouth[found.valid].std())
         if code is not None:
-            likeness = identity.cosine(self._codes(made.pictures, found), code)
+            likeness = identity.cosine(self._codes(made.images, found), code)
             numbers |= {"identity": float(likeness.mean()), "identity_worst": float(likeness.min())}
-        if sound is None:
+        if audio is None:
             return numbers
         numbers |= {"blinks": len(blinks.find_blinks(found.lids)), "frames": len(found.valid)}
-        for suffix, heard in (("", sound), ("_other", other)):
+        for suffix, heard in (("", audio), ("_other", other)):
             if heard is not None:
                 numbers |= {f"{name}{suffix}": value for name, value in follows(found, heard).items()}
         return numbers
@@ -191,9 +191,9 @@ class PortraitSuite:
 _FRAME = schema.SAMPLES_PER_FRAME
 
 
-def follows(found: reading.Reading, sound: Float[np.ndarray, " n"]) -> dict[str, float]:
+def follows(found: reading.Reading, audio: Float[np.ndarray, " n"]) -> dict[str, float]:
     """How the mouth's opening goes with the loudness in decibels: levels at lag 0; changes, the best of five lags."""
-    level = measures.loudness(sound[: len(sound) // _FRAME * _FRAME])
+    level = measures.loudness(audio[: len(audio) // _FRAME * _FRAME])
     level = np.maximum(level, level.max() - _LOUD_SPAN)
     t = min(len(level), len(found.mouth))
     tracks = found.mouth[:t], level[:t], found.valid[:t]
@@ -225,7 +225,7 @@ def contact_sheet(
     """Two stills a row: the portrait, its mouth closed, half open and open, and open in the grey version."""
     strips = []
     for text, tiles_of in looks:
-        tiles = [Image.fromarray(picture).resize((_TILE, _TILE), Image.Resampling.LANCZOS) for picture in tiles_of]
+        tiles = [Image.fromarray(image).resize((_TILE, _TILE), Image.Resampling.LANCZOS) for image in tiles_of]
         strip = Image.new("RGB", (_TILE * len(tiles) + _GAP, _TILE + _LABEL), "white")
         for place, tile in enumerate(tiles):
             strip.paste(tile, (_TILE * place, 0))
@@ -237,7 +237,7 @@ def contact_sheet(
 
 
 def caption(row: dict[str, Any]) -> str:
-    """One line under a still's pictures."""
+    """One line under a still's images."""
     parts = [row["still"], f"opening {row.get('opening', np.nan):.3f}", f"likeness {row.get('identity', np.nan):.2f}"]
     return ", ".join([*parts, f"grey chroma {row['chroma']:.0f}"])
 

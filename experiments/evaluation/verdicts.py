@@ -17,9 +17,9 @@ class Target:
     relation: str
     bound: float
     beside: str = ""
-    """Path of the same number for real pictures, for chance, or for another moment."""
+    """Path of the same number for real images, for chance, or for another moment."""
     own: str = ""
-    """Path of the same beyond what the reader sees in true pictures, where nothing moved."""
+    """Path of the same beyond what the reader sees in true images, where nothing moved."""
 
 
 TARGETS = (
@@ -45,7 +45,7 @@ _RELATIONS = {"<": operator.lt, "<=": operator.le, ">=": operator.ge}
 def judge(report: Mapping[str, Any], targets: Sequence[Target] = TARGETS) -> list[dict[str, Any]]:
     """One entry a target whose number was measured: {"what", "value", "target", "beside", "own", "verdict"}.
 
-    The verdict is "pass", "FAIL", or "pass, less the reader" where only the reader's error of true pictures lifts the
+    The verdict is "pass", "FAIL", or "pass, less the reader" where only the reader's error of true images lifts the
     number over its bound.
     """
     verdicts = []
@@ -70,7 +70,7 @@ def show(verdicts: list[dict[str, Any]]) -> None:
         [v["what"], tables.cell(v["value"]), v["target"], tables.cell(v["beside"]), tables.cell(v["own"]), v["verdict"]]
         for v in verdicts
     ]
-    tables.show("targets", ["", "measured", "target", "true pictures or chance", "model alone", ""], lines)
+    tables.show("targets", ["", "measured", "target", "true images or chance", "model alone", ""], lines)
 
 
 def _find(report: Any, path: str) -> float | None:

@@ -1,4 +1,4 @@
-"""suite=wander: whether heads stay about where they started, and move as real ones do; no pictures are made.
+"""suite=wander: whether heads stay about where they started, and move as real ones do; no images are made.
 
 Many seeds speak for a minute, with the pull of `vasa_jax.inference.poise` and without. Real clips are short, so what
 is made is cut into pieces of their length, and its pieces' medians are set beside the real clips' percentiles.
@@ -51,7 +51,7 @@ def stray(heads: Float[np.ndarray, "n t 3"], start: Float[np.ndarray, " 3"]) -> 
 def run(
     generator: Any,
     mouth: Any,
-    sound: Float[np.ndarray, " n"],
+    audio: Float[np.ndarray, " n"],
     seeds: Iterable[int],
     start: Float[np.ndarray, " m"],
     real: Sequence[Float[np.ndarray, "t m"]] = (),
@@ -62,16 +62,16 @@ def run(
     Args:
       generator: `MotionGenerator`.
       mouth: reads the mouth's opening off motion [t, m].
-      sound: what all seeds say.
+      audio: what all seeds say.
       start: motion before the first frame.
       real: motion of real clips; as many frames count of each as the shortest has.
     """
-    frames = len(sound) // 640
+    frames = len(audio) // 640
     made: dict[str, list[np.ndarray]] = {"free": [], "poised": []}
     for seed in seeds:
         for name, poised in (("free", False), ("poised", True)):
             options = {"seed": seed, "start": start, "poised": poised, **how}
-            made[name].append(np.concatenate(list(generator.windows(iter([sound]), frames, **options))))
+            made[name].append(np.concatenate(list(generator.windows(iter([audio]), frames, **options))))
     length = min((len(clip) for clip in real), default=75)
     report: dict[str, Any] = {"frames": frames, "seeds": len(made["free"]), "piece": length}
     if real:

@@ -51,7 +51,7 @@ class Windows:
         hears = LogMel(self.config.bands)
         return MotionConditions(
             audio=hears.features(batch["audio"], batch["valid"], np.full(len(whole), -np.inf, np.float32))[0],
-            audio_valid=batch["valid"],
+            audio_mask=batch["valid"],
             previous=whole[:, : self.config.context].astype(np.float32),
             told={name: batch[name] for name in self.config.conditions},
             valid=batch["valid"],
@@ -64,8 +64,8 @@ class Windows:
         planned = sampler.plan(method, count, steps=self.config.diffusion_steps)
         lambdas = {name: np.float32(value) for name, value in scales.items()}
         x, before = self._start, np.zeros_like(self._start)
-        for time, keep, take, turn, _ in zip(*planned, strict=True):
-            at = np.full(len(x), time, np.int32)
+        for timestep, keep, take, turn, _ in zip(*planned, strict=True):
+            at = np.full(len(x), timestep, np.int32)
             clean = np.asarray(self._denoise(self._params, self._conditions, lambdas, x, at))
             x, before = keep * x + take * clean + turn * (clean - before), clean
         return x
@@ -76,13 +76,13 @@ class Windows:
 
 
 def _denoise(
-    params: Any, conditions: MotionConditions, scales: Any, x: jax.Array, time: jax.Array, *, config: MotionConfig
+    params: Any, conditions: MotionConditions, scales: Any, x: jax.Array, timestep: jax.Array, *, config: MotionConfig
 ) -> jax.Array:
     model = MotionTransformer(config)
 
     def network(*args: Any) -> jax.Array:
         return model.apply({"params": params}, *args, method="denoise")
 
-    heard = conditions.audio, conditions.audio_valid
+    heard = conditions.audio, conditions.audio_mask
     audio = model.apply({"params": params}, *heard, method="encode_audio")
-    return guidance.guided(network, conditions.replace(audio=audio), scales, config.guided)(x, time)
+    return guidance.guided(network, conditions.replace(audio=audio), scales, config.guided)(x, timestep)

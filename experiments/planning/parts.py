@@ -1,9 +1,9 @@
 """The step of stage 1 in pieces that the TPU compiler brings to an end, for the seconds that the whole does not give.
 
 At 512 px a compilation of the whole step with full effort was not seen to end, and with little effort its cycles say
-nothing. The step is one chain: views, four passes through the networks, losses, the critic, the update. Each link is
-compiled alone, forward and back, and their cycles are added. Left out is what lies between: batches put together and
-picked, gradients that meet; and what the compiler would fuse or overlap across the borders.
+nothing. The step is one chain: views, four passes through the networks, losses, the discriminator, the update. Each
+link is compiled alone, forward and back, and their cycles are added. Left out is what lies between: batches put
+together and picked, gradients that meet; and what the compiler would fuse or overlap across the borders.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from experiments.planning import compiler, program, topology
 from experiments.planning.topology import Topology
 from vasa_jax.errors import UsageError
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 from vasa_jax.training.face_task import FaceStage
 from vasa_jax.training.task import NETWORKS, Task
 from vasa_jax.training.train_step import make_optimizers, make_train_step
@@ -29,11 +29,11 @@ from vasa_jax.training.train_step import make_optimizers, make_train_step
 _LEARNED = {"encode_face": (), "encode_pose": (), "encode_with_offsets": (2,), "render": (0, 2)}
 """Each pass of `FaceStage.forward`, and which arguments gradients flow back into: codes, latents. Views are data."""
 
-_DATA = {"pose": None, "picture": None}
+_DATA = {"pose": None, "image": None}
 """Fields of latents that are data."""
 
-_MADE = ("codes", "poses", "latents", "offsets", "drawn", "transferred")
-"""Fields of a `Pass` that gradients of the losses flow back into."""
+_MADE = ("codes", "poses", "latents", "offsets", "generated", "transferred")
+"""Fields of `ForwardOutputs` that gradients of the losses flow back into."""
 
 
 class Part(NamedTuple):
@@ -110,9 +110,9 @@ def of_step(config: ml_collections.ConfigDict, items: int) -> list[Part]:
         jax.eval_shape(stage.losses, params, made, step)
     parts = [Part("views", stage.views, (batch, key)), *(_pass(stage.model, params["model"], call) for call in passes)]
     parts.append(_losses(stage, params, set().union(*(call.networks for call in read)), made, step))
-    if stage.use_critic:
+    if stage.use_discriminator:
         real, fake = jax.eval_shape(stage.losses.shown, made)
-        parts.append(_critic(stage, params["discriminator"], real, fake, step))
+        parts.append(_discriminator(stage, params["discriminator"], real, fake, step))
     return [*(part._replace(times=times) for part in parts), _update(config, state, batch)]
 
 
@@ -156,9 +156,9 @@ def _losses(stage: FaceStage, params: dict, networks: set[str], made: Any, step:
     return Part("losses", jax.value_and_grad(total, (0, 1), has_aux=True), (own, fields, params, made, step))
 
 
-def _critic(stage: FaceStage, own: dict, real: Any, fake: Any, step: Any) -> Part:
+def _discriminator(stage: FaceStage, own: dict, real: Any, fake: Any, step: Any) -> Part:
     def loss(own: dict, real: Any, fake: Any, step: Any) -> Any:
-        return stage.losses.critic_loss({"discriminator": own}, real, fake, step)
+        return stage.losses.discriminator_loss({"discriminator": own}, real, fake, step)
 
     return Part("critic", jax.value_and_grad(loss, has_aux=True), (own, real, fake, step))
 
@@ -195,7 +195,7 @@ def seconds(config: ml_collections.ConfigDict, machine: Topology, items: int) ->
     try:
         for part in of_step(config, items):
             arguments = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), part.arguments)
-            with choice.as_on("tpu"):
+            with backends.as_on("tpu"):
                 lowered = jax.jit(part.function, donate_argnums=0 if part.name == "update" else ()).lower(*arguments)
             key = f"{machine.kind} {topology.compiler(machine)}"
             found = compiler.compile_kept(lowered, key, memory=machine.memory_of_device, arguments=0)

@@ -10,7 +10,7 @@ import ml_collections
 from experiments.common import dry_run
 from experiments.planning import compiler, program, topology
 from experiments.planning.topology import Topology
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 from vasa_jax.training import flops
 from vasa_jax.training.partition import AXES, mesh_partitioner, mesh_shape
 
@@ -57,7 +57,7 @@ def compile_step(
     """Compiles the step, or takes from the cache what compiling it gave. `place`: see `compiler.compile_kept`."""
     devices = machine.devices()
     partitioner = mesh_partitioner(config, dict(zip(AXES, spread.mesh)), devices)
-    with choice.as_on("tpu" if machine.chip else "cpu"):
+    with backends.as_on("tpu" if machine.chip else "cpu"):
         make, state, batch, networks = dry_run.pure_step(config, spread.batch_size, partitioner.batch_parts)
         step = partitioner.step(make, state)
         traced = step.trace(state, batch, dry_run.example_key(), networks)

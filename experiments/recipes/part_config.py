@@ -19,7 +19,7 @@ from vasa_jax.errors import InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 QUICK_SIZE = 64
-"""Side of the pictures of the quick form: the smallest that the project draws."""
+"""Side of the images of the quick form: the smallest that the project draws."""
 _QUICK = {"log_every": 1, "eval_every": 0, "checkpoint_every": 0, "batch_size": 8, "tensorboard": False}
 
 

@@ -28,25 +28,25 @@ async def _until(stream, last, most=400):
             return shown
 
 
-def test_what_is_said_is_shown_with_its_sound_between_idle_frames(session) -> None:
+def test_what_is_said_is_shown_with_its_audio_between_idle_frames(session) -> None:
     avatar = Avatar(session)
-    sound = np.linspace(0.1, 0.9, 640 * 6 + 100).astype(np.float32)
+    audio = np.linspace(0.1, 0.9, 640 * 6 + 100).astype(np.float32)
 
     async def run():
         stream = avatar.play()
         idle = await _until(stream, lambda shown: True)
-        avatar.say(sound[:1000])
-        avatar.say(sound[1000:])
+        avatar.say(audio[:1000])
+        avatar.say(audio[1000:])
         avatar.end()
         said = await _until(avatar.play(), lambda shown: shown.ended)
         avatar.close()
         return idle + said
 
     shown = asyncio.run(run())
-    assert not shown[0].talking and not shown[0].sound.any()
-    talking = np.concatenate([each.sound for each in shown if each.talking])
-    np.testing.assert_allclose(talking[: len(sound)] / 32767, sound, atol=1e-4)
-    assert len(talking) == 7 * 640 and not talking[len(sound) :].any()
+    assert not shown[0].talking and not shown[0].audio.any()
+    talking = np.concatenate([each.audio for each in shown if each.talking])
+    np.testing.assert_allclose(talking[: len(audio)] / 32767, audio, atol=1e-4)
+    assert len(talking) == 7 * 640 and not talking[len(audio) :].any()
     assert [each.ended for each in shown if each.talking] == [False] * 6 + [True]
     assert shown[0].frame.shape == (SIZE, SIZE, 3)
 
@@ -110,8 +110,8 @@ def test_livekit(session, monkeypatch) -> None:
         return shown
 
     shown = asyncio.run(run())
-    sound = [each for each in shown if isinstance(each, AudioFrame)]
-    assert len(sound) == 13 and all(each.samples_per_channel == 640 for each in sound)  # 12.5 frames of speech
+    audio = [each for each in shown if isinstance(each, AudioFrame)]
+    assert len(audio) == 13 and all(each.samples_per_channel == 640 for each in audio)  # 12.5 frames of speech
     assert all(len(each.data) == 3 * SIZE**2 for each in shown if isinstance(each, VideoFrame))
     generator.clear_buffer()
 
@@ -175,7 +175,7 @@ def test_pipecat(session, monkeypatch) -> None:
         await service.process_frame(kinds["EndFrame"](), None)
 
     asyncio.run(run())
-    sound = b"".join(frame.audio for frame in service.pushed if isinstance(frame, Audio))
-    assert len(sound) == 13 * 1280
+    audio = b"".join(frame.audio for frame in service.pushed if isinstance(frame, Audio))
+    assert len(audio) == 13 * 1280
     assert sum(isinstance(frame, Image) for frame in service.pushed) >= 13
     assert isinstance(service.pushed[0], kinds["StartFrame"]) and isinstance(service.pushed[-1], kinds["EndFrame"])

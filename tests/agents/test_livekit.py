@@ -79,10 +79,10 @@ def test_speech_is_published_and_told_to_have_been_heard(session):
     pushed, room, ended = _run(session, script)
     assert not ended.interrupted and ended.playback_position == pytest.approx(0.52)  # 13 frames of 40 ms
     assert sorted(room.published) == [rtc.TrackKind.KIND_AUDIO, rtc.TrackKind.KIND_VIDEO]
-    sound = np.concatenate([np.frombuffer(each.data, np.int16) for each in pushed if isinstance(each, rtc.AudioFrame)])
-    np.testing.assert_allclose(sound[: len(SPEECH)], SPEECH, atol=1)
-    pictures = [each for each in pushed if isinstance(each, rtc.VideoFrame)]
-    assert len(pictures) >= 13 and {(each.width, each.height) for each in pictures} == {(SIZE, SIZE)}
+    audio = np.concatenate([np.frombuffer(each.data, np.int16) for each in pushed if isinstance(each, rtc.AudioFrame)])
+    np.testing.assert_allclose(audio[: len(SPEECH)], SPEECH, atol=1)
+    images = [each for each in pushed if isinstance(each, rtc.VideoFrame)]
+    assert len(images) >= 13 and {(each.width, each.height) for each in images} == {(SIZE, SIZE)}
 
 
 def test_an_interruption_ends_what_is_said(session):

@@ -34,7 +34,7 @@ class Kept(BaseOutputTransport):
 
     def __init__(self, params: TransportParams) -> None:
         super().__init__(params)
-        self.pictures, self.sound, self.frames = [], [], []
+        self.images, self.audio, self.frames = [], [], []
         self.spoke, self.stopped = asyncio.Event(), asyncio.Event()
 
     async def start(self, frame: StartFrame) -> None:
@@ -42,11 +42,11 @@ class Kept(BaseOutputTransport):
         await self.set_transport_ready(frame)
 
     async def write_video_frame(self, frame: OutputImageRawFrame) -> bool:
-        self.pictures.append(frame)
+        self.images.append(frame)
         return True
 
     async def write_audio_frame(self, frame: object) -> bool:
-        self.sound.append(frame)
+        self.audio.append(frame)
         self.spoke.set()
         return True
 
@@ -84,7 +84,7 @@ def _run(session, script):
     return asyncio.run(run())
 
 
-def test_speech_comes_out_with_pictures_of_it(session):
+def test_speech_comes_out_with_images_of_it(session):
     async def script(worker, transport):
         await worker.queue_frame(TTSStartedFrame())
         await worker.queue_frame(TTSAudioRawFrame(SPEECH.tobytes(), 24_000, 1))
@@ -97,8 +97,8 @@ def test_speech_comes_out_with_pictures_of_it(session):
     assert len(spoken) == 13 and {frame.sample_rate for frame in spoken} == {16_000}  # 12.5 frames of speech
     assert any(isinstance(frame, TextFrame) for frame in kept.frames)
     assert sum(isinstance(frame, OutputImageRawFrame) for frame in kept.frames) >= 13
-    assert kept.pictures and all(len(frame.image) == 3 * SIZE**2 for frame in kept.pictures)
-    assert b"".join(frame.audio for frame in kept.sound)[:1000] == b"".join(frame.audio for frame in spoken)[:1000]
+    assert kept.images and all(len(frame.image) == 3 * SIZE**2 for frame in kept.images)
+    assert b"".join(frame.audio for frame in kept.audio)[:1000] == b"".join(frame.audio for frame in spoken)[:1000]
     order = [type(frame) for frame in kept.frames]
     assert order.index(TTSStoppedFrame) > max(i for i, kind in enumerate(order) if kind is TTSAudioRawFrame)
 

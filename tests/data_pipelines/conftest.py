@@ -23,7 +23,7 @@ def mesh_of(points: np.ndarray) -> np.ndarray:
 
 def write_video(
     path: pathlib.Path,
-    pictures: np.ndarray,
+    images: np.ndarray,
     audio: np.ndarray,
     *,
     fps: int = 25,
@@ -31,15 +31,15 @@ def write_video(
     audio_delay: float = 0.0,
     video_delay: float = 0.0,
 ) -> None:
-    """An H.264 + AAC file of pictures [n, h, w, 3] and mono audio, whose streams may start later than time 0."""
+    """An H.264 + AAC file of images [n, h, w, 3] and mono audio, whose streams may start later than time 0."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "ultrafast"})
-        video.height, video.width, video.pix_fmt = *pictures.shape[1:3], "yuv420p"
+        video.height, video.width, video.pix_fmt = *images.shape[1:3], "yuv420p"
         video.codec_context.time_base = fractions.Fraction(1, 1000 * fps)
-        sound = container.add_stream("aac", rate=rate, layout="mono")
+        stream = container.add_stream("aac", rate=rate, layout="mono")
         packets = []
-        for k, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for k, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = round(1000 * (k + video_delay * fps)), fractions.Fraction(1, 1000 * fps)
             packets += video.encode(frame)
         packets += video.encode(None)
@@ -48,8 +48,8 @@ def write_video(
             frame = av.AudioFrame.from_ndarray(chunk, format="fltp", layout="mono")
             frame.sample_rate, frame.time_base = rate, fractions.Fraction(1, rate)
             frame.pts = at + round(audio_delay * rate)
-            packets += sound.encode(frame)
-        packets += sound.encode(None)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
         for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base)):
             container.mux(packet)
 
@@ -80,7 +80,7 @@ def fake_labels(t: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 def write_dataset(
     root: pathlib.Path, name: str, clips: dict[str, list[tuple[str, str, int]]], shards: int = 2
 ) -> pathlib.Path:
-    """A data set as TFDS lays it out: {split: [(clip_id, speaker, frames)]}, 80 px pictures in one colour a frame."""
+    """A data set as TFDS lays it out: {split: [(clip_id, speaker, frames)]}, 80 px images in one colour a frame."""
     from array_record.python import array_record_module
 
     folder = root / name / "tiny_64" / "1.0.0"
@@ -123,10 +123,10 @@ def grid_folder(tmp_path_factory) -> tuple[pathlib.Path, pathlib.Path]:
     for speaker, count in (("s1", 9), ("s5", 1)):
         (root / "videos" / speaker).mkdir(parents=True)
         for i in range(count):
-            pictures = np.full((6, 96, 128, 3), 40, np.uint8)
-            pictures[:, 30:90, 50:90] = 180
+            images = np.full((6, 96, 128, 3), 40, np.uint8)
+            images[:, 30:90, 50:90] = 180
             audio = rng.normal(0, 0.05, 44_100 * 6 // 25)
-            write_video(root / "videos" / speaker / f"clip{i}.mp4", pictures, audio)
+            write_video(root / "videos" / speaker / f"clip{i}.mp4", images, audio)
             points = landmarks.template()[None] * SCALE + np.asarray([*CENTRE, 5.0]) + rng.normal(0, 1, (6, 1, 3))
             ok = np.ones(6, bool) if i != 5 else np.arange(6) < 3
             np.savez(tracks / f"{speaker}_clip{i}.npz", lm=mesh_of(points), bs=np.zeros((6, 52), np.float32), ok=ok)

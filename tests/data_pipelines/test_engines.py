@@ -123,16 +123,16 @@ def photographs():
     def rows(step):
         made = []
         for row in range(2):
-            pictures = [_photograph(100 * step + 10 * row + k, 88) for k in range(total)]
+            images = [_photograph(100 * step + 10 * row + k, 88) for k in range(total)]
             clip = Clip(
-                "c", "s", [memoryview(schema.encode_jpeg(x)) for x in pictures], np.zeros(0, np.float32), {},
-                [memoryview(schema.encode_matte(x[..., 0])) for x in pictures] if row else [],
+                "c", "s", [memoryview(schema.encode_jpeg(x)) for x in images], np.zeros(0, np.float32), {},
+                [memoryview(schema.encode_matte(x[..., 0])) for x in images] if row else [],
             )  # fmt: skip
-            sound = items.Sound(np.sin(np.arange(700 + 500 * row, dtype=np.float32)), 1920)
+            audio = items.Audio(np.sin(np.arange(700 + 500 * row, dtype=np.float32)), 1920)
             made.append(
                 {
-                    "frames": items.Pictures(clip, [1, 2, 2]), "matte": items.Mattes("frames"), "audio": sound,
-                    "source": items.Pictures(clip, 4), "source_matte": items.Mattes("source"),
+                    "frames": items.Images(clip, [1, 2, 2]), "matte": items.Mattes("frames"), "audio": audio,
+                    "source": items.Images(clip, 4), "source_matte": items.Mattes("source"),
                     "label": np.float32(step) + np.arange(length, dtype=np.float32), "valid": np.arange(3) < 2,
                 }
             )  # fmt: skip
@@ -151,18 +151,18 @@ def test_tensorflow_decodes_cuts_and_joins_to_the_same_bits(photographs):
         assert not batch["audio"][:, 1200:].any() and batch["audio"][1, 1190:1200].any()
 
 
-def test_a_picture_that_tensorflow_cannot_decode_is_named_and_the_rest_goes_on(photographs):
+def test_an_image_that_tensorflow_cannot_decode_is_named_and_the_rest_goes_on(photographs):
     pytest.importorskip("tensorflow")
 
     def rows(step):
         made = photographs(step)
         if step == 3:
-            made[1]["source"].clip.jpeg[4] = memoryview(b"no picture" + schema.JPEG_END)
+            made[1]["source"].clip.jpeg[4] = memoryview(b"no image" + schema.JPEG_END)
         return made
 
     batches = engines.iterate("tf.data", rows, items.collate, 2, 5)
     _same(next(batches), items.collate(photographs(2)))
-    with pytest.raises(InputError, match="clip c: frame 4 is no whole JPEG picture; make the data set again"):
+    with pytest.raises(InputError, match="clip c: frame 4 is no whole JPEG image; make the data set again"):
         next(batches)
     _same(next(engines.iterate("tf.data", rows, items.collate, 4, 5)), items.collate(photographs(4)))
 

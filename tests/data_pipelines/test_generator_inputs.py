@@ -1,10 +1,13 @@
 """Stored inputs come back as they were, each once a turn, the same for any number of hosts."""
 
+import json
+
 import numpy as np
 import pytest
 
 from data_pipelines import generator_inputs
 from data_pipelines.generator_inputs import GeneratorInputs
+from data_pipelines.prepare import generator
 from vasa_jax.errors import InputError
 
 
@@ -41,3 +44,20 @@ def test_a_folder_that_is_not_whole_is_refused(folder):
     (folder / "about.json").unlink()
     with pytest.raises(InputError, match="vasa-prepare --stage=generator"):
         GeneratorInputs(folder, 4, 0)
+
+
+def test_folders_of_older_names_are_read(folder):
+    (folder / "x.npy").rename(folder / "picture.npy")
+    about = json.loads((folder / "about.json").read_text())
+    (folder / "about.json").write_text(json.dumps(about | {"arrays": ["picture", "row"]}))
+    batch = GeneratorInputs(folder, 4, 0).batch(0)
+    assert batch.keys() == {"image", "row", "index"}
+    np.testing.assert_array_equal(batch["image"][:, 0, 0], batch["row"] // 4)
+
+
+@pytest.mark.parametrize(("files", "says"), [((), "there is no recording"), (("a.wav",), "needs a release")])
+def test_speech_that_cannot_be_spoken_is_refused(tmp_path, files, says):
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=says):
+        generator.spoken_codes("runs/no_release", tmp_path)

@@ -1,4 +1,4 @@
-"""Properties of single items, on clips made of numbers: sample s of a clip holds s, picture k is k."""
+"""Properties of single items, on clips made of numbers: sample s of a clip holds s, image k is k."""
 
 import dataclasses
 
@@ -133,7 +133,7 @@ def test_traits_scale_a_clear_change_to_one():
     assert items.difference(clip.traits, 0, [0, 1]).tolist() == pytest.approx([0, 1])
 
 
-def test_a_picture_that_is_none_names_clip_and_frame():
+def test_an_image_that_is_none_names_clip_and_frame():
     with pytest.raises(InputError, match="clip c3: frame 0 is no whole JPEG"):
         items.collate([items.clip(_domain(_clip(3)), 0, [0.0], 2)])
 
@@ -144,11 +144,11 @@ def _matted(t, side=2, **fields):
     return dataclasses.replace(_clip(t, **fields), mattes=mattes)
 
 
-def test_mattes_are_those_of_the_pictures_and_full_where_there_are_none():
+def test_mattes_are_those_of_the_images_and_full_where_there_are_none():
     made = [items.clip(_domain(clip), 0, [0.9], 4, mattes=True) for clip in (_matted(9), _clip(9), _matted(2))]
     batch = items.collate(made, _decode)
     assert batch["matte"].shape == (3, 4, 2, 2, 1) and batch["matte"].dtype == np.uint8
-    np.testing.assert_array_equal(batch["matte"][::2], batch["frames"][::2, ..., :1])  # picture k is k
+    np.testing.assert_array_equal(batch["matte"][::2], batch["frames"][::2, ..., :1])  # image k is k
     assert (batch["matte"][1] == 255).all()
     draws = np.linspace(0.05, 0.95, items.DRAWS)
     made = items.pair(_domain(_matted(9, speaker="a"), _clip(3, "b")), 0, draws, mattes=True)
@@ -165,7 +165,7 @@ def test_mattes_of_another_size_or_damaged_ones_name_clip_and_frame():
             items.collate([items.clip(_domain(clip), 0, [0.0], 2, mattes=True)], _decode)
 
 
-def test_pictures_of_two_sizes_are_refused():
+def test_images_of_two_sizes_are_refused():
     made = [items.clip(_domain(_clip(3)), 0, [0.0], 2) for _ in range(2)]
     sizes = iter([2, 2, 4, 4])
     with pytest.raises(InputError, match="4 px beside 2 px"):

@@ -19,7 +19,7 @@ def test_reads_what_was_written(data_dir):
         number = int(clip.clip_id[1:])
         assert (clip.clip_id, clip.speaker, len(clip)) == (split.clip_ids[i], split.speakers[i], split.lengths[i])
         assert len(clip) == 12 + number and clip.audio.shape == (len(clip) * schema.SAMPLES_PER_FRAME,)
-        np.testing.assert_allclose(clip.picture(4)[0, 0], (10 * number + 5, 17, 128), atol=3)  # loss of JPEG
+        np.testing.assert_allclose(clip.image(4)[0, 0], (10 * number + 5, 17, 128), atol=3)  # loss of JPEG
         for name, (shape, dtype) in schema.PER_FRAME.items():
             assert clip.labels[name].shape == (len(clip), *shape) and clip.labels[name].dtype == dtype
         assert (clip.labels["phonemes"] == -1).all() and not clip.labels["valid"][1] and clip.labels["valid"][2]

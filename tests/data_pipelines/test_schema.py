@@ -18,15 +18,15 @@ def test_stored_sizes_are_those_of_the_interfaces():
 def test_example_survives_tfds():
     rng = np.random.default_rng(0)
     labels = _labels(3) | {"gaze": rng.normal(size=(3, 2)).astype(np.float32), "valid": np.asarray([True, False, True])}
-    picture = np.broadcast_to(np.linspace(0, 255, 80, dtype=np.uint8)[:, None, None], (80, 80, 3))
-    example = schema.make_example("clip", "s1", [picture] * 3, rng.normal(0, 0.1, 3 * 640), **labels)
+    image = np.broadcast_to(np.linspace(0, 255, 80, dtype=np.uint8)[:, None, None], (80, 80, 3))
+    example = schema.make_example("clip", "s1", [image] * 3, rng.normal(0, 0.1, 3 * 640), **labels)
     features = schema.features()
     back = features.deserialize_example_np(features.serialize_example(features.encode_example(example)))
     for name in ("gaze", "valid", "audio", "phonemes"):
         np.testing.assert_array_equal(back[name], example[name])
     assert (back["phonemes"] == 0).all() and back["clip_id"] == b"clip"
     # JPEG at quality 95 of a smooth ramp: off by a few grey levels at most.
-    assert np.abs(schema.decode_jpeg(back["frames"][2]).astype(int) - picture).max() <= 6
+    assert np.abs(schema.decode_jpeg(back["frames"][2]).astype(int) - image).max() <= 6
 
 
 def test_phonemes_may_be_left_out():
@@ -83,7 +83,7 @@ def test_gaze_angles_and_directions():
     assert schema.gaze_direction(np.asarray([0, 0.2]))[1] < 0  # phi + is up, and y points down
 
 
-def test_pictures_decode_to_the_bits_that_pillow_gives():
+def test_images_decode_to_the_bits_that_pillow_gives():
     rng = np.random.default_rng(0)
     smooth = np.cumsum(rng.normal(0, 9, (40, 48, 3)), 0) + 128
     stored = schema.encode_jpeg(np.clip(smooth, 0, 255).astype(np.uint8))
@@ -93,7 +93,7 @@ def test_pictures_decode_to_the_bits_that_pillow_gives():
 
 
 @pytest.mark.parametrize("cut", [0, 1, 30, -1])
-def test_a_picture_that_breaks_off_is_an_error(cut):
+def test_an_image_that_breaks_off_is_an_error(cut):
     stored = schema.encode_jpeg(np.full((16, 16, 3), 90, np.uint8))
     with pytest.raises(ValueError, match="no whole JPEG"):
         schema.decode_jpeg(stored[:cut])

@@ -64,7 +64,7 @@ def test_a_cut_message_is_a_value_error_or_a_smaller_clip():
             wire.parse_example(raw[:end])
 
 
-def test_sound_that_does_not_fit_the_frames_is_refused():
+def test_audio_that_does_not_fit_the_frames_is_refused():
     with pytest.raises(ValueError, match="1919 samples for 3 frames"):
         wire.parse_example(_raw(audio=np.zeros(3 * 640 - 1, np.float32)))
 

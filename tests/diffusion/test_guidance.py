@@ -9,9 +9,9 @@ from vasa_jax.diffusion.guidance import guided
 NAMES = ("audio", "gaze", "previous")
 
 
-def _network(noisy, time, conditions, drop):
+def _network(noisy, timestep, conditions, drop):
     """Adds the conditions that are there: audio 1x, gaze 10x, previous 100x the condition."""
-    total = 0.01 * time[:, None, None].astype(noisy.dtype) * noisy
+    total = 0.01 * timestep[:, None, None].astype(noisy.dtype) * noisy
     for weight, name in zip((1.0, 10.0, 100.0), NAMES, strict=True):
         total = total + jnp.where(drop[name], 0.0, weight * conditions)[:, None, None]
     return total
@@ -58,9 +58,9 @@ def test_unknown_condition() -> None:
 def test_all_passes_are_one_call_of_the_network() -> None:
     rows = []
 
-    def network(noisy, time, conditions, drop):
+    def network(noisy, timestep, conditions, drop):
         rows.append((len(noisy), {name: np.asarray(value).tolist() for name, value in drop.items()}))
-        return _network(noisy, time, conditions, drop)
+        return _network(noisy, timestep, conditions, drop)
 
     guided(network, CONDITIONS, {"audio": 0.5, "gaze": 1.0}, NAMES)(NOISY, TIME)
     null = {"audio": [False, False, True, True, False, False], "gaze": [False] * 4 + [True] * 2}

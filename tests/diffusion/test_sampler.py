@@ -13,19 +13,19 @@ from vasa_jax.diffusion import sampler, schedule
 MEAN, SPREAD = 1.5, 0.4
 
 
-def _perfect(noisy: jax.Array, time: jax.Array) -> jax.Array:
+def _perfect(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
     """E[x_0 | x_t] for x_0 ~ N(MEAN, SPREAD^2)."""
-    left = jnp.asarray(schedule.cosine_alpha_bar())[time][:, None, None]
-    gain = jnp.sqrt(left) * SPREAD**2 / (left * SPREAD**2 + 1 - left)
-    return MEAN + gain * (noisy - jnp.sqrt(left) * MEAN)
+    alpha_bar = jnp.asarray(schedule.cosine_alpha_bar())[timestep][:, None, None]
+    gain = jnp.sqrt(alpha_bar) * SPREAD**2 / (alpha_bar * SPREAD**2 + 1 - alpha_bar)
+    return MEAN + gain * (noisy - jnp.sqrt(alpha_bar) * MEAN)
 
 
 def _spread_by_hand(count: int) -> float:
     """The deterministic sampler is linear in the noise; its slope, step by step in float64."""
-    left = schedule.cosine_alpha_bar()[schedule.sampling_times(count)].astype(np.float64)
-    after = np.append(left[1:], 1.0)
+    alpha_bar = schedule.cosine_alpha_bar()[schedule.sampling_timesteps(count)].astype(np.float64)
+    after = np.append(alpha_bar[1:], 1.0)
     slope = 1.0
-    for a, b in zip(left, after, strict=True):
+    for a, b in zip(alpha_bar, after, strict=True):
         clean = np.sqrt(a) * SPREAD**2 / (a * SPREAD**2 + 1 - a) * slope
         slope = np.sqrt(b) * clean + np.sqrt((1 - b) / (1 - a)) * (slope - np.sqrt(a) * clean)
     return slope
@@ -65,8 +65,8 @@ def _by_hand(method: str, count: int, denoise, start: np.ndarray, eta: float = 0
     """The planned steps in numpy, float64, without noise."""
     planned = sampler.plan(method, count, eta=eta)
     x, before = start.astype(np.float64), 0.0
-    for time, keep, take, turn, _ in zip(*planned, strict=True):
-        clean = denoise(x, float(time))
+    for timestep, keep, take, turn, _ in zip(*planned, strict=True):
+        clean = denoise(x, float(timestep))
         x, before = keep * x + take * clean + turn * (clean - before), clean
     return x
 
@@ -95,15 +95,17 @@ def test_one_scan_makes_the_planned_steps() -> None:
     assert [e.params["length"] for e in program.eqns if str(e.primitive) == "scan"] == [9]
     made = jax.core.eval_jaxpr(program.jaxpr, program.consts, start)[0]
 
-    def perfect(x: np.ndarray, time: float) -> np.ndarray:
-        return np.asarray(_perfect(jnp.asarray(x, jnp.float32), jnp.full(2, int(time))))
+    def perfect(x: np.ndarray, timestep: float) -> np.ndarray:
+        return np.asarray(_perfect(jnp.asarray(x, jnp.float32), jnp.full(2, int(timestep))))
 
     np.testing.assert_allclose(made, _by_hand("dpm++", 9, perfect, start), atol=1e-4)
 
 
-def _gaussian(x: np.ndarray, time: float) -> np.ndarray:
-    left = schedule.cosine_alpha_bar()[int(time)].astype(np.float64)
-    return MEAN + np.sqrt(left) * SPREAD**2 / (left * SPREAD**2 + 1 - left) * (x - np.sqrt(left) * MEAN)
+def _gaussian(x: np.ndarray, timestep: float) -> np.ndarray:
+    alpha_bar = schedule.cosine_alpha_bar()[int(timestep)].astype(np.float64)
+    return MEAN + np.sqrt(alpha_bar) * SPREAD**2 / (alpha_bar * SPREAD**2 + 1 - alpha_bar) * (
+        x - np.sqrt(alpha_bar) * MEAN
+    )
 
 
 def _before_the_last_step(method: str, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -111,15 +113,15 @@ def _before_the_last_step(method: str, count: int) -> tuple[np.ndarray, np.ndarr
     start = np.linspace(-2, 2, 5)
     planned = sampler.plan(method, count)
     x, before = start.copy(), 0.0
-    for time, keep, take, turn, _ in list(zip(*planned, strict=True))[:-1]:
-        clean = _gaussian(x, time)
+    for timestep, keep, take, turn, _ in list(zip(*planned, strict=True))[:-1]:
+        clean = _gaussian(x, timestep)
         x, before = keep * x + take * clean + turn * (clean - before), clean
-    first, last = (schedule.cosine_alpha_bar()[planned.time[k]].astype(np.float64) for k in (0, -1))
+    first, last = (schedule.cosine_alpha_bar()[planned.timestep[k]].astype(np.float64) for k in (0, -1))
 
-    def spread(left: float) -> float:
-        return np.sqrt(left * SPREAD**2 + 1 - left)
+    def noise_std(alpha_bar: float) -> float:
+        return np.sqrt(alpha_bar * SPREAD**2 + 1 - alpha_bar)
 
-    exact = np.sqrt(last) * MEAN + (start - np.sqrt(first) * MEAN) * spread(last) / spread(first)
+    exact = np.sqrt(last) * MEAN + (start - np.sqrt(first) * MEAN) * noise_std(last) / noise_std(first)
     return x, exact
 
 
@@ -136,12 +138,12 @@ def test_the_second_order_follows_the_exact_flow_closer() -> None:
 def test_ancestral_steps_have_the_posterior_of_the_chain() -> None:
     """q(x_s | x_t, x_0) of Ho et al. (2020), equations 6 and 7, for times that leave some out."""
     planned = sampler.plan("ddpm", 20)
-    left = schedule.cosine_alpha_bar()[planned.time].astype(np.float64)
-    after = np.append(left[1:], 1.0)
-    kept = left / after  # the product of alpha over the step
-    np.testing.assert_allclose(planned.take, np.sqrt(after) * (1 - kept) / (1 - left), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(planned.keep, np.sqrt(kept) * (1 - after) / (1 - left), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(planned.spread**2, (1 - after) / (1 - left) * (1 - kept), rtol=1e-4, atol=1e-6)
+    alpha_bar = schedule.cosine_alpha_bar()[planned.timestep].astype(np.float64)
+    after = np.append(alpha_bar[1:], 1.0)
+    kept = alpha_bar / after  # the product of alpha over the step
+    np.testing.assert_allclose(planned.take, np.sqrt(after) * (1 - kept) / (1 - alpha_bar), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(planned.keep, np.sqrt(kept) * (1 - after) / (1 - alpha_bar), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(planned.noise_std**2, (1 - after) / (1 - alpha_bar) * (1 - kept), rtol=1e-4, atol=1e-6)
 
 
 def test_an_unknown_sampler() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from data_pipelines.prepare import ingest, tracking
 from tests.data_pipelines.conftest import mesh_of, write_video
-from tests.data_pipelines.prepare.conftest import Head, face_points, pictures_of, sound_of, speech
+from tests.data_pipelines.prepare.conftest import Head, audio_of, face_points, images_of, speech
 
 _Writer = Callable[[pathlib.Path, Head], None]
 
@@ -53,8 +53,8 @@ def write_all(heads: Head) -> pathlib.Path:
 
 
 def _track(path: pathlib.Path, to: pathlib.Path) -> None:
-    """A face in every picture that the file gives."""
-    t = sum(1 for _ in ingest.Video(path).pictures())
+    """A face in every image that the file gives."""
+    t = sum(1 for _ in ingest.Video(path).images())
     points = mesh_of(face_points(speech(t, _seed(path))))
     tracking.Track(points, np.zeros((t, tracking.BLENDSHAPES), np.float32), np.ones(t, bool)).save(to)
 
@@ -68,7 +68,7 @@ def good(path: pathlib.Path, heads: Head, seconds: float = 2.4) -> None:
     """Nothing wrong."""
     seed = _seed(path)
     opening = speech(round(25 * seconds), seed)
-    write_video(path, pictures_of(opening, seed), sound_of(opening, seed))
+    write_video(path, images_of(opening, seed), audio_of(opening, seed))
 
 
 def _truncated(path: pathlib.Path, heads: Head) -> None:
@@ -90,35 +90,35 @@ def _silent(path: pathlib.Path, heads: Head) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for picture in pictures_of(speech(60, 1), 1):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for image in images_of(speech(60, 1), 1):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
 
 
 def _variable_rate(path: pathlib.Path, heads: Head) -> None:
-    """Ten, then 50, then 25 pictures a second, of a head that speaks in step with its sound."""
+    """Ten, then 50, then 25 images a second, of a head that speaks in step with its audio."""
     times = np.concatenate([np.arange(0, 800, 100), np.arange(800, 1600, 20), np.arange(1600, 2400, 40)])  # ms
     opening = speech(60, _seed(path))
-    shown, sound = pictures_of(opening, 1)[times // 40], sound_of(opening, 1)
+    shown, audio = images_of(opening, 1)[times // 40], audio_of(opening, 1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
         stream.height, stream.width = shown.shape[1:3]
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", fractions.Fraction(1, 1000)
         heard = container.add_stream("aac", rate=44_100, layout="mono")
-        for pts, picture in zip(times.tolist(), shown, strict=True):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for pts, image in zip(times.tolist(), shown, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = pts, fractions.Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-        for at in range(0, len(sound), 1024):
-            frame = av.AudioFrame.from_ndarray(sound[None, at : at + 1024].astype(np.float32), "fltp", "mono")
+        for at in range(0, len(audio), 1024):
+            frame = av.AudioFrame.from_ndarray(audio[None, at : at + 1024].astype(np.float32), "fltp", "mono")
             frame.sample_rate, frame.time_base, frame.pts = 44_100, fractions.Fraction(1, 44_100), at
             container.mux(heard.encode(frame))
         container.mux(heard.encode(None))
 
 
 def _bomb(path: pathlib.Path, heads: Head) -> None:
-    """A small file of pictures of 200 MB each."""
+    """A small file of images of 200 MB each."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 8192, 8192, "yuv420p"
@@ -138,12 +138,12 @@ FAULTS = (
     Fault("cut/short.mp4", "truncated, its header claims all", _truncated, "cut short or damaged: ", kept=True),
     Fault("odd/rate.mp4", "variable frame rate", _variable_rate, kept=True),
     Fault("odd/folder.mp4/inside.mov", "in a folder named like a video", good, kept=True),
-    Fault("bad/silent.mp4", "no audio track", _silent, "no sound; speech is needed beside the pictures"),
-    Fault("bad/bomb.mp4", "8K frame bomb", _bomb, "pictures of 8192x8192; at most 4096 pixels a side: make it smaller"),
+    Fault("bad/silent.mp4", "no audio track", _silent, "no audio; speech is needed beside the images"),
+    Fault("bad/bomb.mp4", "8K frame bomb", _bomb, "images of 8192x8192; at most 4096 pixels a side: make it smaller"),
     Fault("bad/zero.mp4", "zero length", lambda path, _: path.touch(), "empty (0 bytes); fetch it again"),
     Fault("bad/text.mp4", "text file", lambda path, _: path.write_text("no video\n" * 99), "not a video, or cut short"),
-    Fault("bad/gone.mp4", "dangling link", lambda path, _: path.symlink_to("absent"), "pictures cannot be read (No"),
-    Fault("bad/locked.mp4", "no right to read", _locked, "pictures cannot be read (Permission denied)"),
+    Fault("bad/gone.mp4", "dangling link", lambda path, _: path.symlink_to("absent"), "images cannot be read (No"),
+    Fault("bad/locked.mp4", "no right to read", _locked, "images cannot be read (Permission denied)"),
     Fault("bad/pipe.mp4", "a pipe that nobody writes to", lambda path, _: os.mkfifo(path), "not a file, but a"),
 )
 """All of the folder, in no order."""

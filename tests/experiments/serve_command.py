@@ -32,8 +32,7 @@ def _call(*words) -> int:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys) -> None:
-    found = serve.importlib.util.find_spec
-    monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: None if name == "fastapi" else found(name))
+    monkeypatch.setattr(serve.importlib.util, "find_spec", lambda name: name != "fastapi" or None)
     assert _call("--port=0") == 2
     assert capsys.readouterr().err == "error: vasa-serve needs fastapi: pip install 'vasa_jax[serve]'\n"
 

@@ -1,4 +1,4 @@
-"""Shipped configurations at a size of nothing: the same program, with layers, pictures and batches made small.
+"""Shipped configurations at a size of nothing: the same program, with layers, images and batches made small.
 
 vasa-train --config=tests/experiments/shrunk.py:face/small_128 --workdir=D
 """
@@ -34,8 +34,10 @@ def names() -> list[str]:
 def losses(name: str) -> int:
     """How many losses, of all players, a shipped configuration trains with."""
     config = shipped(name)
-    critic = config.get("discriminator", {}).get("enabled", False) + (config.get("r1", {}).get("weight", 0.0) > 0)
-    return sum(bool(weight) for weight in config.get("loss", {}).values()) + critic
+    discriminator = config.get("discriminator", {}).get("enabled", False) + (
+        config.get("r1", {}).get("weight", 0.0) > 0
+    )
+    return sum(bool(weight) for weight in config.get("loss", {}).values()) + discriminator
 
 
 def get_config(text: str) -> ml_collections.ConfigDict:

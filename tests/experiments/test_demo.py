@@ -15,7 +15,7 @@ import pytest
 from experiments import demo
 from experiments.common import app
 from tests.inference import stand_ins
-from vasa_jax import files, media, pictures
+from vasa_jax import files, images, media
 from vasa_jax.inference import portrait
 from vasa_jax.inference.renderer import FaceRenderer
 from vasa_jax.inference.talking_face import TalkingFace
@@ -105,14 +105,14 @@ def test_seconds_of_the_stages_add_up(made):
 
 def test_the_shipped_portrait_and_recording_serve():
     """The face is found without a model file; the recording has a pause that lets the mouth close."""
-    picture = pictures.read_image(demo.PORTRAIT)
-    box = portrait.find_face(picture)
-    assert picture.shape == (512, 512, 3) and box.faces == 1
+    image = images.read_image(demo.PORTRAIT)
+    box = portrait.find_face(image)
+    assert image.shape == (512, 512, 3) and box.faces == 1
     # Drawn at 0.8 of the size of a crop that spans -1.25..1.25 of the head's frame: half side 512 / 2 * 0.8 / 1.25.
     assert box.half == pytest.approx(164, rel=0.15) and np.hypot(box.x - 256, box.y - 256) < 0.15 * 164
-    sound = np.concatenate(list(media.AudioReader(demo.SPEECH).mono()))
-    assert 4 < len(sound) / 16_000 < 7
-    loud = np.abs(sound).reshape(-1, 640).max(1) > 0.02
+    audio = np.concatenate(list(media.AudioReader(demo.SPEECH).mono()))
+    assert 4 < len(audio) / 16_000 < 7
+    loud = np.abs(audio).reshape(-1, 640).max(1) > 0.02
     starts = np.flatnonzero(np.diff(loud.astype(int)))
     longest = max(b - a for a, b in zip(starts, starts[1:]) if not loud[a + 1])
     assert longest > 0.5 * 25

@@ -16,7 +16,7 @@ from vasa_jax.errors import InputError, UsageError
 PORTRAIT = pathlib.Path(gallery.__file__).parents[1] / "vasa_jax" / "assets" / "portrait.jpg"
 
 
-def write_sound(path: pathlib.Path, seconds: float) -> pathlib.Path:
+def write_audio(path: pathlib.Path, seconds: float) -> pathlib.Path:
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, round(16_000 * seconds)), 16_000)
     return path
 
@@ -24,7 +24,7 @@ def write_sound(path: pathlib.Path, seconds: float) -> pathlib.Path:
 def test_a_page_that_holds_all_videos_and_names_what_failed(tmp_path):
     blank = tmp_path / "<blank>.png"
     Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(blank)
-    sounds = [write_sound(tmp_path / f"{name}.wav", 0.4) for name in "ab"]
+    sounds = [write_audio(tmp_path / f"{name}.wav", 0.4) for name in "ab"]
     out = tmp_path / "out"
     out.mkdir()
     report = gallery.run_gallery([PORTRAIT, blank, PORTRAIT], sounds, out, "mine", face=stand_ins.talking_face())
@@ -40,7 +40,7 @@ def test_a_page_that_holds_all_videos_and_names_what_failed(tmp_path):
 
 def test_recordings_that_are_too_long(tmp_path):
     with pytest.raises(UsageError, match="longer than 30 s; cut it"):
-        gallery.run_gallery([PORTRAIT], [write_sound(tmp_path / "a.wav", 30.5)], tmp_path, "mine")
+        gallery.run_gallery([PORTRAIT], [write_audio(tmp_path / "a.wav", 30.5)], tmp_path, "mine")
 
 
 def test_people_who_did_not_agree_are_not_shown(tmp_path):
@@ -48,5 +48,5 @@ def test_people_who_did_not_agree_are_not_shown(tmp_path):
     assert [path.name for path in gallery.find_portraits(str(tmp_path), 2)] == ["b.jpg", "d.jpg"]
     with pytest.raises(InputError, match="did not agree"):
         gallery.find_portraits(str(tmp_path / "london_set"), 2)
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match="no image"):
         gallery.find_portraits(str(tmp_path / "absent"), 2)

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from PIL import Image
 
+from tests.test_images import png_header
 from tests.test_media import write_video
-from tests.test_pictures import png_header
 from vasa_jax import media
 from vasa_jax.provenance.verify import verify
 
@@ -63,12 +63,12 @@ BAD = [
     ({"portrait": "empty"}, 3, "is empty"),
     ({"portrait": "dot.png"}, 3, "too small"),
     ({"portrait": "bomb.png"}, 3, "too large"),
-    ({"portrait": "text.wav"}, 3, "not a readable picture"),
+    ({"portrait": "text.wav"}, 3, "not a readable image"),
     ({"portrait": "."}, 3, "is a folder"),
     ({"portrait": "missing.png"}, 3, "does not exist"),
-    ({"audio": "text.wav"}, 3, "not a readable sound"),
+    ({"audio": "text.wav"}, 3, "not a readable audio"),
     ({"audio": "empty"}, 3, "is empty"),
-    ({"audio": "mute.mp4"}, 3, "no sound"),
+    ({"audio": "mute.mp4"}, 3, "no audio"),
     ({"audio": "blip.wav"}, 3, "minimum is 0.2 s"),
     ({"audio": "."}, 3, "is a folder"),
     ({"output": "missing/o.mp4"}, 3, "does not exist"),
@@ -85,7 +85,7 @@ BAD = [
     ({"track": "text.wav"}, 3, "first column"),
     ({"hop": "0"}, 2, "at least 1"),
     ({"steps": "many"}, 2, "steps"),
-    ({"pose_from": "speech.wav"}, 3, "no picture"),
+    ({"pose_from": "speech.wav"}, 3, "no image"),
     ({"pose_from": "mute.mp4"}, 3, "no face was found"),
     ({"pose_from": "circles"}, 3, "does not exist"),
     ({"dynamics_from": "text.wav"}, 3, "not a readable"),

@@ -1,4 +1,4 @@
-"""The reach of lids: found from pictures whose truth is known, kept in a release, and followed by blinks."""
+"""The reach of lids: found from images whose truth is known, kept in a release, and followed by blinks."""
 
 import shutil
 import types
@@ -16,7 +16,7 @@ from vasa_jax.inference.talking_face import TalkingFace
 
 
 class Eyes:
-    """Faces that are shut by 1 in pictures when their codes say `need`; a tracker that loses one beyond `lost`."""
+    """Faces that are shut by 1 in images when their codes say `need`; a tracker that loses one beyond `lost`."""
 
     def __init__(self, lost: float = np.inf):
         self.lost = lost
@@ -24,8 +24,8 @@ class Eyes:
     def painted(self, need, levels):
         return np.stack([np.full((2, 2), [level / need, level]) for level in levels])
 
-    def read(self, pictures):
-        closure, level = pictures[:, 0, 0], pictures[:, 0, 1]
+    def read(self, images):
+        closure, level = images[:, 0, 0], images[:, 0, 1]
         lids = np.repeat(np.clip(closure, 0, 1)[:, None], 2, 1)
         return types.SimpleNamespace(lids=lids, mouth=0.1 + 0.01 * level, valid=level <= self.lost)
 

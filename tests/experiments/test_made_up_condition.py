@@ -85,8 +85,8 @@ def trained(config) -> MotionGenerator:
 
 
 def _made(generator: MotionGenerator, **options: object) -> np.ndarray:
-    sound = (0.1 * np.random.default_rng(0).standard_normal(12 * 640)).astype(np.float32)
-    return np.concatenate(list(generator.windows([sound], 12, steps=2, **options)))
+    audio = (0.1 * np.random.default_rng(0).standard_normal(12 * 640)).astype(np.float32)
+    return np.concatenate(list(generator.windows([audio], 12, steps=2, **options)))
 
 
 def test_the_cache_and_the_batch_hold_it(config) -> None:

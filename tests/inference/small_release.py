@@ -29,10 +29,10 @@ def make(folder: Path) -> weights.Release:
     """Writes and loads it."""
     config = ml_collections.FrozenConfigDict(tiny_64.get_model())
     model = FaceLatentModel(config)
-    picture = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), np.float32)
+    image = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), np.float32)
     dim = 7 + config.dynamics.features
     # Shapes alone, since compiling the initialisers takes longer than all the rest.
-    face = _drawn(jax.eval_shape(model.init, jax.random.key(0), picture, picture)["params"])
+    face = _drawn(jax.eval_shape(model.init, jax.random.key(0), image, image)["params"])
     ear = MotionConfig(**SHAPE, motion_dim=dim)
     motion = _drawn(jax.eval_shape(lambda key: init_params(ear, key), jax.random.key(1)))
     weights.save_release(

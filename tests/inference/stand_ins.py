@@ -17,7 +17,7 @@ SIZE, CODE = 64, 3
 
 
 class StandInFace:
-    """The picture, its brightness following the first value of the dynamics code."""
+    """The image, its brightness following the first value of the dynamics code."""
 
     def apply(self, variables, *args, method):
         return getattr(self, method)(*args)
@@ -43,8 +43,8 @@ class StandInMotion(MotionGenerator):
 
     def windows(self, audio_chunks, frames, **options):
         self.asked = options
-        sound = np.concatenate(list(audio_chunks))
-        assert len(sound) == frames * 640
+        audio = np.concatenate(list(audio_chunks))
+        assert len(audio) == frames * 640
         rng = np.random.default_rng(options["seed"])
         for at in range(0, frames, 20):
             if self.fail_at == at // 20:
@@ -58,7 +58,7 @@ class StandInMotion(MotionGenerator):
 
 @functools.cache
 def small_motion():
-    """A motion model of random weights that hears, for streams: the stand-in makes no windows of sound."""
+    """A motion model of random weights that hears, for streams: the stand-in makes no windows of audio."""
     config = MotionConfig(
         motion_dim=7 + CODE, width=16, depth=1, heads=2, layout="B", window=12, context=4, lookahead=2, bands=8
     )
@@ -74,7 +74,7 @@ def small_motion():
 
 @functools.cache
 def live_face():
-    """A TalkingFace that streams: the brightness of its pictures follows the sound."""
+    """A TalkingFace that streams: the brightness of its images follows the audio."""
     return talking_face(small_motion())
 
 

@@ -6,15 +6,15 @@ import importlib.resources
 import numpy as np
 import pytest
 
-from vasa_jax import pictures
+from vasa_jax import images
 from vasa_jax.inference import blaze_face
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     asset = importlib.resources.files("vasa_jax").joinpath("assets/portrait.jpg")
     with importlib.resources.as_file(asset) as path:
-        return pictures.read_image(path)
+        return images.read_image(path)
 
 
 def test_the_file_is_the_published_one_and_its_notice_says_so():
@@ -35,8 +35,8 @@ def test_anchors_lie_in_the_middle_of_their_cells():
     np.testing.assert_allclose(fine[2] - fine[0], [1 / 16, 0])  # x runs first
 
 
-def test_the_portrait_of_the_demo(picture):
-    (face,) = blaze_face.detect(picture, (1.0,))
+def test_the_portrait_of_the_demo(image):
+    (face,) = blaze_face.detect(image, (1.0,))
     right_eye, left_eye, nose, mouth, right_ear, left_ear = face.points
     assert face.score > 0.8 and (face.box[:2] < face.points.min(0)).any()
     assert right_eye[0] < nose[0] < left_eye[0] and right_ear[0] < right_eye[0] and left_eye[0] < left_ear[0]
@@ -44,25 +44,25 @@ def test_the_portrait_of_the_demo(picture):
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
-def test_turned_pictures_give_the_same_places(picture, turn):
-    (upright,) = blaze_face.detect(picture, (1.0,))
-    turned = np.rot90(picture, -turn)
+def test_turned_images_give_the_same_places(image, turn):
+    (upright,) = blaze_face.detect(image, (1.0,))
+    turned = np.rot90(image, -turn)
     (face,) = blaze_face.detect(turned, (1.0,), turn)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     x, y = upright.points.T
     there = {1: (height - y, x), 2: (width - x, height - y), 3: (y, width - x)}[turn]
     np.testing.assert_allclose(face.points, np.stack(there, -1), atol=1e-6)
     assert face.turn == turn and face.score == upright.score
 
 
-def test_windows_agree_where_a_face_is(picture):
-    """The same face through a wide window, a near one and from a corner of a larger picture."""
+def test_windows_agree_where_a_face_is(image):
+    """The same face through a wide window, a near one and from a corner of a larger image."""
     wide = np.zeros((900, 1300, 3), np.uint8)
-    wide[300:812, 700:1212] = picture
-    (first,) = blaze_face.detect(picture, (1.0,))
+    wide[300:812, 700:1212] = image
+    (first,) = blaze_face.detect(image, (1.0,))
     for found, shift in (
-        (blaze_face.detect(picture, (1.6,)), 0),
-        (blaze_face.detect(picture, (1.6, 1.0)), 0),
+        (blaze_face.detect(image, (1.6,)), 0),
+        (blaze_face.detect(image, (1.6, 1.0)), 0),
         (blaze_face.detect(wide, (0.5,)), [700, 300]),
         ([face.moved(np.asarray([-700, -300])) for face in blaze_face.detect(wide, (0.5,))], 0),
     ):

@@ -22,10 +22,10 @@ RATE = 16_000
 TONE = 0.25 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)
 
 
-def picture(value):
+def image(value):
     """The pixels of a value, and what was said."""
     said = []
-    return given.picture(value, said.append).pixels, said
+    return given.image(value, said.append).pixels, said
 
 
 @pytest.mark.parametrize(
@@ -63,21 +63,21 @@ def picture(value):
         "read-only": (np.frombuffer(RGB.tobytes(), np.uint8).reshape(RGB.shape), RGB),
     }.values(),
 )
-def test_every_form_of_the_same_picture(value, truth):
-    pixels, said = picture(value)
+def test_every_form_of_the_same_image(value, truth):
+    pixels, said = image(value)
     assert pixels.dtype == np.uint8 and pixels.flags.c_contiguous and not said
     np.testing.assert_allclose(pixels.astype(int), truth, atol=1)
 
 
 def test_half_precision():
-    assert np.abs(picture((RGB / 255).astype(np.float16))[0].astype(int) - RGB).max() <= 1
-    assert np.abs(picture(jnp.asarray(RGB / 255, jnp.bfloat16))[0].astype(int) - RGB).max() <= 2
+    assert np.abs(image((RGB / 255).astype(np.float16))[0].astype(int) - RGB).max() <= 1
+    assert np.abs(image(jnp.asarray(RGB / 255, jnp.bfloat16))[0].astype(int) - RGB).max() <= 2
 
 
 def test_what_is_guessed_is_said():
-    pixels, said = picture(RGB.astype(np.float32))
+    pixels, said = image(RGB.astype(np.float32))
     assert np.array_equal(pixels, RGB) and said == ["the portrait: floats that go up to 255 are taken as 0 to 255"]
-    pixels, said = picture((RGB.astype(np.uint16) * 257) >> 4)
+    pixels, said = image((RGB.astype(np.uint16) * 257) >> 4)
     assert np.abs(pixels.astype(int) - RGB).max() <= 1 and "taken as 12 bits" in said[0]
 
 
@@ -85,12 +85,12 @@ def test_an_image_brings_its_profile_and_its_orientation(tmp_path):
     stored = np.round(made.in_space(RGB, made.P3) ** (1 / 2.2) * 255).astype(np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 3
-    image = Image.fromarray(stored[::-1, ::-1].copy())
-    image.save(tmp_path / "p.png", icc_profile=made.matrix_profile(made.P3, 2.2), exif=exif)
+    saved = Image.fromarray(stored[::-1, ::-1].copy())
+    saved.save(tmp_path / "p.png", icc_profile=made.matrix_profile(made.P3, 2.2), exif=exif)
     with Image.open(tmp_path / "p.png") as opened:
-        pixels, said = picture(opened)
+        pixels, said = image(opened)
     assert made.delta_e(pixels, RGB).max() <= 1.5 and not said
-    same, _ = picture(tmp_path / "p.png")
+    same, _ = image(tmp_path / "p.png")
     np.testing.assert_array_equal(pixels, same)
 
 
@@ -121,19 +121,19 @@ def test_an_image_brings_its_profile_and_its_orientation(tmp_path):
         (object(), "the portrait"),
     ],
 )
-def test_what_is_no_picture(value, says):
+def test_what_is_no_image(value, says):
     with pytest.raises(InputError, match=says) as error:
-        picture(value)
+        image(value)
     assert "\n" not in str(error.value) and "the portrait" in str(error.value)
 
 
-def test_an_open_file_is_no_picture(tmp_path):
+def test_an_open_file_is_no_image(tmp_path):
     (tmp_path / "p").write_bytes(b"x")
-    with (tmp_path / "p").open("rb") as file, pytest.raises(InputError, match="BufferedReader: give a picture file"):
-        picture(file)
+    with (tmp_path / "p").open("rb") as file, pytest.raises(InputError, match="BufferedReader: give an image file"):
+        image(file)
 
 
-# ---------------------------------------------------------------- sound
+# ---------------------------------------------------------------- audio
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_an_open_file_is_no_picture(tmp_path):
     }.values(),
 )
 @pytest.mark.parametrize("order", [1, -1])
-def test_every_form_of_the_same_sound(samples, order):
-    reader = given.sound((samples, RATE)[::order])
+def test_every_form_of_the_same_audio(samples, order):
+    reader = given.audio((samples, RATE)[::order])
     heard = np.concatenate(list(reader.mono()))
     np.testing.assert_allclose(heard, TONE, atol=0.01)
     assert reader.rate == RATE and reader.frames == 25
@@ -162,18 +162,18 @@ def test_every_form_of_the_same_sound(samples, order):
 
 def test_samples_are_as_good_as_their_file(tmp_path):
     soundfile.write(tmp_path / "s.wav", TONE, 22_050, subtype="FLOAT")
-    file, samples = given.sound(tmp_path / "s.wav"), given.sound((TONE, 22_050))
+    file, samples = given.audio(tmp_path / "s.wav"), given.audio((TONE, 22_050))
     np.testing.assert_array_equal(np.concatenate(list(file.mono())), np.concatenate(list(samples.mono())))
 
 
 def test_nothing_is_left_of_the_samples(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    reader = given.sound((TONE, RATE))
+    reader = given.audio((TONE, RATE))
     assert len(list(tmp_path.iterdir())) == 1
     del reader
     gc.collect()
     with pytest.raises(InputError):
-        given.sound((TONE[:10], RATE))
+        given.audio((TONE[:10], RATE))
     assert not list(tmp_path.iterdir())
 
 
@@ -198,15 +198,15 @@ def test_nothing_is_left_of_the_samples(tmp_path, monkeypatch):
         ((b"RIFF", RATE), "bytes"),
     ],
 )
-def test_what_is_no_sound(value, says):
+def test_what_is_no_audio(value, says):
     with pytest.raises(InputError, match=says) as error:
-        given.sound(value)
+        given.audio(value)
     assert "\n" not in str(error.value)
     assert "samples.wav" not in str(error.value)
 
 
 def test_a_talking_face_takes_them(monkeypatch):
-    monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(48.0, 48.0, 40.0))
+    monkeypatch.setattr(portraits, "find_face", lambda image, **_: FaceBox(48.0, 48.0, 40.0))
     face, frames = talking_face(), []
     for portrait in (RGB, RGB / 255, np.dstack([RGB, ALPHA]), Image.fromarray(RGB), RGB.transpose(2, 0, 1)):
         video = face.animate(portrait, (TONE, RATE))

@@ -26,7 +26,7 @@ MOVING = [
 ]
 
 
-def _sound(frames: int) -> np.ndarray:
+def _audio(frames: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     loudness = np.repeat(rng.uniform(0, 0.3, frames), 640)
     return (loudness * rng.standard_normal(frames * 640)).astype(np.float32)
@@ -39,7 +39,7 @@ def run():
     start = np.asarray(release.motion_stats["mean"]) * 0.9
 
     def made(frames: int, **told: object) -> np.ndarray:
-        windows = generator.windows([_sound(frames)], frames, steps=4, guidance=EVERY, start=start, **told)
+        windows = generator.windows([_audio(frames)], frames, steps=4, guidance=EVERY, start=start, **told)
         return np.concatenate(list(windows))[[0, 30, frames // 2, -1]][:, VALUES]
 
     return made

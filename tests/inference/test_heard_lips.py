@@ -34,8 +34,8 @@ def test_the_mouth_opens_as_for_the_voice_alone(tmp_path):
     def opening(name, samples, subtype):
         path = tmp_path / f"{name}.wav"
         soundfile.write(path, samples, rate, subtype=subtype)
-        sound = AudioReader(path)
-        motion = np.concatenate(list(face.motion.windows(sound.mono(), sound.frames, seed=0)))
+        audio = AudioReader(path)
+        motion = np.concatenate(list(face.motion.windows(audio.mono(), audio.frames, seed=0)))
         return face.renderer.labels(motion[:, 7:])["mouth"][:, 0]
 
     alone = opening("alone", voice, "PCM_16")

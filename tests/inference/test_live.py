@@ -23,7 +23,7 @@ from vasa_jax.models.motion_transformer import nothing_asked
 from vasa_jax.ops import directions
 from vasa_jax.provenance import keys, watermark
 
-PICTURE = np.full((90, 90, 3), 100, np.uint8)
+IMAGE = np.full((90, 90, 3), 100, np.uint8)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,11 +36,11 @@ def own_keys(tmp_path_factory):
 @pytest.fixture(scope="module")
 def look():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
-        return live_face().look(PICTURE)
+        patch.setattr(portraits, "find_face", lambda image, **_: FaceBox(45.0, 45.0, 40.0))
+        return live_face().look(IMAGE)
 
 
-def _sound(frames: float, seed: int = 0) -> np.ndarray:
+def _audio(frames: float, seed: int = 0) -> np.ndarray:
     return (0.2 * np.random.default_rng(seed).standard_normal(round(frames * 640))).astype(np.float32)
 
 
@@ -53,15 +53,15 @@ def _all(session, chunks) -> np.ndarray:
     return np.stack(frames) if frames else np.zeros((0, SIZE, SIZE, 3), np.uint8)
 
 
-SOUND = _sound(23.4)
+AUDIO = _audio(23.4)
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.lists(st.integers(0, len(SOUND)), max_size=12), st.integers(0, len(SOUND)), st.sampled_from([80, 160, 320]))
+@given(st.lists(st.integers(0, len(AUDIO)), max_size=12), st.integers(0, len(AUDIO)), st.sampled_from([80, 160, 320]))
 def test_the_same_frames_for_any_chunking(look, cuts, length, lookahead) -> None:
-    sound = SOUND[:length]
-    whole = _all(_stream(look, lookahead_ms=lookahead), [sound])
-    cut = _all(_stream(look, lookahead_ms=lookahead), np.split(sound, sorted(c for c in cuts if c <= length)))
+    audio = AUDIO[:length]
+    whole = _all(_stream(look, lookahead_ms=lookahead), [audio])
+    cut = _all(_stream(look, lookahead_ms=lookahead), np.split(audio, sorted(c for c in cuts if c <= length)))
     assert len(whole) == round(length / 16_000 * 25)
     np.testing.assert_array_equal(whole, cut)
 
@@ -69,8 +69,8 @@ def test_the_same_frames_for_any_chunking(look, cuts, length, lookahead) -> None
 def test_live_is_offline_in_the_same_windows(look) -> None:
     """The motion of a stream is that of `MotionGenerator.windows` told the same hop and look-ahead."""
     session, shown = _stream(look, seed=5, lookahead_ms=160), []
-    sound = SOUND[: 23 * 640]
-    session.hear(sound)
+    audio = AUDIO[: 23 * 640]
+    session.hear(audio)
     session.end()
     while (told := session.ask()) is not None:
         (answer,) = session.machine.speak([told], [session.scales()], live.STEPS, "dpm++")
@@ -78,7 +78,7 @@ def test_live_is_offline_in_the_same_windows(look) -> None:
         made = len(shown[-1])
         session._kept, session._left = session._kept[made * 640 :], session._left - made or None
     hearing = RunningHearing()
-    heard = np.concatenate([hearing.frame(frame) for frame in sound.reshape(-1, 640)])
+    heard = np.concatenate([hearing.frame(frame) for frame in audio.reshape(-1, 640)])
     options = {"seed": 5, "steps": live.STEPS, "hop": 2, "lookahead": 2, "start": look.start}
     offline = list(live_face().motion.windows([heard], 23, **options))
     np.testing.assert_array_equal(np.concatenate(shown), np.concatenate(offline))
@@ -87,41 +87,41 @@ def test_live_is_offline_in_the_same_windows(look) -> None:
 @pytest.mark.parametrize("lookahead", [80, 160, 320])
 def test_no_frame_knows_what_is_said_after_its_look_ahead(look, lookahead) -> None:
     """Bit by bit: frame k is the same whatever follows k / 25 s + look-ahead; and it does hear what comes before."""
-    first, span = SOUND[: 20 * 640], lookahead // 40
+    first, span = AUDIO[: 20 * 640], lookahead // 40
     plain = _all(_stream(look, lookahead_ms=lookahead), [first])
     for frame in (0, 3, 8, 11):
         later = first.copy()
-        later[(frame + span) * 640 :] = _sound(20, 9)[(frame + span) * 640 :]
+        later[(frame + span) * 640 :] = _audio(20, 9)[(frame + span) * 640 :]
         again = _all(_stream(look, lookahead_ms=lookahead), [later])
         np.testing.assert_array_equal(plain[: frame + 1], again[: frame + 1])
         assert not np.array_equal(plain, again)
 
 
 def test_no_gradient_from_beyond_the_look_ahead() -> None:
-    """The program of a live window: the sound that it may hear moves it, what follows does not."""
+    """The program of a live window: the audio that it may hear moves it, what follows does not."""
     generator, span = live_face().motion, 4
     c = generator.config
     weights = jax.random.normal(jax.random.key(2), (2, c.motion_dim))
 
-    def shown(sound: jax.Array) -> jax.Array:
-        conditions = nothing_asked(c).replace(audio_valid=(np.arange(c.frames) < c.context + span)[None])
-        row = {"sound": sound, "floor": np.float32(-np.inf), "conditions": conditions, "drop": {}}
+    def shown(audio: jax.Array) -> jax.Array:
+        conditions = nothing_asked(c).replace(audio_mask=(np.arange(c.frames) < c.context + span)[None])
+        row = {"audio": audio, "floor": np.float32(-np.inf), "conditions": conditions, "drop": {}}
         row |= {"seed": np.uint32(0), "at": np.int32(30), "scales": {"audio": np.float32(0.5)}}
         made, _ = machine._window(
             generator.params, row, generator.starting, generator.speech, config=c, steps=2, method="dpm++"
         )
         return (made[:2] * weights).sum()
 
-    sound = jnp.asarray(_sound(c.frames))
-    pulls = np.abs(quick.jit(jax.grad(shown))(sound).reshape(c.frames, 640)).max(-1)
+    audio = jnp.asarray(_audio(c.frames))
+    pulls = np.abs(quick.jit(jax.grad(shown))(audio).reshape(c.frames, 640)).max(-1)
     assert (pulls[c.context + span :] == 0).all() and (pulls[: c.context + span] > 0).all()
 
 
 def test_what_is_returned_carries_the_watermark(look) -> None:
-    """Frame by frame as in a file: laid over the plain picture, at the frame's own time."""
+    """Frame by frame as in a file: laid over the plain image, at the frame's own time."""
     session, plain = _stream(look), _stream(look)
     plain.marks = lambda frame: frame
-    shown, bare = _all(session, [SOUND]), _all(plain, [SOUND])
+    shown, bare = _all(session, [AUDIO]), _all(plain, [AUDIO])
     shown = np.concatenate([shown, session.interrupt()])
     bare = np.concatenate([bare, plain.interrupt()])
     key = keys.signing_key().key_id
@@ -133,7 +133,7 @@ def test_on_a_turned_portrait_the_gaze_is_told_as_it_is_before(look) -> None:
     pose = look.latents.pose.at[0, 1].set(0.3)
     turned = dataclasses.replace(look, latents=look.latents.replace(pose=pose))
     session = _stream(turned, gaze=(0.1, -0.1))
-    session.hear(SOUND)
+    session.hear(AUDIO)
     told = session.ask().conditions.told["gaze"][0]
     np.testing.assert_allclose(told, directions.gaze_before(turned.home[:3], np.array([0.1, -0.1])), atol=1e-6)
     assert abs(told[0] - 0.1) > 0.2
@@ -141,16 +141,16 @@ def test_on_a_turned_portrait_the_gaze_is_told_as_it_is_before(look) -> None:
 
 def test_a_flush_ends_a_sentence_and_not_the_session(look) -> None:
     session = _stream(look)
-    assert len(session.push(_sound(7.6))) == 4  # windows of two, two more heard
+    assert len(session.push(_audio(7.6))) == 4  # windows of two, two more heard
     assert len(session.flush()) == 4 and session.waiting == 0
     assert session.flush() == []
-    assert len(session.push(_sound(3))) == 0 and len(session.flush()) == 3
+    assert len(session.push(_audio(3))) == 0 and len(session.flush()) == 3
     assert session.made == 11
 
 
 def test_interrupting_forgets_what_waits_and_closes_within_200_ms(look) -> None:
     session = _stream(look)
-    before = session.push(_sound(11.5))
+    before = session.push(_audio(11.5))
     shown = session.interrupt()
     assert len(shown) == closing.FRAMES == 5 and session.waiting == 0
     rest = session._placed(look.start[None])  # without a label head a mouth is closed as the portrait has it
@@ -187,11 +187,11 @@ def test_a_mouth_is_closed_even_where_the_portrait_has_it_open() -> None:
 
 def test_controls_act_at_once_and_only_on_what_follows(look) -> None:
     plain, led = (_stream(look, seed=2) for _ in range(2))
-    first = [np.stack(s.push(SOUND[: 8 * 640])) for s in (plain, led)]
+    first = [np.stack(s.push(AUDIO[: 8 * 640])) for s in (plain, led)]
     np.testing.assert_array_equal(*first)
     led.update(gaze=(0.8, 0.0), emotion={"happiness": 1.0})
     assert led.controls.gaze == (0.8, 0.0)
-    second = [np.stack(s.push(SOUND[8 * 640 : 10 * 640])) for s in (plain, led)]
+    second = [np.stack(s.push(AUDIO[8 * 640 : 10 * 640])) for s in (plain, led)]
     assert not np.array_equal(*second), "the very next frames"
     led.controls = dataclasses.replace(led.controls, distance=2.0, cfg_audio=1.5)
     assert led.controls.distance == 2.0 and led.scales() == {"audio": 1.5, "gaze": 1.0}
@@ -208,7 +208,7 @@ def test_controls_act_at_once_and_only_on_what_follows(look) -> None:
 def test_memory_does_not_grow(look) -> None:
     session = _stream(look, lookahead_ms=320)
     for at in range(60):
-        session.push(_sound(5.3, at))
+        session.push(_audio(5.3, at))
         assert len(session._kept) < session._before + (session.span + 1) * 640 and len(session._partial) < 640
     assert session.made == 60 * 53 // 10 - 6  # what waits for its look-ahead
 
@@ -244,7 +244,7 @@ def test_gaze_and_emotion_are_led_over_what_the_model_makes(look) -> None:
     def motion(of: machine.Machine, **changes) -> np.ndarray:
         session = live.LiveSession(of, look, live.controls_of(1, {"hop": 2}), 160)
         pieces = []
-        for chunk in (SOUND[: 12 * 640], SOUND[12 * 640 : 20 * 640]):
+        for chunk in (AUDIO[: 12 * 640], AUDIO[12 * 640 : 20 * 640]):
             session.hear(chunk)
             while (told := session.ask()) is not None:
                 (answer,) = of.speak([told], [session.scales()], live.STEPS, "dpm++")
@@ -284,7 +284,7 @@ def test_what_a_stream_refuses(look) -> None:
 
 
 def test_samples_that_are_no_numbers_are_silence(look) -> None:
-    broken, mended = SOUND.copy(), SOUND.copy()
+    broken, mended = AUDIO.copy(), AUDIO.copy()
     broken[5000:5100], mended[5000:5100] = np.nan, 0.0
     np.testing.assert_array_equal(_all(_stream(look), [broken]), _all(_stream(look), [mended]))
 
@@ -293,7 +293,7 @@ def test_samples_that_are_no_numbers_are_silence(look) -> None:
 def test_rows_do_not_know_of_each_other(look, rows) -> None:
     """Bit by bit, whoever else is in the call, and in whatever row."""
     shared = live_face().machine(rows)
-    sounds = [_sound(10, seed) for seed in range(rows)]
+    sounds = [_audio(10, seed) for seed in range(rows)]
 
     def served(order) -> dict[int, np.ndarray]:
         sessions = {k: live.LiveSession(shared, look, live.controls_of(k, {}), 160) for k in order}
@@ -334,14 +334,14 @@ def test_the_bundled_weights_speak_fall_silent_and_idle() -> None:
     assets = Path(vasa_jax.__file__).parent / "assets"
     face = TalkingFace.load()
     look = face.look(assets / "photo.jpg")
-    sound = np.concatenate(list(media.AudioReader(assets / "speech.flac").mono()))[: 3 * 16_000]
+    audio = np.concatenate(list(media.AudioReader(assets / "speech.flac").mono()))[: 3 * 16_000]
     whole, cut = (face.stream(look, seed=3) for _ in range(2))
-    frames = np.stack(whole.push(sound))
-    pieces = [frame for piece in np.split(sound, range(1111, len(sound), 1111)) for frame in cut.push(piece)]
+    frames = np.stack(whole.push(audio))
+    pieces = [frame for piece in np.split(audio, range(1111, len(audio), 1111)) for frame in cut.push(piece)]
     np.testing.assert_array_equal(frames, np.stack(pieces))
 
     session = face.stream(look, seed=3)
-    session.hear(sound)
+    session.hear(audio)
     assert np.ptp(_openings(session)) > 0.4
     closed = face.mouth.read(session.close()[:, 7:])
     assert closed[-2:].max() < 0.1
@@ -352,13 +352,13 @@ def test_the_bundled_weights_speak_fall_silent_and_idle() -> None:
 # ---- what a microphone gives ------------------------------------------------------------------------
 
 
-def _level(sound: np.ndarray) -> float:
-    return 10 * np.log10(np.square(sound[-16_000:]).mean())
+def _level(audio: np.ndarray) -> float:
+    return 10 * np.log10(np.square(audio[-16_000:]).mean())
 
 
-def _through(sound: np.ndarray) -> np.ndarray:
+def _through(audio: np.ndarray) -> np.ndarray:
     hearing = RunningHearing()
-    return np.concatenate([hearing.frame(frame) for frame in sound.reshape(-1, 640)])
+    return np.concatenate([hearing.frame(frame) for frame in audio.reshape(-1, 640)])
 
 
 def test_quiet_speech_is_turned_up_and_noise_is_not() -> None:

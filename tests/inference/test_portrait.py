@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vasa_jax import pictures
+from vasa_jax import images
 from vasa_jax.errors import InputError
 from vasa_jax.inference import portrait
 from vasa_jax.inference.portrait import FaceBox
@@ -18,24 +18,24 @@ TRACKED = {
 }
 
 
-def test_cutting_the_whole_picture_changes_nothing():
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    assert np.array_equal(portrait.cut(picture, FaceBox(32, 32, 32), 64), picture)
-    turned = portrait.cut(picture, FaceBox(32, 32, 32, tilt=90), 64)  # its top lay on the right
-    assert np.array_equal(turned, np.rot90(picture))
+def test_cutting_the_whole_image_changes_nothing():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert np.array_equal(portrait.cut(image, FaceBox(32, 32, 32), 64), image)
+    turned = portrait.cut(image, FaceBox(32, 32, 32, tilt=90), 64)  # its top lay on the right
+    assert np.array_equal(turned, np.rot90(image))
 
 
 def test_shrinking_averages():
-    picture = np.indices((64, 64)).sum(0)[..., None].repeat(3, -1).astype(np.uint8) % 2 * 255
-    assert np.abs(portrait.cut(picture, FaceBox(32, 32, 32), 16).astype(int) - 128).max() <= 1
+    image = np.indices((64, 64)).sum(0)[..., None].repeat(3, -1).astype(np.uint8) % 2 * 255
+    assert np.abs(portrait.cut(image, FaceBox(32, 32, 32), 16).astype(int) - 128).max() <= 1
 
 
-def test_beyond_the_picture_nothing_is_shown_again():
+def test_beyond_the_image_nothing_is_shown_again():
     """A face cut off at the edge must not appear once more: what lies beyond is smooth, in the colours of the edge."""
-    picture = np.random.default_rng(2).integers(100, 156, (40, 40, 3), dtype=np.uint8)
-    picture[:, :20] = [200, 60, 10]
-    out = portrait.cut(picture, FaceBox(20, 20, 40), 80)
-    assert np.array_equal(out[20:60, 20:60], picture)
+    image = np.random.default_rng(2).integers(100, 156, (40, 40, 3), dtype=np.uint8)
+    image[:, :20] = [200, 60, 10]
+    out = portrait.cut(image, FaceBox(20, 20, 40), 80)
+    assert np.array_equal(out[20:60, 20:60], image)
     beyond = out.astype(int)
     for strip in (beyond[:18], beyond[62:], beyond[:, :18], beyond[:, 62:]):
         assert max(np.abs(np.diff(strip, axis=axis)).max() for axis in (0, 1)) < 16  # the noise has steps of 55
@@ -51,17 +51,17 @@ def test_one_colour_goes_on_as_itself():
 @pytest.mark.parametrize("kind", ["grey", "noise", "ramp"])
 def test_no_face_is_said_with_advice(kind):
     rng = np.random.default_rng(1)
-    picture = {
+    image = {
         "grey": np.full((120, 160, 3), 128, np.uint8),
         "noise": rng.integers(0, 256, (120, 160, 3), dtype=np.uint8),
         "ramp": np.linspace(0, 255, 160).astype(np.uint8)[None, :, None].repeat(120, 0).repeat(3, -1),
     }[kind]
-    with pytest.raises(InputError, match="tree.png: no face was found; give a picture"):
-        portrait.find_face(picture, name="tree.png")
+    with pytest.raises(InputError, match="tree.png: no face was found; give an image"):
+        portrait.find_face(image, name="tree.png")
 
 
 def follower(truth, gain=1.0):
-    """A pose encoder that sees how a crop lies over `truth`: colours of the picture tell the place."""
+    """A pose encoder that sees how a crop lies over `truth`: colours of the image tell the place."""
 
     def pose_of(crop):
         left, right = crop[0, 0, :2].astype(float), crop[0, -1, :2].astype(float)
@@ -125,15 +125,15 @@ def close(box, truth, shift=0.12, scale=0.2):
 
 
 def test_a_procedural_head_is_found(head):
-    picture, truth = head
-    close(portrait.find_face(picture), truth)
+    image, truth = head
+    close(portrait.find_face(image), truth)
 
 
 def test_of_several_faces_the_largest(head):
-    picture, truth = head
+    image, truth = head
     wide = np.full((160, 300, 3), 128, np.uint8)
-    wide[:, :160] = picture
-    wide[40:120, 200:280] = portrait.cut(picture, FaceBox(80, 80, 80), 80)
+    wide[:, :160] = image
+    wide[40:120, 200:280] = portrait.cut(image, FaceBox(80, 80, 80), 80)
     box = portrait.find_face(wide)
     close(box, truth)
     assert box.faces == 2
@@ -141,61 +141,61 @@ def test_of_several_faces_the_largest(head):
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_face_that_lies_is_stood_up(head, turns):
-    """A picture turned clockwise by a right angle gives the same crop, to the pixel."""
-    picture, _ = head
-    upright, box = portrait.find_face(picture), portrait.find_face(np.ascontiguousarray(np.rot90(picture, -turns)))
+    """An image turned clockwise by a right angle gives the same crop, to the pixel."""
+    image, _ = head
+    upright, box = portrait.find_face(image), portrait.find_face(np.ascontiguousarray(np.rot90(image, -turns)))
     assert box.tilt % 360 == 90 * turns
-    straight = portrait.cut(picture, upright, 64).astype(int)
-    turned = portrait.cut(np.rot90(picture, -turns).copy(), box, 64).astype(int)
+    straight = portrait.cut(image, upright, 64).astype(int)
+    turned = portrait.cut(np.rot90(image, -turns).copy(), box, 64).astype(int)
     assert np.abs(straight - turned).max() <= 2
 
 
 def test_a_face_that_leans_is_crooked_no_more(head):
-    picture, _ = head
+    image, _ = head
     matrix = cv2.getRotationMatrix2D((80, 80), -40, 1)  # clockwise
-    leaning = cv2.warpAffine(picture, matrix, (160, 160), borderMode=cv2.BORDER_REPLICATE)
+    leaning = cv2.warpAffine(image, matrix, (160, 160), borderMode=cv2.BORDER_REPLICATE)
     assert abs(portrait.find_face(leaning).tilt - 40) <= 10
-    assert portrait.find_face(picture).tilt == 0
+    assert portrait.find_face(image).tilt == 0
 
 
 @pytest.mark.parametrize("size", [60, 1200])
 def test_small_and_large_faces(head, size):
-    """A face of a twentieth of the picture's side, and one that fills it."""
-    picture, truth = head
+    """A face of a twentieth of the image's side, and one that fills it."""
+    image, truth = head
     if size == 60:
-        small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         wide = np.full((700, 900, 3), 128, np.uint8)
         wide[500 : 500 + size, 700 : 700 + size] = small
         at = FaceBox(700 + truth.x * size / 160, 500 + truth.y * size / 160, truth.half * size / 160)
         close(portrait.find_face(wide), at)
     else:
-        large = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
         close(portrait.find_face(large), FaceBox(*(value * size / 160 for value in (truth.x, truth.y, truth.half))))
 
 
 def test_a_face_cut_off_is_refused(head):
-    picture, truth = head
+    image, truth = head
     x, y, half = (round(value) for value in (truth.x, truth.y, truth.half))
-    with pytest.raises(InputError, match=r"half.png: (only \d+ % of the face is in the picture|no face was found)"):
-        portrait.find_face(picture[: y + half // 6, x - half // 2 : x + half // 2], name="half.png")
-    with pytest.raises(InputError, match="half.png: only 51 % of the face is in the picture; give one"):
-        portrait._check_shown(picture, FaceBox(0, 80, 60), "half.png")
-    portrait._check_shown(picture, truth, "whole.png")
+    with pytest.raises(InputError, match=r"half.png: (only \d+ % of the face is in the image|no face was found)"):
+        portrait.find_face(image[: y + half // 6, x - half // 2 : x + half // 2], name="half.png")
+    with pytest.raises(InputError, match="half.png: only 51 % of the face is in the image; give one"):
+        portrait._check_shown(image, FaceBox(0, 80, 60), "half.png")
+    portrait._check_shown(image, truth, "whole.png")
 
 
 @pytest.mark.parametrize("name", TRACKED)
 def test_portraits(shared, name):
-    picture = pictures.read_image(shared / "data" / "portraits" / name)
-    close(portrait.find_face(picture), FaceBox(*TRACKED[name]), shift=0.08, scale=0.12)
+    image = images.read_image(shared / "data" / "portraits" / name)
+    close(portrait.find_face(image), FaceBox(*TRACKED[name]), shift=0.08, scale=0.12)
 
 
 def test_a_clip_has_one_box(head):
-    picture, truth = head
-    moved = np.roll(picture, 4, axis=1)
-    box = portrait.find_in_video([picture, moved, np.zeros_like(picture), moved])
+    image, truth = head
+    moved = np.roll(image, 4, axis=1)
+    box = portrait.find_in_video([image, moved, np.zeros_like(image), moved])
     close(box, truth)
     with pytest.raises(InputError, match="clip.mp4: no face"):
-        portrait.find_in_video([np.zeros_like(picture)], name="clip.mp4")
+        portrait.find_in_video([np.zeros_like(image)], name="clip.mp4")
 
 
 def test_a_useless_face_model_is_refused(tmp_path):

@@ -89,7 +89,7 @@ def _window(generator, given, row):
     c = generator.config
     conditions = MotionConditions(
         audio=np.zeros((1, 0, 0), np.float32),
-        audio_valid=np.ones((1, c.frames), bool),
+        audio_mask=np.ones((1, c.frames), bool),
         previous=np.zeros((1, c.context, c.motion_dim), np.float32),
         valid=np.ones((1, c.frames), bool),
         told={one.name: np.zeros((1, *one.shape), np.float32) for one in c.told},

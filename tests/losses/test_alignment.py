@@ -1,4 +1,4 @@
-"""Crops read where they should: pictures whose colours are their own coordinates tell."""
+"""Crops read where they should: images whose colours are their own coordinates tell."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,7 +25,7 @@ def test_recognition_crops_hold_eyes_and_mouth_where_the_networks_expect_them():
     seen = np.asarray(transform(POSES, head))[..., :2]
     for crop, points, limit in zip(crops, seen, (0.03, 0.06), strict=True):
         for (x, y), wanted in zip(TEMPLATE, points, strict=True):
-            # The mean head is not the networks' mean face: up to a few hundredths of the picture, more when turned.
+            # The mean head is not the networks' mean face: up to a few hundredths of the image, more when turned.
             np.testing.assert_allclose(crop[round(float(y)), round(float(x)), :2], wanted, atol=limit)
 
 

@@ -17,7 +17,7 @@ WHOLE = np.ones((1, SIDE, SIDE, 1), np.float32)
 FACE = FeatureNetwork("pointwise", lambda _, face: [jnp.square(face)], weights=(1.0,), side=40)
 
 
-def _pictures():
+def _images():
     rng = np.random.default_rng(0)
     return (rng.random((1, SIDE, SIDE, 3), np.float32) for _ in range(2))
 
@@ -28,7 +28,7 @@ def _row(y: float) -> int:
 
 @pytest.mark.parametrize("network", [OWN, FACE], ids=lambda network: network.name)
 def test_zero_at_equality_and_blind_beyond_the_eyes(network):
-    a, b = _pictures()
+    a, b = _images()
     assert gaze_loss(a, a, POINTS, POSE, WHOLE, network) == pytest.approx(0.0, abs=1e-7)
     gradient = np.abs(jax.grad(lambda x: gaze_loss(x, b, POINTS, POSE, WHOLE, network).sum())(a)).sum(-1)[0]
     eyes, mouth = gradient[_row(-0.35) : _row(-0.05)], gradient[_row(0.3) :]
@@ -38,7 +38,7 @@ def test_zero_at_equality_and_blind_beyond_the_eyes(network):
 
 
 def test_what_is_not_foreground_does_not_count():
-    a, b = _pictures()
+    a, b = _images()
     right = WHOLE.copy()
     right[:, :, SIDE // 2 :] = 0.0
     gradient = jax.grad(lambda x: gaze_loss(x, b, POINTS, POSE, right).sum())(a)
@@ -47,6 +47,6 @@ def test_what_is_not_foreground_does_not_count():
 
 
 def test_our_own_features_are_the_default():
-    picture, _ = _pictures()
-    for own, found in zip(OWN.maps(picture), random_features(picture), strict=True):
+    image, _ = _images()
+    for own, found in zip(OWN.maps(image), random_features(image), strict=True):
         np.testing.assert_array_equal(own, found)

@@ -9,7 +9,7 @@ from vasa_jax import landmarks
 from vasa_jax.losses import adversarial, contrastive, geometry, perceptual, reconstruction, transfer
 
 
-def _pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _images(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     return rng.random((2, 16, 16, 3)), rng.random((2, 16, 16, 3)), np.ones((2, 16, 16, 1))
 
@@ -17,15 +17,15 @@ def _pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(
     "loss", [reconstruction.masked_l1, reconstruction.pyramid_l1, perceptual.feature_loss, transfer.consistency]
 )
-def test_picture_losses_are_zero_on_equal_symmetric_and_positive(loss):
-    a, b, weight = map(jnp.asarray, _pictures())
+def test_image_losses_are_zero_on_equal_symmetric_and_positive(loss):
+    a, b, weight = map(jnp.asarray, _images())
     np.testing.assert_allclose(loss(a, a, weight), 0.0, atol=1e-7)
     np.testing.assert_allclose(loss(a, b, weight), loss(b, a, weight), rtol=1e-5)
     assert (np.asarray(loss(a, b, weight)) > 0.01).all()
 
 
 def test_masked_l1_sees_only_the_mask():
-    a, b, weight = _pictures()
+    a, b, weight = _images()
     weight[:, 8:] = 0.0
     changed = b.copy()
     changed[:, 8:] = 0.5
@@ -95,10 +95,10 @@ def test_contrast_with_three_positives_is_their_mean():
     np.testing.assert_allclose(alone[0], -np.log(pulled / (pulled + others)), rtol=1e-4)
 
 
-def test_r1_of_a_linear_critic_is_the_square_of_its_weights():
+def test_r1_of_a_linear_discriminator_is_the_square_of_its_weights():
     weight = np.random.default_rng(0).normal(size=(4, 4, 3))
-    critic = lambda x: [jnp.einsum("bhwc,hwc->b", x, weight)[:, None, None, None]]  # noqa: E731
-    found = adversarial.r1_penalty(critic, jnp.zeros((2, 4, 4, 3)))
+    discriminator = lambda x: [jnp.einsum("bhwc,hwc->b", x, weight)[:, None, None, None]]  # noqa: E731
+    found = adversarial.r1_penalty(discriminator, jnp.zeros((2, 4, 4, 3)))
     np.testing.assert_allclose(found, np.square(weight).sum(), rtol=1e-5)
     flat = adversarial.r1_penalty(lambda x: [jnp.ones((2, 3, 3, 1))], jnp.zeros((2, 4, 4, 3)))
     np.testing.assert_array_equal(flat, 0.0)
@@ -116,7 +116,7 @@ def test_feature_loss_weighs_maps_and_averages_over_scales():
     weight = jnp.ones((1, 64, 64, 1))
     network = perceptual.FeatureNetwork("twice", lambda _, x: [x, 2 * x[:, ::2, ::2]], weights=(1.0, 0.5), scales=4)
     half = [x.reshape(1, 32, 2, 32, 2, 3).mean((2, 4)) for x in (a, b)]
-    # 64 px and 32 px; below, pictures are not halved
+    # 64 px and 32 px; below, images are not halved
     levels = [np.abs(x - y).mean() + np.abs((x - y)[:, ::2, ::2]).mean() for x, y in ((a, b), half)]
     np.testing.assert_allclose(perceptual.feature_loss(a, b, weight, network), np.mean(levels), rtol=1e-5)
 

@@ -12,8 +12,8 @@ def test_grey_has_none_and_a_small_coloured_mouth_counts():
 
 
 def test_what_is_not_seen_does_not_count():
-    pictures = np.zeros((2, 10, 10, 3), np.uint8)
-    pictures[:, 0, :, 1] = 200
+    images = np.zeros((2, 10, 10, 3), np.uint8)
+    images[:, 0, :, 1] = 200
     seen = np.ones((10, 10), bool)
     seen[0] = False
-    assert chroma.highest(pictures) == 200 and chroma.highest(pictures, seen) == 0
+    assert chroma.highest(images) == 200 and chroma.highest(images, seen) == 0

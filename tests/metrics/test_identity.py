@@ -17,16 +17,16 @@ def test_similarity_is_found_exactly():
 
 
 def test_aligned_face_undoes_place_size_and_roll():
-    """Dots at eyes and corners of the mouth come to the same places wherever the face was in the picture."""
+    """Dots at eyes and corners of the mouth come to the same places wherever the face was in the image."""
     points = landmarks.template() * 0.8
     for angle, scale, shift in ((0.0, 1.0, 0.0), (0.3, 0.8, 0.1)):
         turn = np.asarray([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         moved = points.copy()
         moved[:, :2] = scale * points[:, :2] @ turn.T + shift
-        picture = np.zeros((256, 256, 3), np.uint8)
+        image = np.zeros((256, 256, 3), np.uint8)
         for x, y in (identity.alignment_points(moved) + 1) * 128 - 0.5:
-            cv2.circle(picture, (round(x), round(y)), 4, (255, 255, 255), -1)
-        face = identity.aligned_face(picture, moved)[..., 0].astype(float)
+            cv2.circle(image, (round(x), round(y)), 4, (255, 255, 255), -1)
+        face = identity.aligned_face(image, moved)[..., 0].astype(float)
         for x, y in _places(points):
             # Within 2.5 px of 112: rounding to whole pixels, and the dot's own radius.
             assert face[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].max() > 128

@@ -5,12 +5,12 @@ import scipy.ndimage
 from vasa_jax.metrics import image_quality
 
 
-def pictures(seed):
+def images(seed):
     return np.random.default_rng(seed).integers(0, 256, (3, 20, 24, 3), np.uint8)
 
 
-def test_equal_pictures():
-    a = pictures(0)
+def test_equal_images():
+    a = images(0)
     assert image_quality.psnr(a, a).tolist() == [100.0] * 3
     assert image_quality.ssim(a, a) == pytest.approx(np.ones(3))
 
@@ -21,7 +21,7 @@ def test_psnr_of_a_constant_error():
 
 
 def test_ssim_is_the_formula():
-    a, b = pictures(1)[0], pictures(2)[0]
+    a, b = images(1)[0], images(2)[0]
     x, y = a / 255.0, b / 255.0
 
     def mean(z):

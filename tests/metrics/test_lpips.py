@@ -29,10 +29,10 @@ def files(tmp_path_factory):
 
 
 def by_hand(network, linear, a, b):
-    """One pair of pictures in 0..255."""
+    """One pair of images in 0..255."""
 
-    def maps(picture):
-        x = (picture / 127.5 - 1 - [-0.030, -0.088, -0.188]) / [0.458, 0.448, 0.450]
+    def maps(image):
+        x = (image / 127.5 - 1 - [-0.030, -0.088, -0.188]) / [0.458, 0.448, 0.450]
         x, out = x.transpose(2, 0, 1), []
         for place, _, _, _, stride, padding in ALEXNET:
             if place in (3, 6):  # 3 x 3 pooling, stride 2
@@ -58,7 +58,7 @@ def test_it_is_the_distance_of_the_paper(files):
     assert measured == pytest.approx([by_hand(network, linear, a[0], b[0])], rel=1e-4)
 
 
-def test_equal_pictures_and_a_batch(files):
+def test_equal_images_and_a_batch(files):
     folder, *_ = files
     measure = lpips.Lpips(folder / "alexnet.pth", folder / "alex.pth")
     a = np.random.default_rng(2).integers(0, 256, (9, 35, 35, 3), np.uint8)

@@ -5,10 +5,10 @@ from vasa_jax.metrics import speech_baseline as baseline
 
 
 def test_features_see_their_frames():
-    sound = np.zeros(20 * 640, np.float32)
+    audio = np.zeros(20 * 640, np.float32)
     rng = np.random.default_rng(0)
-    sound[10 * 640 : 11 * 640] = rng.normal(0, 0.1, 640)
-    found = baseline.speech_features(sound, reach=2)
+    audio[10 * 640 : 11 * 640] = rng.normal(0, 0.1, 640)
+    found = baseline.speech_features(audio, reach=2)
     assert found.shape == (20, 5 * 4 * baseline.BANDS)
     heard = np.flatnonzero(found.sum(-1) > found.sum(-1).min() + 1)
     # The burst is heard two frames before and after, and 7.5 ms of window on either side.

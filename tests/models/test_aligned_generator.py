@@ -24,13 +24,13 @@ def _inputs():
     b = len(POSES)
     flow = np.broadcast_to(identity_grid((CELLS, CELLS)), (b, 3, CELLS, CELLS, 2)) + 0.05
     y, x = np.mgrid[:SIZE, :SIZE] / SIZE
-    picture = np.stack([0.5 + 0.4 * np.sin(5 * x), 0.5 + 0.4 * np.cos(4 * y), 0.8 * x * y], -1)
+    image = np.stack([0.5 + 0.4 * np.sin(5 * x), 0.5 + 0.4 * np.cos(4 * y), 0.8 * x * y], -1)
     colours = np.concatenate([0.2 * np.eye(3), [[0.5], [0], [0]]], -1)
     return (
         rng.normal(size=(b, 3, CELLS, CELLS, 4)).astype(np.float32),
         rng.normal(size=(b, CODE)).astype(np.float32),
         flow.astype(np.float32),
-        np.broadcast_to(picture, (b, *picture.shape)).astype(np.float32),
+        np.broadcast_to(image, (b, *image.shape)).astype(np.float32),
         POSES,
         np.broadcast_to(colours, (b, 3, 4)).astype(np.float32),
     )
@@ -56,8 +56,8 @@ def test_nothing_is_painted_outside_of_the_square():
     places = square_places(jnp.asarray(POSES), identity_grid((SIZE, SIZE)).reshape(1, -1, 2))
     outside = np.abs(places).max(-1).reshape(len(POSES), SIZE, SIZE) >= 1
     assert 0.2 < outside.mean() < 0.95
-    np.testing.assert_array_equal(out["image"][outside], out["moved"][outside])
-    assert np.abs(out["image"] - out["moved"])[~outside].max() > 0.05
+    np.testing.assert_array_equal(out["image"][outside], out["warped_source"][outside])
+    assert np.abs(out["image"] - out["warped_source"])[~outside].max() > 0.05
 
 
 def test_the_window_is_one_inside_and_zero_at_the_edge():
@@ -69,8 +69,8 @@ def test_the_window_is_one_inside_and_zero_at_the_edge():
 @pytest.mark.parametrize("size", [SIZE, 2 * SIZE])
 def test_a_renderer_composes_what_the_model_does(size):
     """Cubic against linear reading of rough fields: 2.4 of 255 on average; a shift by one pixel is 5 or more."""
-    out, picture = _drawn(), _inputs()[3][0]
-    large = np.repeat(np.repeat(picture, size // SIZE, 0), size // SIZE, 1)
+    out, image = _drawn(), _inputs()[3][0]
+    large = np.repeat(np.repeat(image, size // SIZE, 0), size // SIZE, 1)
     portrait = np.round(255 * large).astype(np.uint8)
     for n, pose in enumerate(POSES):
         parts = {name: out[name][n] for name in SQUARE_PARTS}
@@ -82,23 +82,23 @@ def test_a_renderer_composes_what_the_model_does(size):
 
 def test_grey_portraits_stay_grey():
     """By construction, whatever the parameters: chroma within rounding."""
-    volume, code, flow, picture, pose, colours = _inputs()
-    grey = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
+    volume, code, flow, image, pose, colours = _inputs()
+    grey = np.repeat(image.mean(-1, keepdims=True), 3, -1)
     frame = np.zeros_like(colours)
     frame[:, 0, 0], frame[:, 0, 3] = 0.2, 0.5
     model = AlignedGenerator(**OPTIONS)
     params = quick.jit(model.init)(jax.random.key(1), volume, code, flow, grey, pose, frame)
     params = jax.tree.map(lambda x: x + jax.random.normal(jax.random.key(x.size), x.shape), params)
-    image = np.asarray(quick.jit(model.apply)(params, volume, code, flow, grey, pose, frame)["image"])
-    assert np.ptp(image) > 0.3
-    assert (image.max(-1) - image.min(-1)).max() < 1e-3
+    drawn = np.asarray(quick.jit(model.apply)(params, volume, code, flow, grey, pose, frame)["image"])
+    assert np.ptp(drawn) > 0.3
+    assert (drawn.max(-1) - drawn.min(-1)).max() < 1e-3
 
 
-def test_the_flow_alone_moves_the_picture():
+def test_the_flow_alone_moves_the_image():
     """A square that keeps everything and corrects nothing leaves the coarse flow."""
-    picture = _inputs()[3]
+    image = _inputs()[3]
     coarse = np.broadcast_to(identity_grid((CELLS, CELLS)), (len(POSES), CELLS, CELLS, 2))
     square = np.zeros((len(POSES), 32, 32, 6), np.float32)
     square[..., 3] = 1.0
-    out = compose(jnp.asarray(coarse), jnp.asarray(square), jnp.asarray(POSES), jnp.asarray(picture))
-    np.testing.assert_allclose(out["image"], picture, atol=1e-4)
+    out = compose(jnp.asarray(coarse), jnp.asarray(square), jnp.asarray(POSES), jnp.asarray(image))
+    np.testing.assert_allclose(out["image"], image, atol=1e-4)

@@ -22,7 +22,7 @@ def _normal(*shape: int) -> jax.Array:
     return jnp.asarray(np.random.default_rng(len(shape)).normal(size=shape), jnp.float32)
 
 
-PICTURE, VOLUME, CODE, MAP = _normal(2, 16, 16, 3), _normal(2, 4, 4, 4, 8), _normal(2, 4), _normal(2, 4, 4, 8)
+IMAGE, VOLUME, CODE, MAP = _normal(2, 16, 16, 3), _normal(2, 4, 4, 4, 8), _normal(2, 4), _normal(2, 4, 4, 8)
 
 BLOCKS = {
     "block_2d": (lambda **block: ResBlock(8, skip_size=3, **block), (_normal(2, 6, 6, 4),)),
@@ -32,7 +32,7 @@ BLOCKS = {
     "bottleneck": (lambda **block: Residual(4, 2, bottleneck=True, **block), (_normal(2, 8, 8, 8),)),
     "appearance": (
         lambda **block: AppearanceEncoder(4, (8, 8), (4, 4), blocks_3d=1, skip_size=3, block=block),
-        (PICTURE,),
+        (IMAGE,),
     ),
     "canonical": (lambda **block: CanonicalUNet((8,), (12,), (8,), skip_size=3, block=block), (VOLUME,)),
     "warp": (lambda **block: WarpField((8, 8, 4), depth=4, features=8, block=block), (CODE, MAP)),
@@ -122,7 +122,7 @@ def test_bfloat16_is_close(name):
     assert np.abs(rough - exact).mean() < 0.05 * np.std(exact) + 1e-3
 
 
-def test_the_spectral_critic_is_close_to_a_lipschitz_map():
+def test_the_spectral_discriminator_is_close_to_a_lipschitz_map():
     """Each convolution's weight has spectral norm one: checked against the exact singular value."""
     from vasa_jax.models.layers import spectral_scale
 
@@ -132,9 +132,9 @@ def test_the_spectral_critic_is_close_to_a_lipschitz_map():
     assert exact * 0.8 < float(spectral_scale(jnp.asarray(kernel))) <= exact * 1.0001
 
 
-def test_the_spectral_critic_bounds_its_logits_whatever_the_weights():
-    critic = PatchDiscriminator((8, 8), spectral=True)
-    params = critic.init(jax.random.key(0), PICTURE)["params"]
+def test_the_spectral_discriminator_bounds_its_logits_whatever_the_weights():
+    discriminator = PatchDiscriminator((8, 8), spectral=True)
+    params = discriminator.init(jax.random.key(0), IMAGE)["params"]
     large = jax.tree.map(lambda x: x * 100 if x.ndim > 1 else x, params)
-    small, same = (critic.apply({"params": p}, PICTURE)[0] for p in (params, large))
+    small, same = (discriminator.apply({"params": p}, IMAGE)[0] for p in (params, large))
     np.testing.assert_allclose(small, same, atol=1e-4)

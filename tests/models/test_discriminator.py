@@ -1,4 +1,4 @@
-"""The critic: shapes, and that it can learn what it is there for."""
+"""The discriminator: shapes, and that it can learn what it is there for."""
 
 import functools
 
@@ -27,12 +27,12 @@ def _sharp_and_blurred() -> tuple[np.ndarray, np.ndarray]:
 
 def _loss_after(steps: int, **options) -> float:
     sharp, blurred = _sharp_and_blurred()
-    critic = Discriminator(widths=(12, 16, 16), scales=1, patch=2, **options)
-    params = critic.init(jax.random.key(0), sharp[:1])["params"]
+    discriminator = Discriminator(widths=(12, 16, 16), scales=1, patch=2, **options)
+    params = discriminator.init(jax.random.key(0), sharp[:1])["params"]
     optimizer = optax.adam(5e-4, b1=0.5)
 
     def loss(params, real, fake):
-        logits, _ = critic.apply({"params": params}, jnp.concatenate([real, fake]))
+        logits, _ = discriminator.apply({"params": params}, jnp.concatenate([real, fake]))
         return adversarial.discriminator_hinge([x[:8] for x in logits], [x[8:] for x in logits])
 
     @jax.jit
@@ -50,14 +50,15 @@ def _loss_after(steps: int, **options) -> float:
 
 @pytest.mark.slow
 def test_blur_is_seen_soon():
-    """On pictures kept out, after 160 steps of a small critic. Chance is 2, and instance norm still there (2.09)."""
+    """On images kept out, after 160 steps of a small discriminator. Chance is 2, and instance norm still there
+    (2.09)."""
     assert _loss_after(160, norm="layer", detail=6.0) < 1.5  # 1.16 measured
     assert _loss_after(160) > 1.8
 
 
 @pytest.mark.parametrize("options", [{}, {"norm": "layer", "detail": 6.0}])
 def test_one_map_of_logits_and_all_features_for_each_scale(options):
-    critic = Discriminator(widths=(8, 8, 8), scales=2, patch=2, **options)
-    logits, features = critic.init_with_output(jax.random.key(0), jnp.zeros((2, SIZE, SIZE, 3)))[0]
+    discriminator = Discriminator(widths=(8, 8, 8), scales=2, patch=2, **options)
+    logits, features = discriminator.init_with_output(jax.random.key(0), jnp.zeros((2, SIZE, SIZE, 3)))[0]
     assert [x.shape for x in logits] == [(2, 4, 4, 1), (2, 2, 2, 1)]
     assert len(features) == 6 and features[0].shape == (2, 8, 8, 8)

@@ -66,12 +66,12 @@ def test_warps_start_at_rest_so_the_flow_starts_as_the_identity():
     np.testing.assert_array_equal(offsets, 0.0)
     out = _apply("render", latents, pose, latents.dynamics)
     np.testing.assert_array_equal(out["offsets"], 0.0)
-    np.testing.assert_allclose(out["coords"][0], identity_grid((32, 32)), atol=2e-6)
-    np.testing.assert_allclose(out["moved"], _images(), atol=2e-5)
+    np.testing.assert_allclose(out["sampling_grid"][0], identity_grid((32, 32)), atol=2e-6)
+    np.testing.assert_allclose(out["warped_source"], _images(), atol=2e-5)
 
 
 def test_the_rigid_flow_of_a_shifted_pose_is_the_shift():
-    """The head moved right by 0.25: the picture shown at x was at x - 0.25 (planes; not the still candidate)."""
+    """The head moved right by 0.25: the image shown at x was at x - 0.25 (planes; not the still candidate)."""
     still = jnp.tile(jnp.asarray([[0, 0, 0, 0, 0, 0, 1.0]]), (1, 1))
     moved = still.at[:, 3].set(0.25)
     places = _apply("canonical_places", jnp.zeros((1, 4, 8, 8, 3)), moved)
@@ -84,9 +84,9 @@ def test_source_and_driver_pose_cancel_when_equal():
     pose = jnp.asarray([[0.2, -0.3, 0.1, 0.05, -0.04, 0.02, 1.1]])
     latents = _apply("encode", _images(1), pose)
     out = _apply("render", latents, pose, latents.dynamics)
-    inner = np.s_[0, 8:24, 8:24]  # the rotated volume ends near the picture's edge
+    inner = np.s_[0, 8:24, 8:24]  # the rotated volume ends near the image's edge
     # Rotated places beyond the shallow volume are held at its border: half a pixel of 32.
-    np.testing.assert_allclose(out["coords"][inner], identity_grid((32, 32))[8:24, 8:24], atol=1 / 32)
+    np.testing.assert_allclose(out["sampling_grid"][inner], identity_grid((32, 32))[8:24, 8:24], atol=1 / 32)
 
 
 def test_a_portrait_is_encoded_alone_as_in_a_batch():
@@ -130,20 +130,20 @@ def test_the_generator_is_an_option(kind):
 
 @pytest.mark.heavy
 def test_the_poses_share_of_a_code_is_given_back_for_the_pose_that_is_shown():
-    """With a share the code is another, and every picture of a code in its own pose the same as without."""
+    """With a share the code is another, and every image of a code in its own pose the same as without."""
     _, params = _model_and_params()
     with_share = FaceLatentModel(ml_collections.FrozenConfigDict(_config().to_dict() | {"pose_share": True}))
     kernel = np.random.default_rng(0).normal(size=(9, 16)).astype(np.float32)
     shared = {**params, "pose_share": {"Dense_0": {"kernel": kernel}}}
     pose = jnp.asarray([[0.2, -0.3, 0.1, 0.05, -0.04, 0.02, 1.1]])
 
-    def picture(model, params):
+    def image(model, params):
         apply = functools.partial(model.apply, {"params": params})
         latents = apply(_images(1), pose, method="encode")
         driver, code = apply(_images(1, 1), method="encode_motion")
         return latents.dynamics, apply(latents, driver, code, method="decode")
 
-    plain, shown = quick.jit(lambda: picture(_model_and_params()[0], params))()
-    code, same = quick.jit(lambda: picture(with_share, shared))()
+    plain, shown = quick.jit(lambda: image(_model_and_params()[0], params))()
+    code, same = quick.jit(lambda: image(with_share, shared))()
     assert np.abs(code - plain).max() > 0.1
     np.testing.assert_allclose(same, shown, atol=1e-5)

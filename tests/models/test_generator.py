@@ -22,8 +22,8 @@ def _inputs():
     rng = np.random.default_rng(0)
     flow = np.broadcast_to(identity_grid((CELLS, CELLS)), (2, 3, CELLS, CELLS, 2)) + 0.1
     volume = rng.normal(size=(2, 3, CELLS, CELLS, 4)).astype(np.float32)
-    picture = rng.random((2, SIZE, SIZE, 3), np.float32)
-    return volume, rng.normal(size=(2, CODE)).astype(np.float32), flow.astype(np.float32), picture
+    image = rng.random((2, SIZE, SIZE, 3), np.float32)
+    return volume, rng.normal(size=(2, CODE)).astype(np.float32), flow.astype(np.float32), image
 
 
 @functools.cache
@@ -43,18 +43,18 @@ def test_a_fresh_refinement_changes_nothing():
     coarse, fine = _params(False), _params(True)
     assert set(fine) - set(coarse) == {"detail", "fine_flow"}
     before, after = _compiled(coarse, False), _compiled({**fine, **coarse}, True)
-    for name in ("image", "painted", "coords", "keep"):
+    for name in ("image", "synthesised", "sampling_grid", "blend_mask"):
         np.testing.assert_allclose(before[name], after[name], atol=1e-5)
 
 
 def test_the_refinement_learns_from_the_first_step_and_stays_within_reach():
     def gap(params):
-        return jnp.square(_draw(params, True)["coords"] - 0.5).mean()
+        return jnp.square(_draw(params, True)["sampling_grid"] - 0.5).mean()
 
     gradient = quick.jit(jax.grad(gap))(_params(True))
     assert float(jnp.abs(gradient["fine_flow"]["kernel"]).max()) > 0
     wild = {**_params(True), "fine_flow": {"kernel": 1e3 * jnp.ones((3, 3, 8, 2)), "bias": jnp.zeros(2)}}
-    moved = np.abs(_compiled(wild, True)["coords"] - _compiled(_params(True), True)["coords"])
+    moved = np.abs(_compiled(wild, True)["sampling_grid"] - _compiled(_params(True), True)["sampling_grid"])
     assert 0.5 * FINE_REACH < moved.max() <= FINE_REACH + 1e-5
 
 

@@ -56,15 +56,15 @@ def model(request: pytest.FixtureRequest):
     params = _params(config)["params"]
     # The output starts near zero; a larger one makes every dependence visible.
     params = jax.tree.map(lambda x: x + 0.05 * jax.random.normal(jax.random.key(1), x.shape), params)
-    noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.asarray([3, 800])
+    noisy, timestep = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.asarray([3, 800])
 
     @quick.jit
-    def compiled(noisy: jax.Array, time: jax.Array, conditions: MotionConditions, drop: dict) -> jax.Array:
-        return MotionTransformer(config).apply({"params": params}, noisy, time, conditions, drop)
+    def compiled(noisy: jax.Array, timestep: jax.Array, conditions: MotionConditions, drop: dict) -> jax.Array:
+        return MotionTransformer(config).apply({"params": params}, noisy, timestep, conditions, drop)
 
-    def run(conditions: MotionConditions, noisy=noisy, time=time, **drop: jax.Array) -> np.ndarray:
+    def run(conditions: MotionConditions, noisy=noisy, timestep=timestep, **drop: jax.Array) -> np.ndarray:
         absent = {name: jnp.zeros(B, bool) for name in config.guided}
-        return np.asarray(compiled(noisy, time, conditions, absent | drop))
+        return np.asarray(compiled(noisy, timestep, conditions, absent | drop))
 
     return run, noisy
 
@@ -122,8 +122,10 @@ def test_without_that_emotions_are_seen_as_they_are_given(model) -> None:
 def test_no_emotion_is_neutral_to_new_models() -> None:
     config = _config("B", neutral_is_rest=True, width=8, depth=1, heads=2)
     params = jax.tree.map(lambda x: x + 0.1, quick.jit(lambda key: init_params(config, key))(jax.random.key(0)))
-    noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.zeros(B, jnp.int32)
-    run = quick.jit(lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, time, conditions, {}))
+    noisy, timestep = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.zeros(B, jnp.int32)
+    run = quick.jit(
+        lambda conditions: MotionTransformer(config).apply({"params": params}, noisy, timestep, conditions, {})
+    )
     nothing, neutral = _without_emotion()
     np.testing.assert_array_equal(run(nothing), run(neutral))
     assert np.abs(run(nothing) - run(nothing.tell(emotion=jnp.eye(8)[:B]))).max() > 1e-4
@@ -141,15 +143,15 @@ def test_tracks_start_without_effect_and_then_reach_their_frames() -> None:
     plain, told = _config("B", width=8, depth=1, heads=2), _config("B", width=8, depth=1, heads=2, per_frame=True)
     params = quick.jit(lambda key: init_params(told, key))(jax.random.key(0))
     params = {**params, "motion_out": jax.tree.map(lambda x: x + 0.1, params["motion_out"])}
-    noisy, time = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.asarray([3, 800])
+    noisy, timestep = jax.random.normal(jax.random.key(2), (B, W, M)), jnp.asarray([3, 800])
 
     @quick.jit
     def run(params: dict, conditions: MotionConditions, drop: dict) -> jax.Array:
-        return MotionTransformer(told).apply({"params": params}, noisy, time, conditions, drop)
+        return MotionTransformer(told).apply({"params": params}, noisy, timestep, conditions, drop)
 
     without = {name: value for name, value in params.items() if name != "track_in"}
     given = {"gaze": jnp.zeros(B, bool)}
-    expected = MotionTransformer(plain).apply({"params": without}, noisy, time, _conditions(), given)
+    expected = MotionTransformer(plain).apply({"params": without}, noisy, timestep, _conditions(), given)
     np.testing.assert_allclose(run(params, _conditions(), given), expected, atol=1e-6)
     kernel = jax.random.normal(jax.random.key(1), params["track_in"]["kernel"].shape)
     params = {**params, "track_in": {**params["track_in"], "kernel": kernel}}
@@ -166,41 +168,41 @@ def test_frames_that_do_not_exist_are_not_read(model) -> None:
     run, noisy = model
     conditions = _conditions()
     valid = jnp.arange(K + W)[None] < K + W - 3
-    conditions = conditions.replace(valid=valid | jnp.zeros((B, 1), bool), audio_valid=valid | jnp.zeros((B, 1), bool))
+    conditions = conditions.replace(valid=valid | jnp.zeros((B, 1), bool), audio_mask=valid | jnp.zeros((B, 1), bool))
     steps = conditions.audio.at[:, -12:].add(5.0)
     before, after = run(conditions), run(conditions.replace(audio=steps), noisy=noisy.at[:, -3:].add(5.0))
     np.testing.assert_allclose(before[:, :-3], after[:, :-3], atol=1e-5)
 
 
-def test_unheard_frames_and_the_sound_of_a_null_context_do_not_matter(model) -> None:
+def test_unheard_frames_and_the_audio_of_a_null_context_do_not_matter(model) -> None:
     run, _ = model
     conditions = _conditions()
     loud = conditions.replace(audio=conditions.audio.at[:, -8:].add(5.0))
     unheard = jnp.broadcast_to(jnp.arange(K + W) < K + W - 2, (B, K + W))
-    np.testing.assert_array_equal(run(conditions.replace(audio_valid=unheard)), run(loud.replace(audio_valid=unheard)))
+    np.testing.assert_array_equal(run(conditions.replace(audio_mask=unheard)), run(loud.replace(audio_mask=unheard)))
     heard = jnp.broadcast_to(jnp.arange(K + W) >= K, (B, K + W))
-    before = conditions.replace(audio=conditions.audio.at[:, : 4 * K].add(5.0), audio_valid=heard)
+    before = conditions.replace(audio=conditions.audio.at[:, : 4 * K].add(5.0), audio_mask=heard)
     dropped = jnp.ones(B, bool)
     np.testing.assert_array_equal(
-        run(conditions.replace(audio_valid=heard), previous=dropped), run(before, previous=dropped)
+        run(conditions.replace(audio_mask=heard), previous=dropped), run(before, previous=dropped)
     )
 
 
 def test_time_is_read(model) -> None:
     run, _ = model
-    assert np.abs(run(_conditions()) - run(_conditions(), time=jnp.asarray([900, 10]))).max() > 1e-3
+    assert np.abs(run(_conditions()) - run(_conditions(), timestep=jnp.asarray([900, 10]))).max() > 1e-3
 
 
 def test_encoding_first_is_the_same() -> None:
     config = _config("B")
-    conditions, noisy, time = _conditions(), jnp.ones((B, W, M)), jnp.asarray([3, 800])
+    conditions, noisy, timestep = _conditions(), jnp.ones((B, W, M)), jnp.asarray([3, 800])
     model = MotionTransformer(config)
 
     @quick.jit
     def both(params):
-        audio = model.apply(params, conditions.audio, conditions.audio_valid, method="encode_audio")
-        split = model.apply(params, noisy, time, conditions.replace(audio=audio), {}, method="denoise")
-        return split, model.apply(params, noisy, time, conditions, {})
+        audio = model.apply(params, conditions.audio, conditions.audio_mask, method="encode_audio")
+        split = model.apply(params, noisy, timestep, conditions.replace(audio=audio), {}, method="denoise")
+        return split, model.apply(params, noisy, timestep, conditions, {})
 
     np.testing.assert_allclose(*both(_params(config)), atol=1e-6)
 

@@ -127,7 +127,7 @@ def test_one_portrait_serves_a_batch_of_frames():
 
 
 @pytest.mark.slow
-def test_bfloat16_pictures_are_close_and_come_out_in_float32():
+def test_bfloat16_images_are_close_and_come_out_in_float32():
     exact, rough = _decoded("float32")[0], _decoded("bfloat16")[0]
     assert rough.dtype == jnp.float32
     # 0.07 measured: some thirty layers of random weights one after another, each rounding by up to a 256th.

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vasa_jax.ops import attention, choice
+from vasa_jax.ops import attention, backends
 
 RNG = np.random.default_rng(0)
 QUERY, KEY, VALUE = RNG.normal(size=(3, 2, 7, 3, 8)).astype(np.float32)
@@ -43,7 +43,7 @@ def test_rotation_keeps_the_type() -> None:
      ("cpu", "bfloat16", 64, "xla"), ("tpu", "bfloat16", 64, "xla")],
 )  # fmt: skip
 def test_the_fused_form_where_there_is_one(backend: str, dtype: str, channels: int, form: str) -> None:
-    with choice.as_on(backend):
-        assert choice.attention(dtype, channels) == form
-    with choice.using(attention="xla"):
-        assert choice.attention("bfloat16", 64) == "xla"
+    with backends.as_on(backend):
+        assert backends.attention(dtype, channels) == form
+    with backends.using(attention="xla"):
+        assert backends.attention("bfloat16", 64) == "xla"

@@ -14,8 +14,8 @@ def pixels(n=400):
     return np.clip([0.7, 0.5, 0.4] + RNG.normal(size=(n, 3)) @ SKIN.T, 0, 1).astype(np.float32)
 
 
-def frame(picture):
-    return colour_frame(jnp.asarray(picture)[None], jnp.ones((1, len(picture))))
+def frame(image):
+    return colour_frame(jnp.asarray(image)[None], jnp.ones((1, len(image))))
 
 
 def written(colours, of):
@@ -24,15 +24,15 @@ def written(colours, of):
 
 def test_a_frame_has_the_mean_and_covariance_of_its_portrait():
     colours = RNG.normal(size=(200_000, 3))
-    out, picture = written(colours, frame(pixels())), pixels()
-    np.testing.assert_allclose(out.mean(0), picture.mean(0), atol=0.02)
-    np.testing.assert_allclose(np.cov(out.T), np.cov(picture.T), atol=0.004)
+    out, image = written(colours, frame(pixels())), pixels()
+    np.testing.assert_allclose(out.mean(0), image.mean(0), atol=0.02)
+    np.testing.assert_allclose(np.cov(out.T), np.cov(image.T), atol=0.004)
 
 
 def test_reading_undoes_writing():
-    picture = pixels()
-    units = into_frame(jnp.asarray(picture)[None], frame(picture))
-    np.testing.assert_allclose(written(units[0], frame(picture)), picture, atol=1e-5)
+    image = pixels()
+    units = into_frame(jnp.asarray(image)[None], frame(image))
+    np.testing.assert_allclose(written(units[0], frame(image)), image, atol=1e-5)
 
 
 @pytest.mark.parametrize("colours", [RNG.normal(size=(50, 3)), 4 * np.sign(RNG.normal(size=(50, 3)))])
@@ -62,8 +62,8 @@ def test_a_portrait_of_one_colour_gives_that_colour():
 
 def test_more_light_and_less_saturation_change_the_frame_and_not_what_is_read():
     """Brightness and saturation are lower triangular in luma and chroma: a painter that reads units never sees them."""
-    picture = pixels()
-    luma = picture @ [0.299, 0.587, 0.114]
-    changed = 0.8 * (luma[:, None] + 0.5 * (picture - luma[:, None])) + 0.1
-    units = [into_frame(jnp.asarray(x, jnp.float32)[None], frame(x)) for x in (picture, changed.astype(np.float32))]
+    image = pixels()
+    luma = image @ [0.299, 0.587, 0.114]
+    changed = 0.8 * (luma[:, None] + 0.5 * (image - luma[:, None])) + 0.1
+    units = [into_frame(jnp.asarray(x, jnp.float32)[None], frame(x)) for x in (image, changed.astype(np.float32))]
     np.testing.assert_allclose(*units, atol=2e-2)

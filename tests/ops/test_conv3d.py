@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 from vasa_jax.ops.conv3d import conv3d, fold_depth, unfold_depth
 
 
@@ -42,7 +42,7 @@ def test_depth_folds_and_unfolds():
     ("backend", "depth", "form"),
     [("cpu", 4, "folded"), ("cpu", 16, "depth_taps")] + [(backend, 16, "native") for backend in ("gpu", "tpu")],
 )
-def test_choice_depends_on_backend_and_depth(backend, depth, form):
-    with choice.as_on(backend):
-        assert choice.conv3d(depth) == form
-    assert choice.backend() == jax.default_backend()
+def test_the_form_depends_on_backend_and_depth(backend, depth, form):
+    with backends.as_on(backend):
+        assert backends.conv3d(depth) == form
+    assert backends.backend() == jax.default_backend()

@@ -45,7 +45,7 @@ def test_small_angles_add(outer, inner, size):
 @given(rotation, gaze)
 def test_a_gaze_before_a_turn_is_this_gaze_after_it(turn, wanted):
     before = directions.gaze_before(turn, wanted)
-    # Eyes that stand so in a head, which is turned: `camera_gaze` is what a picture of it shows.
+    # Eyes that stand so in a head, which is turned: `camera_gaze` is what an image of it shows.
     np.testing.assert_allclose(angles.camera_gaze(before, turn), wanted, atol=1e-9)
     np.testing.assert_allclose(directions.gaze_before(np.zeros(3), wanted), wanted, atol=1e-12)
 

@@ -37,7 +37,7 @@ def test_agrees_with_scipy_inside_and_outside(padding, mode):
     np.testing.assert_allclose(grid_sample(volume, coords, padding), _reference(volume, coords, mode), atol=1e-5)
 
 
-def test_pictures_agree_with_scipy():
+def test_images_agree_with_scipy():
     rng = np.random.default_rng(1)
     image = rng.normal(size=(2, 9, 8, 3)).astype(np.float32)
     coords = rng.uniform(-1.3, 1.3, size=(2, 5, 4, 2)).astype(np.float32)

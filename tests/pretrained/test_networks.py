@@ -14,7 +14,7 @@ from vasa_jax.pretrained import iresnet, networks
 
 def test_without_files_all_is_our_own():
     opened = networks.open_networks({"vgg19": "", "vggface": "", "gaze": "", "arcface": ""})
-    assert opened.picture is opened.face is opened.gaze is OWN and opened.identity is None
+    assert opened.image is opened.face is opened.gaze is OWN and opened.identity is None
 
 
 def test_the_gaze_file_serves_both_labels_and_losses(tmp_path):
@@ -31,15 +31,13 @@ def test_arcface_from_a_file_of_a_training_on_several_devices(tmp_path):
     np.testing.assert_array_equal(found, iresnet.code(iresnet.from_torch(state), face))
 
 
-def test_maps_in_bfloat16_tell_pictures_apart_as_in_float32(monkeypatch):
+def test_maps_in_bfloat16_tell_images_apart_as_in_float32(monkeypatch):
     monkeypatch.setattr(networks.vgg, "WIDTHS", (8, 8, 8, 8, 8))
     rng = np.random.default_rng(0)
     a = rng.random((1, 32, 32, 3), np.float32)
     b = np.clip(a + 0.1 * rng.normal(size=a.shape).astype(np.float32), 0, 1)
     weight = np.ones((1, 32, 32, 1), np.float32)
-    full, half = (
-        networks.open_networks({"vgg19": networks.RANDOM}, dtype).picture for dtype in ("float32", "bfloat16")
-    )
+    full, half = (networks.open_networks({"vgg19": networks.RANDOM}, dtype).image for dtype in ("float32", "bfloat16"))
     assert half.maps(a)[0].dtype == jnp.bfloat16
     losses = [feature_loss(a, b, weight, network) for network in (full, half)]
     assert losses[1].dtype == jnp.float32

@@ -24,7 +24,7 @@ def _convolved(x, weight, stride):
 
 
 def _reference(state, x):
-    """Features [b, d] of pictures [b, 3, h, w], layer by layer in float64."""
+    """Features [b, d] of images [b, 3, h, w], layer by layer in float64."""
 
     def layer(x, convolution, norm, stride=1):
         gamma, beta, mean, variance = (

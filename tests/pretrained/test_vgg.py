@@ -37,17 +37,17 @@ def test_vgg19_is_torchvisions(tmp_path):
     torch = _torch()
     state = {f"features.{name}": value for name, value in features.state_dict().items()}
     torch.save(state | {"classifier.0.bias": torch.zeros(3)}, tmp_path / "vgg19.pth")
-    network = open_networks({"vgg19": str(tmp_path / "vgg19.pth")}).picture
-    picture = np.random.default_rng(0).random((1, 48, 37, 3), np.float32)
-    x = (picture - np.float32(vgg.IMAGENET_MEAN)) / np.float32(vgg.IMAGENET_STD)
+    network = open_networks({"vgg19": str(tmp_path / "vgg19.pth")}).image
+    image = np.random.default_rng(0).random((1, 48, 37, 3), np.float32)
+    x = (image - np.float32(vgg.IMAGENET_MEAN)) / np.float32(vgg.IMAGENET_STD)
     x, expected = torch.tensor(x.transpose(0, 3, 1, 2)), []
     with torch.no_grad():
         for place, layer in enumerate(features):
             x = layer(x)
             if place in (1, 6, 11, 20, 29):  # relu1_1 to relu5_1
                 expected.append(x.clone())
-    _close(network.maps(picture), expected)
-    assert [m.shape[1] for m in network.maps(picture)] == [48, 24, 12, 6, 3]
+    _close(network.maps(image), expected)
+    assert [m.shape[1] for m in network.maps(image)] == [48, 24, 12, 6, 3]
 
 
 def test_vggface_is_the_plain_stack_on_its_own_normalisation(tmp_path):
@@ -60,9 +60,9 @@ def test_vggface_is_the_plain_stack_on_its_own_normalisation(tmp_path):
     torch.save(state | {"fc6.weight": torch.zeros(4, 4), "conv5_2.bias": torch.zeros(3)}, tmp_path / "vgg_face_dag.pth")
     network = open_networks({"vggface": str(tmp_path / "vgg_face_dag.pth")}).face
     assert network.side == FACE_SIDE
-    picture = np.random.default_rng(1).random((1, 32, 32, 3), np.float32)
+    image = np.random.default_rng(1).random((1, 32, 32, 3), np.float32)
     # As its publisher gives it: 0..255 less the mean, deviation 1.
-    x = 255 * torch.tensor(picture.transpose(0, 3, 1, 2)) - torch.tensor([129.1863, 104.7624, 93.5940])[:, None, None]
+    x = 255 * torch.tensor(image.transpose(0, 3, 1, 2)) - torch.tensor([129.1863, 104.7624, 93.5940])[:, None, None]
     expected = []
     for block in vgg.face_names():
         for number, name in enumerate(block):
@@ -70,7 +70,7 @@ def test_vggface_is_the_plain_stack_on_its_own_normalisation(tmp_path):
             if not number:
                 expected.append(x)
         x = functional.max_pool2d(x, 2)
-    _close(network.maps(picture), expected)
+    _close(network.maps(image), expected)
 
 
 def test_names_are_those_of_the_files():

@@ -1,4 +1,4 @@
-"""The badge can be read at 128 pixels and leaves the rest of the picture alone."""
+"""The badge can be read at 128 pixels and leaves the rest of the image alone."""
 
 import numpy as np
 import pytest
@@ -30,6 +30,6 @@ def test_two_letters_are_apart():
     assert (np.diff(used) == 1).sum() == 2
 
 
-def test_a_tiny_picture_is_left_alone():
+def test_a_tiny_image_is_left_alone():
     frame = np.zeros((10, 10, 3), np.uint8)
     assert badge.draw(frame) is frame

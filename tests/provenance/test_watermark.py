@@ -12,7 +12,7 @@ KEYS = st.integers(0, 2**32 - 1)
 
 
 def speaking(seconds=3.0, size=256, seed=0):
-    """A picture with the spectrum of photographs, and a part of it that moves like a head."""
+    """An image with the spectrum of photographs, and a part of it that moves like a head."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size] / size
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size

@@ -13,7 +13,7 @@ def test_loudness_is_below_the_loudest_frame_and_ends_at_the_floor():
     tone = np.sin(np.arange(3 * 640) * 0.3).astype(np.float32)
     tone[640:1280] *= 0.1
     tone[1280:] = 0
-    found = measure.loudness(tone, 4)  # one frame more than there is sound: silence
+    found = measure.loudness(tone, 4)  # one frame more than there is audio: silence
     # A tenth of the amplitude is 20 dB; the tone has no whole number of periods in a frame, hence the tolerance.
     np.testing.assert_allclose(found, [0, -20, measure.FLOOR, measure.FLOOR], atol=0.1)
     assert (measure.loudness(np.zeros(640, np.float32), 1) == measure.FLOOR).all()

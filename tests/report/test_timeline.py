@@ -42,7 +42,7 @@ def test_strip_shows_the_frame_at_the_middle_of_its_time():
     assert tiles[4, 4::8, 0].tolist() == [2, 7, 12, 17]
 
 
-def test_envelope_brackets_the_sound():
+def test_envelope_brackets_the_audio():
     found = timeline.envelope(np.asarray([0, 0.5, -0.25, 0, 0, 0, 0, 0.1], np.float32), 4)
     np.testing.assert_allclose(found, [[0, 1], [-0.5, 0], [0, 0], [0, 0.2]], atol=1e-6)
     assert np.isfinite(timeline.envelope(np.zeros(3, np.float32), 8)).all()

@@ -5,6 +5,6 @@ from tests.inference.stand_ins import live_face
 from vasa_jax.inference import portrait, talking_face
 
 if __name__ == "__main__":
-    portrait.find_face = lambda picture, **_: portrait.FaceBox(picture.shape[1] / 2, picture.shape[0] / 2, 60.0)
+    portrait.find_face = lambda image, **_: portrait.FaceBox(image.shape[1] / 2, image.shape[0] / 2, 60.0)
     talking_face.TalkingFace.load = classmethod(lambda cls, *_: live_face())
     serve.run()

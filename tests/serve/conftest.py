@@ -15,14 +15,14 @@ from vasa_jax.serve.app import create_app
 from vasa_jax.serve.engine import Engine
 from vasa_jax.serve.settings import Settings
 
-PICTURE = np.full((90, 90, 3), 100, np.uint8)
+IMAGE = np.full((90, 90, 3), 100, np.uint8)
 
 
 @pytest.fixture(scope="session")
 def look():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
-        seen = live_face().look(PICTURE)
+        patch.setattr(portraits, "find_face", lambda image, **_: FaceBox(45.0, 45.0, 40.0))
+        seen = live_face().look(IMAGE)
     return seen  # with faces found by themselves again: the rest of the suite looks for some
 
 
@@ -43,8 +43,8 @@ def engine(look):
 
 @pytest.fixture
 def found(monkeypatch):
-    """A face in every picture."""
-    monkeypatch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
+    """A face in every image."""
+    monkeypatch.setattr(portraits, "find_face", lambda image, **_: FaceBox(45.0, 45.0, 40.0))
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ from vasa_jax.serve import uploads
 from vasa_jax.serve.engine import Engine
 from vasa_jax.serve.settings import Settings
 
-PICTURES = ("png", "jpg", "webp")
-FORMATS = (*PICTURES, *fuzz_sound.FORMATS)
+IMAGES = ("png", "jpg", "webp")
+FORMATS = (*IMAGES, *fuzz_sound.FORMATS)
 PATIENCE = 120.0
 """Seconds by the wall for an answer; the server gives a decoder 60."""
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ ROOT = Path(__file__).parents[2]
 
 def nursery() -> None:
     """Forks a decoder for every line of standard input, tells its number, and what became of it."""
-    from vasa_jax import media, pictures  # noqa: F401
+    from vasa_jax import images, media  # noqa: F401
     from vasa_jax.serve import decoding
 
     for line in sys.stdin:
@@ -157,9 +157,9 @@ def started(url: str, portrait: bytes) -> tuple[str, str]:
 
 def mutants(form: str, count: int, folder: Path) -> list[bytes]:
     """The damaged files of a format: the same for ever."""
-    if form in PICTURES:
-        sound = fuzz_pictures.seeds(form)
-        return [fuzz_pictures.mutant(form, number, sound) for number in range(count)]
+    if form in IMAGES:
+        audio = fuzz_pictures.seeds(form)
+        return [fuzz_pictures.mutant(form, number, audio) for number in range(count)]
     data = fuzz_sound.original(folder, form).read_bytes()
     return [mutated(data, 3000 + number) for number in range(count)]
 
@@ -172,7 +172,7 @@ def fuzz(form: str, count: int, fresh: int, url: str, new: _Nursery, folder: Pat
         for number, data in enumerate(mutants(form, count, folder)):
             new.fresh = number < fresh
             tries = [(posts, lambda data=data: posted(client, good["png"], data))]
-            if form in PICTURES:
+            if form in IMAGES:
                 tries = [(posts, lambda data=data: posted(client, data, good["wav"]))]
                 tries.append((starts, lambda data=data: started(url, data)))
             for counted, ask in tries:

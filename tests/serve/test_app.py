@@ -30,7 +30,7 @@ def _connected(client, path="/v1/stream"):
             connection.__exit__(None, None, None)
 
 
-def _picture(kind="PNG", size=(90, 90)) -> bytes:
+def _image(kind="PNG", size=(90, 90)) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", size, (100, 100, 100)).save(out, kind)
     return out.getvalue()
@@ -38,8 +38,8 @@ def _picture(kind="PNG", size=(90, 90)) -> bytes:
 
 def _speech(seconds=0.6) -> bytes:
     out = io.BytesIO()
-    sound = np.random.default_rng(0).uniform(-0.3, 0.3, round(16_000 * seconds))
-    soundfile.write(out, sound, 16_000, format="WAV")
+    audio = np.random.default_rng(0).uniform(-0.3, 0.3, round(16_000 * seconds))
+    soundfile.write(out, audio, 16_000, format="WAV")
     return out.getvalue()
 
 
@@ -117,7 +117,7 @@ def test_a_stream_from_start_to_end(serve) -> None:
         ({"seed": -1}, 422),
         ({"seed": "1"}, 422),
         ({"portrait": "../../etc/passwd"}, 422),
-        ({"portrait": base64.b64encode(b"no picture at all").decode()}, 415),
+        ({"portrait": base64.b64encode(b"no image at all").decode()}, 415),
         ({"portrait": "QUJD" * 1000}, 413),
         ({"gaze": [9, 9]}, 422),
         ({"gaze": "left"}, 422),
@@ -185,7 +185,7 @@ def test_other_pages_scripts_are_kept_out(serve) -> None:
 
 
 def _post(client, portrait=None, audio=None, **fields):
-    files = {"portrait": ("../../x.sh", portrait or _picture()), "audio": ("a.wav", audio or _speech())}
+    files = {"portrait": ("../../x.sh", portrait or _image()), "audio": ("a.wav", audio or _speech())}
     return client.post("/v1/videos", files=files, data=fields)
 
 
@@ -226,11 +226,11 @@ def test_uploads_that_are_refused(serve) -> None:
     client = serve(portrait_bytes=50_000, audio_bytes=100_000, pixels=40_000, seconds=2.0)
     assert client.post("/v1/videos", json={}).status_code == 415
     assert client.post("/v1/videos", data={"seed": 1}).status_code in (415, 422)
-    assert _post(client, portrait=b"no picture").status_code == 415
-    assert _post(client, audio=b"no sound").status_code == 415
-    assert _post(client, portrait=_picture()[:60]).status_code == 422
-    assert _post(client, portrait=_picture(size=(300, 300))).status_code == 413
-    assert _post(client, portrait=_picture("BMP", (200, 200))).status_code == 413
+    assert _post(client, portrait=b"no image").status_code == 415
+    assert _post(client, audio=b"no audio").status_code == 415
+    assert _post(client, portrait=_image()[:60]).status_code == 422
+    assert _post(client, portrait=_image(size=(300, 300))).status_code == 413
+    assert _post(client, portrait=_image("BMP", (200, 200))).status_code == 413
     assert _post(client, audio=_speech(2.8)).status_code == 413
     assert _post(client, audio=_speech(4)).status_code == 413
     assert _post(client, audio=_speech(0.05)).status_code == 422

@@ -40,22 +40,22 @@ class Client:
         return np.stack([marks(frame) for made in self.made for frame in made.frames()])
 
 
-def _sound(frames, seed=0):
+def _audio(frames, seed=0):
     return (0.2 * np.random.default_rng(seed).standard_normal(round(frames * 640))).astype(np.float32)
 
 
 def test_a_session_among_others_is_the_session_alone(engine, look) -> None:
     clients = [Client(engine, look, seed, lookahead) for seed, lookahead in enumerate((160, 80, 320, 160))]
     for client in clients:
-        for part in np.split(_sound(12), 3):
+        for part in np.split(_audio(12), 3):
             assert client.seat.push(part)
         client.seat.flush()
     for seed, client in enumerate(clients):
         client.until("flushed")
         alone = live_face().stream(look, seed=seed, lookahead_ms=1000 * client.seat.session.span // 25)
-        np.testing.assert_array_equal(client.frames(), np.stack(alone.push(_sound(12)) + alone.flush()))
-        sound = np.concatenate([made.sound for made in client.made])
-        np.testing.assert_array_equal(sound, _sound(12))  # each frame with its own 40 ms
+        np.testing.assert_array_equal(client.frames(), np.stack(alone.push(_audio(12)) + alone.flush()))
+        audio = np.concatenate([made.audio for made in client.made])
+        np.testing.assert_array_equal(audio, _audio(12))  # each frame with its own 40 ms
         assert {"queue", "motion", "decode"} == client.made[0].times.keys()
         client.seat.close()
     assert engine.taken == 0
@@ -90,12 +90,12 @@ def test_who_takes_nothing_is_left_out_and_nobody_else_waits(engine, look) -> No
     slow, quick = Client(engine, look, takes=False), Client(engine, look)
     for client in (slow, quick):
         for seed in range(3):
-            assert client.seat.push(_sound(33, seed))
+            assert client.seat.push(_audio(33, seed))
         client.seat.flush()
     quick.until("flushed")
     assert quick.count == 99
     assert MOST_SHOWN <= slow.count < MOST_SHOWN + slow.seat.session.hop + 1
-    pushed = [slow.seat.push(_sound(25, k)) for k in range(6)]
+    pushed = [slow.seat.push(_audio(25, k)) for k in range(6)]
     assert pushed[0] and not pushed[-1], "its own queue is bounded"
     slow.seat.taken(slow.count)
     slow.until("flushed")
@@ -104,15 +104,15 @@ def test_who_takes_nothing_is_left_out_and_nobody_else_waits(engine, look) -> No
 def test_a_queue_is_bounded_and_interrupting_empties_it(engine, look) -> None:
     client = Client(engine, look, takes=False)
     many = 0
-    while client.seat.push(_sound(25)):
+    while client.seat.push(_audio(25)):
         many += 25 * 640
         assert many < MOST_HEARD + (MOST_SHOWN + 50) * 640
     before = client.count
     client.seat.interrupt()
     client.until("interrupted")
-    assert client.made[-1].count == 5 and not client.made[-1].sound.any()
+    assert client.made[-1].count == 5 and not client.made[-1].audio.any()
     assert client.count <= before + 5 + client.seat.session.hop
-    assert client.seat.push(_sound(25)), "there is room again"
+    assert client.seat.push(_audio(25)), "there is room again"
 
 
 def test_whoever_waited_longest_is_served_first(engine, look) -> None:
@@ -128,7 +128,7 @@ def test_whoever_waited_longest_is_served_first(engine, look) -> None:
         client.seat.deliver = noted
     with engine.turn:
         for client in clients:
-            client.seat.push(_sound(40))
+            client.seat.push(_audio(40))
             client.seat.flush()
     for client in clients:
         client.until("flushed")
@@ -149,7 +149,7 @@ def test_a_fault_is_told_to_those_in_the_call_and_to_nobody_else(engine, look, m
     broken = Client(engine, look, seed=7)
     monkeypatch.setattr(engine.machine, "speak", fail)
     for client in (broken, well):
-        client.seat.push(_sound(12))
+        client.seat.push(_audio(12))
         client.seat.flush()
     broken.until("failed")
     well.until("flushed")

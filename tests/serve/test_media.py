@@ -1,4 +1,4 @@
-"""Fragmented MP4: every frame at its time, sound in step, badge and watermark in every picture."""
+"""Fragmented MP4: every frame at its time, audio in step, badge and watermark in every image."""
 
 import io
 
@@ -14,12 +14,12 @@ def _stream(size=128, pairs=12, loud=6):
     encoder = Encoder(size)
     pieces = [encoder.header]
     for k in range(pairs):
-        sound = 0.9 * np.sin(0.5 * np.arange(1280)) if k == loud else np.zeros(1280)
-        pieces.append(encoder.add([np.full((size, size, 3), 255 if k == loud else 0, np.uint8)] * 2, sound))
+        audio = 0.9 * np.sin(0.5 * np.arange(1280)) if k == loud else np.zeros(1280)
+        pieces.append(encoder.add([np.full((size, size, 3), 255 if k == loud else 0, np.uint8)] * 2, audio))
     return encoder, pieces
 
 
-def test_pictures_and_sound_are_where_they_belong():
+def test_images_and_audio_are_where_they_belong():
     encoder, pieces = _stream()
     data = b"".join(pieces)
     with av.open(io.BytesIO(data)) as container:
@@ -28,8 +28,8 @@ def test_pictures_and_sound_are_where_they_belong():
     assert [k for k, (_, level) in enumerate(frames) if level > 128] == [12, 13]
     with av.open(io.BytesIO(data)) as container:
         heard = [(float(f.time), f.to_ndarray()[0]) for f in container.decode(audio=0)]
-    sound = np.concatenate([part for _, part in heard])
-    begins = heard[0][0] + np.argmax(np.abs(sound) > 0.3) / 16_000
+    audio = np.concatenate([part for _, part in heard])
+    begins = heard[0][0] + np.argmax(np.abs(audio) > 0.3) / 16_000
     assert abs(begins - 12 / 25) < 0.005, "A/V offset"
     assert encoder.frames == 24
 
@@ -49,7 +49,7 @@ def test_it_is_what_it_says():
     assert encoder.add([], np.zeros(0, np.float32)) == b""
 
 
-def test_the_badge_and_the_watermark_are_in_every_picture():
+def test_the_badge_and_the_watermark_are_in_every_image():
     _, pieces = _stream(pairs=3)
     rows, columns, *_ = badge.mask(128, 128)
     with av.open(io.BytesIO(b"".join(pieces))) as container:

@@ -1,4 +1,4 @@
-"""The page in a real browser: it loads, the video plays with sound, sliders and keys act, it fits a phone.
+"""The page in a real browser: it loads, the video plays with audio, sliders and keys act, it fits a phone.
 
 VASA_SCREENSHOTS=FOLDER keeps what it looked like.
 """

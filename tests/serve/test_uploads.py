@@ -19,10 +19,10 @@ _CLEAN = {0, *uploads._STATUS}
 
 
 def _fuzz_picture(folder, kind, count) -> list[int]:
-    sound, codes = fuzz_pictures.seeds(kind), []
+    audio, codes = fuzz_pictures.seeds(kind), []
     for number in range(count):
-        (folder / "in").write_bytes(fuzz_pictures.mutant(kind, number, sound))
-        codes.append(decoding.picture(folder / "in", folder / "out.npy", 25_000_000))
+        (folder / "in").write_bytes(fuzz_pictures.mutant(kind, number, audio))
+        codes.append(decoding.image(folder / "in", folder / "out.npy", 25_000_000))
     return codes
 
 
@@ -30,7 +30,7 @@ def _fuzz_sound(folder, form, count) -> list[int]:
     data, codes = fuzz_sound.original(folder, form).read_bytes(), []
     for number in range(count):
         (folder / "in").write_bytes(mutated(data, number))
-        codes.append(decoding.sound(folder / "in", folder / "out.wav", 600.0))
+        codes.append(decoding.audio(folder / "in", folder / "out.wav", 600.0))
     return codes
 
 
@@ -63,7 +63,7 @@ def test_a_child_that_takes_too_long_is_ended(tmp_path, monkeypatch) -> None:
     path = made.new()
     path.write_bytes(out.getvalue())
     with pytest.raises(uploads.Refused, match="too long") as told:
-        asyncio.run(made.picture(path))
+        asyncio.run(made.image(path))
     assert told.value.status == 422
     assert [p.name for p in (tmp_path / "serve").iterdir() if p != path] == ["vasa-serve"]
 
@@ -94,9 +94,9 @@ def test_the_child_bounds_its_own_memory() -> None:
     assert done.returncode == decoding.LARGE
 
 
-def test_pictures_come_through_as_they_are(tmp_path) -> None:
+def test_images_come_through_as_they_are(tmp_path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "in.png")
-    assert decoding.picture(tmp_path / "in.png", tmp_path / "out.npy", 25_000_000) == 0
+    assert decoding.image(tmp_path / "in.png", tmp_path / "out.npy", 25_000_000) == 0
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), pixels)
-    assert decoding.picture(tmp_path / "in.png", tmp_path / "out.npy", 1999) == decoding.LARGE
+    assert decoding.image(tmp_path / "in.png", tmp_path / "out.npy", 1999) == decoding.LARGE

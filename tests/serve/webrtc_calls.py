@@ -1,4 +1,4 @@
-"""A call within this machine: the microphone goes in, pictures and the same sound come out. Run by test_webrtc.py."""
+"""A call within this machine: the microphone goes in, images and the same audio come out. Run by test_webrtc.py."""
 
 import asyncio
 from fractions import Fraction
@@ -45,7 +45,7 @@ def test_a_call(engine, look, tmp_path) -> None:
         offer = {"sdp": peer.localDescription.sdp, "type": "offer", "seed": 1, "lookahead_ms": 160}
         answer = await calls.answer(offer)
         await peer.setRemoteDescription(aiortc.RTCSessionDescription(**answer))
-        pictures = [await asyncio.wait_for(tracks["video"].recv(), 60) for _ in range(8)]
+        images = [await asyncio.wait_for(tracks["video"].recv(), 60) for _ in range(8)]
         assert engine.taken == 1
         heard = [(await asyncio.wait_for(tracks["audio"].recv(), 60)).to_ndarray() for _ in range(20)]
         if channel.readyState == "open":
@@ -54,10 +54,10 @@ def test_a_call(engine, look, tmp_path) -> None:
             await calls.answer({"type": "offer", "sdp": "nonsense"})
         await peer.close()
         await calls.close()
-        return pictures, np.concatenate(heard, 1)
+        return images, np.concatenate(heard, 1)
 
-    pictures, heard = asyncio.run(run())
-    assert all((frame.width, frame.height) == (64, 64) for frame in pictures)
+    images, heard = asyncio.run(run())
+    assert all((frame.width, frame.height) == (64, 64) for frame in images)
     assert np.abs(heard).max() > 1000
     assert engine.taken == 0
 

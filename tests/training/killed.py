@@ -45,8 +45,8 @@ def make(case: str) -> tuple[Any, Any, Callable[[int], dict[str, np.ndarray]]]:
         config = test_face_task._config().copy_and_resolve_references()
         config.loss_start.adversarial = 0
         batch = test_face_task._batch()
-        pictures = ("source", "driver", "other")
-        change = lambda n: {name: batch[name] + np.uint8(n) for name in pictures}  # noqa: E731
+        images = ("source", "driver", "other")
+        change = lambda n: {name: batch[name] + np.uint8(n) for name in images}  # noqa: E731
         return config, make_face_task(config), lambda n: batch | change(n)
     from tests.training import test_motion_task
     from vasa_jax.training.motion_task import make_motion_task

@@ -103,11 +103,11 @@ def test_contrast_flattens_and_never_sharpens():
     flat, person = _view(stored, _settings(**still, contrast=0.5))
     share = np.asarray(person["contrast"])[:, None, None, None]
     assert (share <= 1).all() and share.min() < 0.9
-    # 2e-4: pictures are clipped to 1e-4, before flattening in one of the two
+    # 2e-4: images are clipped to 1e-4, before flattening in one of the two
     np.testing.assert_allclose(flat.image, 0.5 + share * (plain.image - 0.5), atol=2e-4)
 
 
-def test_grey_pictures_may_be_tinted():
+def test_grey_images_may_be_tinted():
     view, person = _view(_stored(4), _settings(grey=1.0))
     tinted = np.asarray(view.image ** (1 / np.asarray(person["gamma"])[:, None, None, None]))
     dim = np.where((tinted < 0.9).all(-1) & (tinted > 0.05).all(-1))

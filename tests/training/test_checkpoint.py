@@ -12,7 +12,7 @@ import pytest
 from tests.training import toy
 from vasa_jax.errors import InputError
 from vasa_jax.training import checkpoint, integrity, start
-from vasa_jax.training.checkpoint import Checkpoints, Keep, Saved
+from vasa_jax.training.checkpoint import CheckpointInfo, Checkpoints, RetentionPolicy
 from vasa_jax.training.partition import MeshPartitioner
 from vasa_jax.training.train_step import make_optimizers, make_train_step
 
@@ -42,7 +42,7 @@ def _copy(state):
 def _saved(directory, *steps, keep=9, said=None):
     checkpoints = Checkpoints(directory, keep, (said if said is not None else []).append)
     for step in steps:
-        checkpoints.save(_setup()[1], Saved(step, step + 100, 3, metrics={"eval/l2": abs(step - 2.0)}))
+        checkpoints.save(_setup()[1], CheckpointInfo(step, step + 100, 3, metrics={"eval/l2": abs(step - 2.0)}))
     checkpoints.wait()
     return checkpoints
 
@@ -53,11 +53,11 @@ def test_saving_in_the_background_while_buffers_are_donated(tmp_path):
     state, _ = step(_copy(first), wide.put(toy.batch(0)), jax.random.key(0), {})
     expected = jax.tree.map(np.array, state)
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state, Saved(1, 1, 3))
+    checkpoints.save(state, CheckpointInfo(1, 1, 3))
     for number in range(1, 4):
         state, _ = step(state, wide.put(toy.batch(number)), jax.random.key(0), {})
     checkpoints.wait()
-    restored = checkpoints.restore(Saved(1, 1), abstract, wide.shardings(abstract))
+    restored = checkpoints.restore(CheckpointInfo(1, 1), abstract, wide.shardings(abstract))
     jax.tree.map(np.testing.assert_array_equal, restored, expected)
     checkpoints.close()
 
@@ -69,10 +69,10 @@ def test_from_8_devices_to_4_to_1_and_back_to_8(tmp_path):
     for step, devices in enumerate((8, 4, 1, 8)):
         shardings = _mesh(devices).shardings(abstract)
         if step:
-            state = checkpoints.restore(Saved(step - 1, 0), abstract, shardings)
+            state = checkpoints.restore(CheckpointInfo(step - 1, 0), abstract, shardings)
         assert all(leaf.sharding == place for leaf, place in zip(jax.tree.leaves(state), jax.tree.leaves(shardings)))
         jax.tree.map(np.testing.assert_array_equal, state, expected)
-        checkpoints.save(state, Saved(step, step))
+        checkpoints.save(state, CheckpointInfo(step, step))
         checkpoints.wait()
     checkpoints.close()
 
@@ -80,7 +80,7 @@ def test_from_8_devices_to_4_to_1_and_back_to_8(tmp_path):
 def test_what_a_checkpoint_says_of_itself(tmp_path):
     _saved(tmp_path, 4).close()
     found = Checkpoints(tmp_path).newest()
-    assert found == Saved(4, 104, 3, checkpoint.SCHEMA, {"eval/l2": 2.0})
+    assert found == CheckpointInfo(4, 104, 3, checkpoint.SCHEMA, {"eval/l2": 2.0})
     assert not (tmp_path / ".saving" / "4").exists()
 
 
@@ -136,16 +136,16 @@ def test_what_a_killed_save_left_does_not_count(tmp_path):
 
 def test_which_stay():
     scores = {step: {"eval/l2": abs(step - 20.0)} for step in range(0, 90, 20)}
-    found = [Saved(step, step, metrics=scores.get(step, {})) for step in range(0, 90, 10)]
-    assert Keep(2).chosen(found) == {70, 80}
-    assert Keep(1, every=30).chosen(found) == {0, 30, 60, 80}
-    assert Keep(1, best="eval/l2").chosen(found) == {20, 80}
-    assert Keep(1, best="-eval/l2").chosen(found) == {80}
-    assert Keep(1, best="-eval/l2").chosen(found[:5]) == {0, 40}
+    found = [CheckpointInfo(step, step, metrics=scores.get(step, {})) for step in range(0, 90, 10)]
+    assert RetentionPolicy(2).chosen(found) == {70, 80}
+    assert RetentionPolicy(1, every=30).chosen(found) == {0, 30, 60, 80}
+    assert RetentionPolicy(1, best="eval/l2").chosen(found) == {20, 80}
+    assert RetentionPolicy(1, best="-eval/l2").chosen(found) == {80}
+    assert RetentionPolicy(1, best="-eval/l2").chosen(found[:5]) == {0, 40}
 
 
 def test_only_those_stay_on_disk(tmp_path):
-    _saved(tmp_path, 1, 2, 3, 4, 5, keep=Keep(1, every=4, best="eval/l2")).close()
+    _saved(tmp_path, 1, 2, 3, 4, 5, keep=RetentionPolicy(1, every=4, best="eval/l2")).close()
     assert checkpoint.steps(tmp_path) == [2, 4, 5]
 
 
@@ -154,19 +154,19 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
     checkpoints = _saved(tmp_path, 1, said=said)
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    assert not checkpoints.save(_setup()[1], Saved(2, 2)) and checkpoints.missed == 1
+    assert not checkpoints.save(_setup()[1], CheckpointInfo(2, 2)) and checkpoints.missed == 1
     monkeypatch.undo()
 
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(integrity, "seal", fail)  # in the background, while it is written
-    assert checkpoints.save(_setup()[1], Saved(3, 3))
+    assert checkpoints.save(_setup()[1], CheckpointInfo(3, 3))
     checkpoints.wait()
     monkeypatch.undo()
     assert checkpoints.missed == 2 and "No space left" in said[-1]
     assert checkpoints.newest().step == 1 and not (tmp_path / ".saving").exists()
-    checkpoints.save(_setup()[1], Saved(4, 4))
+    checkpoints.save(_setup()[1], CheckpointInfo(4, 4))
     checkpoints.close()
     assert checkpoints.missed == 0 and checkpoints.newest().step == 4
 
@@ -183,14 +183,14 @@ def test_checkpoints_of_schema_0_are_read(tmp_path):
     step, ema = checkpoint.read_ema(tmp_path)
     assert step == 4
     jax.tree.map(np.testing.assert_array_equal, ema, jax.device_get(state.ema))
-    checkpoints.save(state, Saved(5, 5))
+    checkpoints.save(state, CheckpointInfo(5, 5))
     checkpoints.close()
     assert checkpoints.newest().schema == checkpoint.SCHEMA
 
 
 def test_a_checkpoint_of_a_later_version_says_so(tmp_path):
     checkpoints = _saved(tmp_path)
-    checkpoints.save(_setup()[1], Saved(1, 1, schema=99))
+    checkpoints.save(_setup()[1], CheckpointInfo(1, 1, schema=99))
     checkpoints.wait()
     with pytest.raises(InputError, match="schema 99"):
         checkpoints.newest()
@@ -202,7 +202,7 @@ def test_a_checkpoint_of_another_model_is_bad_input(tmp_path):
     abstract = _setup()[0]
     other = abstract.replace(params={"model": {"new": jax.ShapeDtypeStruct((3,), np.float32)}})
     with pytest.raises(InputError, match="does not fit"):
-        checkpoints.restore(Saved(1, 1), other, _mesh(8).shardings(other))
+        checkpoints.restore(CheckpointInfo(1, 1), other, _mesh(8).shardings(other))
     checkpoints.close()
     with pytest.raises(InputError, match="no checkpoint"):
         checkpoint.read_ema(tmp_path / "nowhere")

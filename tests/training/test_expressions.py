@@ -61,7 +61,7 @@ def test_both_sides_are_mirror_images():
 
 
 def test_pixels_go_with_their_points():
-    """Where a point comes to lie, the picture shows about what it showed where the point was."""
+    """Where a point comes to lie, the image shows about what it showed where the point was."""
     for n in range(1, B):
         moves = np.linalg.norm(steps()[n], axis=-1)
         for k in np.flatnonzero(moves > 0.9 * moves.max()):

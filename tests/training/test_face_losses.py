@@ -14,19 +14,17 @@ from tests.training.test_face_task import _batch
 from vasa_jax.losses.reconstruction import pyramid_l1
 from vasa_jax.models.face_latent import FaceLatentModel, FaceLatents
 from vasa_jax.training.augment import StoredFrames, View, plain_view
-from vasa_jax.training.face_losses import TRANSFER, FaceLosses, Pass
+from vasa_jax.training.face_losses import TRANSFER, FaceLosses, ForwardOutputs
 from vasa_jax.training.face_task import FaceStage, make_face_task
 from vasa_jax.training.train_step import path_name
 
 ENCODERS = {"appearance_encoder", "identity_encoder", "dynamics_encoder"}
 INTO = ENCODERS | {"warp_in", "canonical_unet"}
-PICTURE = INTO | {"warp_out", "generator"}
+IMAGE = INTO | {"warp_out", "generator"}
 WARPS = {"warp_in", "warp_out", "identity_encoder", "dynamics_encoder"}
 REACHES = {
-    **dict.fromkeys(
-        ("pixel", "feature", "face", "gaze", "painted", "flow", "consist", "cross_id", "contrast"), PICTURE
-    ),
-    **dict.fromkeys(("adversarial", "matching"), PICTURE),
+    **dict.fromkeys(("pixel", "feature", "face", "gaze", "painted", "flow", "consist", "cross_id", "contrast"), IMAGE),
+    **dict.fromkeys(("adversarial", "matching"), IMAGE),
     "labels": {"dynamics_encoder", "label_head"},
     "pose": {"pose_encoder"},
     "warp_in": WARPS - {"warp_out"},
@@ -119,31 +117,31 @@ def _view(half: bool) -> View:
     return plain_view(StoredFrames.gather(batch, ("source",)), 32, 32)
 
 
-def _self_reenactment(view: View, image) -> Pass:
+def _self_reenactment(view: View, image) -> ForwardOutputs:
     """A view that drives itself; of codes and volumes, which nobody asks for here, there is next to nothing."""
     code, volume = jnp.zeros((2, 1)), jnp.zeros((2, 1, 1, 1, 3))
-    return Pass(
+    return ForwardOutputs(
         source=view,
         driver=view,
-        other=view,
-        chosen=jnp.arange(0),
+        cross_driver=view,
+        transfer_indices=jnp.arange(0),
         codes=(code, code, code[:0]),
         poses=jnp.concatenate([view.pose, view.pose]),
         latents=FaceLatents(volume, jnp.zeros((2, 4, 4, 1)), view.pose, code),
         offsets=volume,
-        drawn={"image": jnp.asarray(image)},
+        generated={"image": jnp.asarray(image)},
         transferred=None,
     )
 
 
-def test_without_a_matte_the_whole_picture_counts():
+def test_without_a_matte_the_whole_image_counts():
     losses, view = _losses(), _view(half=False)
     assert view.matte is None and (losses.foreground(view) == 1).all()
     real, fake = losses.shown(_self_reenactment(view, np.zeros((2, 32, 32, 3))))
     assert (fake == 0).all() and real is view.image
 
 
-def test_a_matte_keeps_the_background_from_losses_and_critic():
+def test_a_matte_keeps_the_background_from_losses_and_discriminator():
     losses, view = _losses(), _view(half=True)
     image = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
     other = image.copy()
@@ -168,8 +166,8 @@ def test_r1_is_paid_at_every_nth_step():
     config.r1 = {"weight": 2.0, "every": 4}
     config.discriminator.widths = (4,)
     task = make_face_task(config)
-    critic = task.init  # parameters of the critic alone would do, but init makes both
-    params = {"discriminator": jax.eval_shape(critic, jax.random.key(0), {})["discriminator"]}
+    discriminator = task.init  # parameters of the discriminator alone would do, but init makes both
+    params = {"discriminator": jax.eval_shape(discriminator, jax.random.key(0), {})["discriminator"]}
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda x: jnp.asarray(0.3 * rng.normal(size=x.shape), jnp.float32), params)
     carry = {name: jnp.asarray(rng.random((2, 32, 32, 3), np.float32)) for name in ("real", "fake")}
@@ -192,9 +190,9 @@ def test_what_has_no_weight_is_not_computed_and_nothing_unseen_is_drawn():
         return stage.forward(params, stage.views(batch, key), batch, key)
 
     made = jax.eval_shape(forward, params, batch)
-    assert made.transferred is None and len(made.drawn["image"]) == len(made.latents.appearance) == 2
+    assert made.transferred is None and len(made.generated["image"]) == len(made.latents.appearance) == 2
     given = {**params, "networks": task.networks}
     parts = jax.eval_shape(lambda p, b: task.losses["model"](p, b, key, jnp.int32(0), {}), given, batch)[1][0]
     assert set(parts) == {name for name, weight in config.loss.items() if weight} | {"loss"}
     every = jax.eval_shape(FaceStage(_config()).forward, params, jax.eval_shape(stage.views, batch, key), batch, key)
-    assert len(every.transferred.crossed) == 2 and len(every.drawn["image"]) == 2
+    assert len(every.transferred.crossed) == 2 and len(every.generated["image"]) == 2

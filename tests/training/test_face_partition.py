@@ -46,5 +46,5 @@ def test_devices_exchange_nothing_but_sums_of_gradients():
 def test_mesh_and_pmap_give_the_losses_of_one_device():
     expected = _losses(MeshPartitioner({"data": 1}, devices=jax.devices()[:1]))
     for partitioner in (MeshPartitioner({"data": -1}), PmapPartitioner()):
-        # Convolutions over 8 pictures or over 1 sum in another order; the second step has been through Adam.
+        # Convolutions over 8 images or over 1 sum in another order; the second step has been through Adam.
         np.testing.assert_allclose(_losses(partitioner), expected, rtol=2e-3)

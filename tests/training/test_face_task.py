@@ -56,7 +56,7 @@ def _task_and_params():
 
 @functools.cache
 def _step():
-    """Model loss, its parts, its gradient and what it hands on, at a step before and after the critic starts."""
+    """Model loss, its parts, its gradient and what it hands on, at a step before and after the discriminator starts."""
     task, params = _task_and_params()
 
     def value(model, step):
@@ -78,7 +78,7 @@ def test_every_weighted_part_is_there_and_finite():
 
 
 @pytest.mark.heavy
-def test_the_critic_counts_from_its_first_step_only():
+def test_the_discriminator_counts_from_its_first_step_only():
     before, after = (_step()[step][0][1][0] for step in (0, 10))
     assert float(before["adversarial"]) == float(before["matching"]) == 0.0
     assert float(after["matching"]) > 0.0
@@ -96,17 +96,17 @@ def test_gradients_reach_every_network_and_are_finite():
 def test_samples_are_a_sheet_and_a_video_of_a_turning_head():
     task = make_face_task(_config())
     params = jax.eval_shape(lambda key: task.init(key, {}), jax.random.key(0))
-    samples = jax.eval_shape(task.pictures, task.given(params), _batch(), jax.random.key(0))
+    samples = jax.eval_shape(task.images, task.given(params), _batch(), jax.random.key(0))
     assert samples["turning"].shape == (24, 32, 32, 3) and samples["source_driver_output"].shape == (4 * 32, 6 * 32, 3)
 
 
-def test_the_discriminator_sees_the_pictures_of_the_same_step():
+def test_the_discriminator_sees_the_images_of_the_same_step():
     task, params = _task_and_params()
     carry = _step()[0][0][1][1]
     loss, (metrics, _) = _compiled(
         lambda p, c: task.losses["discriminator"](p, _batch(), jax.random.key(1), jnp.int32(0), c), params, carry
     )
-    # An untrained critic answers near zero to both sides: hinge 1 + 1.
+    # An untrained discriminator answers near zero to both sides: hinge 1 + 1.
     assert float(loss) == pytest.approx(2.0, abs=0.5)
     assert float(metrics["discriminator"]) == float(loss)
 

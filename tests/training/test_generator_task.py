@@ -1,4 +1,4 @@
-"""The generator alone: what has a truth is compared with it, what has none is judged by the critic only."""
+"""The generator alone: what has a truth is compared with it, what has none is judged by the discriminator only."""
 
 import functools
 
@@ -41,7 +41,7 @@ def losses(crossed: float, known: float):
 
 
 @pytest.mark.heavy
-def test_where_nobody_knows_the_truth_only_the_critic_speaks():
+def test_where_nobody_knows_the_truth_only_the_discriminator_speaks():
     config, parts = losses(crossed=1.0, known=0.0)
     assert all(parts[name] == 0 for name in ("pixel", "feature", "painted", "coarse", "flow"))
     assert parts["adversarial"] != 0
@@ -49,7 +49,7 @@ def test_where_nobody_knows_the_truth_only_the_critic_speaks():
 
 
 @pytest.mark.heavy
-def test_where_it_is_known_every_loss_counts_and_the_critic_learns():
+def test_where_it_is_known_every_loss_counts_and_the_discriminator_learns():
     config, parts = losses(crossed=0.0, known=1.0)
     names = ("pixel", "feature", "painted", "coarse", "flow", "adversarial")
     assert all(parts[name] != 0 for name in names) and parts["discriminator"] > 0
@@ -57,12 +57,12 @@ def test_where_it_is_known_every_loss_counts_and_the_critic_learns():
 
 
 @pytest.mark.heavy
-def test_of_what_is_remembered_the_picture_counts_and_no_camera_saw_it():
+def test_of_what_is_remembered_the_image_counts_and_no_camera_saw_it():
     config, parts = losses(crossed=1.0, known=1.0)
     assert all(parts[name] != 0 for name in ("pixel", "feature", "painted", "coarse", "adversarial"))
     assert parts["flow"] == 0
     unknown, seen = losses(1.0, 0.0)[1]["discriminator"], losses(0.0, 1.0)[1]["discriminator"]
-    np.testing.assert_allclose(unknown, seen, rtol=1e-5)  # both learn from the camera's pictures
+    np.testing.assert_allclose(unknown, seen, rtol=1e-5)  # both learn from the camera's images
     assert parts["discriminator"] != seen
 
 
@@ -89,11 +89,11 @@ def stored(courses: Courses | None = None, spoken: np.ndarray | None = None, **f
 def test_a_crossed_still_keeps_its_face_and_takes_the_code_of_the_item_before():
     (own, still), (crossed, _) = stored(crossed=0.0), stored(crossed=1.0)
     assert not own["crossed"].any() and np.array_equal(crossed["crossed"], still)
-    # The picture that is to be moved shows all of the still, whose target it is.
-    np.testing.assert_array_equal(crossed["picture"][still], crossed["target"][still])
-    assert (own["picture"][still] != own["target"][still]).any()
+    # The image that is to be moved shows all of the still, whose target it is.
+    np.testing.assert_array_equal(crossed["image"][still], crossed["target"][still])
+    assert (own["image"][still] != own["target"][still]).any()
     np.testing.assert_allclose(crossed["dynamics"][still], np.roll(own["dynamics"], 1, 0)[still], atol=1e-5)
-    for name in ("picture", "dynamics", "target"):
+    for name in ("image", "dynamics", "target"):
         np.testing.assert_allclose(crossed[name][~still], own[name][~still], atol=1e-5)
 
 
@@ -114,11 +114,11 @@ def test_a_rehearsed_still_is_wanted_as_the_generator_draws_it():
     assert kept["known"].all() and np.array_equal(crossed["known"], ~still)
     config = shrunk.get_config("face/portrait_256")
     model, params = parameters(config)
-    names = ("volume", "dynamics", "flow", "picture", "pose", "colours")
-    inputs = {name: jnp.asarray(kept[name], jnp.float32) for name in names} | {"picture": kept["picture"] / 255.0}
+    names = ("volume", "dynamics", "flow", "image", "pose", "colours")
+    inputs = {name: jnp.asarray(kept[name], jnp.float32) for name in names} | {"image": kept["image"] / 255.0}
     drawn = np.asarray(model.apply({"params": params["model"]}, **inputs, method="generate")["image"])
     np.testing.assert_allclose(kept["target"][still] / 255.0, drawn[still], atol=0.02)  # stored as uint8 and float16
-    for name in ("target", "picture", "dynamics"):
+    for name in ("target", "image", "dynamics"):
         np.testing.assert_array_equal(kept[name][~still], crossed[name][~still])
     assert (kept["target"][still] != crossed["target"][still]).any()
 
@@ -138,6 +138,6 @@ def test_a_code_says_what_is_moved():
     np.testing.assert_allclose(np.concatenate([closed, amounts], -1)[~still], 0, atol=1e-5)
     assert 0 < (closed[still] > 0.1).sum() < still.sum()
     np.testing.assert_allclose(moved["lids"][still], np.maximum(own["lids"], closed)[still], atol=1e-5)
-    np.testing.assert_array_equal(moved["picture"], own["picture"])
+    np.testing.assert_array_equal(moved["image"], own["image"])
     np.testing.assert_array_equal(moved["target"][~still], own["target"][~still])
     assert (moved["target"][still] != own["target"][still]).any((1, 2, 3)).all()

@@ -39,8 +39,8 @@ def test_a_run_of_two_hosts_goes_on_with_one(case, tolerance, tmp_path, compile_
     """With two devices in all, one a host or both on one, sums over the batch have two parts, in whatever order.
 
     A large matrix product is split over a process's threads, of which one host has more: rounding, and Adam's division
-    where a gradient is nearly zero (tests/training/test_partition.py). Stage 1 goes on as well, but its critic carries
-    a last bit too far in 24 steps to tell rounding from another batch.
+    where a gradient is nearly zero (tests/training/test_partition.py). Stage 1 goes on as well, but its discriminator
+    carries a last bit too far in 24 steps to tell rounding from another batch.
     """
     train = functools.partial(hosts.together, case, cache=compile_cache / "two", steps=24)
     assert train(workdir=tmp_path / "whole", count=1) == [["24", "False"]]

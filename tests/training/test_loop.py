@@ -72,21 +72,21 @@ def test_evaluation_is_compiled_once_a_run(tmp_path, caplog, parallel):
         result = _train(tmp_path, parallel=parallel, steps=4, eval_every=1, checkpoint_every=2)
     assert result.step == 4 and all("eval/l2" in row for row in _rows(tmp_path))
     compiled = [line for line in caplog.messages if line.startswith("Compiling ")]
-    assert [sum(f"jit({name})" in line for line in compiled) for name in ("_evaluate", "_pictures")] == [1, 1]
+    assert [sum(f"jit({name})" in line for line in compiled) for name in ("_evaluate", "_images")] == [1, 1]
 
 
 @pytest.mark.parametrize("absent", [("av",), ("soundfile",), ("av", "soundfile", "soxr", "clu", "clu.metric_writers")])
 def test_training_goes_on_without_what_only_the_gallery_and_tensorboard_need(tmp_path, monkeypatch, capfd, absent):
     for name in absent:
         monkeypatch.setitem(sys.modules, name, None)  # importing it raises ImportError
-    for name in ("media", "containers", "audio_file", "sound_decoding", "video_pictures"):  # to be imported anew
+    for name in ("media", "containers", "audio_file", "audio_decoding", "video_images"):  # to be imported anew
         monkeypatch.delitem(sys.modules, f"vasa_jax.{name}", raising=False)
     monkeypatch.setattr(optional, "_said", set())
 
-    def pictures(params, batch, rng):
+    def images(params, batch, rng):
         return {"sheet": jnp.ones((8, 8, 3)), "turning": jnp.ones((4, 8, 8, 3)), "sound": jnp.zeros(1600)}
 
-    task = dataclasses.replace(toy.make(), pictures=pictures)
+    task = dataclasses.replace(toy.make(), images=images)
     config = toy.config(steps=3, eval_every=1, tensorboard="clu" in absent)
     assert loop.train(config, task, toy.stream, toy.stream, tmp_path).step == 3
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())

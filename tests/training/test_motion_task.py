@@ -23,14 +23,14 @@ def config(**loss: object) -> ml_collections.ConfigDict:
 
 
 def batch(size: int = 16, seed: int = 0) -> dict[str, np.ndarray]:
-    """Motion whose first dynamics value is the loudness of the sound, in syllables of random length."""
+    """Motion whose first dynamics value is the loudness of the audio, in syllables of random length."""
     rng = np.random.default_rng(seed)
     loudness = np.repeat(rng.uniform(0, 1, (size, (K + W) // 5)) > 0.5, 5, axis=1).astype(np.float32)
-    sound = 0.2 * np.repeat(loudness, 640, axis=1) * rng.standard_normal((size, (K + W) * 640))
+    audio = 0.2 * np.repeat(loudness, 640, axis=1) * rng.standard_normal((size, (K + W) * 640))
     motion = 0.3 * rng.standard_normal((size, K + W, M))
     motion[..., 7] = loudness * 2.0
     return {
-        "audio": sound.astype(np.float32),
+        "audio": audio.astype(np.float32),
         "motion": motion.astype(np.float32) + 3.0,
         "mouth": np.stack([loudness, loudness], -1) * 0.1,
         "gaze": np.zeros((size, 2), np.float32),
@@ -60,7 +60,7 @@ def test_statistics_standardise_and_read_the_mouth() -> None:
 def test_samples_for_the_eye_and_the_ear() -> None:
     task = motion_task.make_motion_task(config(), STATS)
     params = jax.eval_shape(task.init, jax.random.key(0), batch())
-    samples = jax.eval_shape(task.pictures, task.given(params), batch(), jax.random.key(0))
+    samples = jax.eval_shape(task.images, task.given(params), batch(), jax.random.key(0))
     assert samples["generated_above_real"].shape == (4 * 2 * (M + 1) * 4, W * 4, 3)
     assert samples["sound_of_the_first"].shape == ((K + W) * 640,)
 
@@ -124,7 +124,7 @@ def test_share_of_null_conditions_and_unheard_frames() -> None:
     # Four standard errors of a share from 400 draws.
     for name, share in {"audio": 0.1, "gaze": 0.1, "distance": 0.1, "emotion": 0.1, "previous": 0.5}.items():
         assert abs(float(drop[name].mean()) - share) < 4 * np.sqrt(share * (1 - share) / 400), name
-    heard = np.asarray(conditions.audio_valid)
+    heard = np.asarray(conditions.audio_mask)
     assert not heard[np.asarray(drop["previous"]), :K].any() and heard[~np.asarray(drop["previous"]), :K].all()
     assert abs((~heard[:, -1]).mean() - 0.3) < 0.07
     assert np.isfinite(np.asarray(conditions.audio)).all()
@@ -140,7 +140,7 @@ def test_the_level_is_that_of_what_is_heard() -> None:
     keys = example_keys(jax.random.key(0), data["index"])
     varied = quick.jit(lambda data: task.varied(data, keys, task.speech)[0])
     before, after = varied(data), varied(shouted)
-    assert not np.asarray(before.audio_valid)[:, heard:].any()
+    assert not np.asarray(before.audio_mask)[:, heard:].any()
     np.testing.assert_array_equal(before.audio[:, : 4 * heard], after.audio[:, : 4 * heard])
     plain = quick.jit(lambda data: task.plain(data, task.speech)[0])
     short = {"valid": data["valid"] & (np.arange(K + W) < heard)}
@@ -164,10 +164,10 @@ def test_tracks_go_with_the_frames_they_belong_to() -> None:
     assert loss.shape == ()
 
 
-def test_pauses_are_found_where_the_sound_is_low() -> None:
-    sound = np.zeros(40 * 640, np.float32)
-    sound[: 15 * 640] = 0.1 * np.random.default_rng(0).standard_normal(15 * 640)
-    power = log_mel.mel_power(jnp.asarray(sound), 16)
+def test_pauses_are_found_where_the_audio_is_low() -> None:
+    audio = np.zeros(40 * 640, np.float32)
+    audio[: 15 * 640] = 0.1 * np.random.default_rng(0).standard_normal(15 * 640)
+    power = log_mel.mel_power(jnp.asarray(audio), 16)
     silent = np.asarray(motion_task.silent_frames(power, log_mel.speech_level(power)))
     # Two frames after speech belong to it, and one that still hears its last samples.
     assert not silent[:17].any() and silent[18:].all()

@@ -23,7 +23,7 @@ EYES = ("eye_left", "eye_right")
 
 @functools.cache
 def view() -> View:
-    """Faces of one grey with white eyes and dark irises; the last face is turned in the picture."""
+    """Faces of one grey with white eyes and dark irises; the last face is turned in the image."""
     template, places = landmarks.template(), np.asarray(identity_grid((SIZE, SIZE)))
     points, images = [], []
     for roll in ROLLS:
@@ -67,13 +67,13 @@ def open_pixels(image) -> np.ndarray:
     return np.asarray((jnp.abs(image[..., 0] - SKIN) > 0.25).sum((1, 2)))
 
 
-def middles(image) -> np.ndarray:
+def middles(images) -> np.ndarray:
     """Middle of the dark pixels of either side of the face's own middle line [b, 2 eyes, 2]."""
     places = np.asarray(identity_grid((SIZE, SIZE)))
     found = []
-    for picture, roll in zip(np.asarray(image[..., 0]), ROLLS, strict=True):
+    for image, roll in zip(np.asarray(images[..., 0]), ROLLS, strict=True):
         side = places @ np.float32([np.cos(roll), np.sin(roll)])
-        dark = np.clip(SKIN - picture - 0.1, 0, None)
+        dark = np.clip(SKIN - image - 0.1, 0, None)
         both = [dark * (side < 0), dark * (side > 0)]
         found.append([(mask[..., None] * places).sum((0, 1)) / mask.sum() for mask in both])
     return np.asarray(found)
@@ -124,7 +124,7 @@ def test_points_of_lids_follow():
         for n, amount in enumerate(AMOUNTS[:3]):
             under = lower[n][np.argsort(lower[n][:, 0])]
             rest = np.interp(upper[n][:, 0], under[:, 0], under[:, 1])
-            # The eye's own frame is a little turned: a point moves along it, not straight down the picture.
+            # The eye's own frame is a little turned: a point moves along it, not straight down the image.
             np.testing.assert_allclose(moved[n][:, 1], upper[n][:, 1] + amount * (rest - upper[n][:, 1]), atol=4e-3)
         np.testing.assert_array_equal(after[:, ring][:, :9], before[:, ring][:, :9])
 
@@ -147,7 +147,7 @@ def test_labels_say_so_and_the_encoders_face_stays():
 
 
 @pytest.mark.parametrize("share", (0.0, 0.3, 1.0))
-def test_shares_of_pictures_are_moved(share):
+def test_shares_of_images_are_moved(share):
     keys = jax.random.split(jax.random.key(0), 4000)
     closures, turns = (np.asarray(f(keys, share)) for f in (moved_eyes.draw_closures, moved_eyes.draw_turns))
     assert abs((closures > 0).mean() - share) < 0.03

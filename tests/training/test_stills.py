@@ -64,8 +64,8 @@ def test_shares_say_how_often():
     assert changed[masks()[..., 0]].max() == 0 and changed[masks()[..., 1]].mean() > 0.1
 
 
-def test_what_is_swapped_in_comes_from_the_other_picture():
-    """With one flat colour a picture, the region takes the other's, scaled to this one's skin: it vanishes."""
+def test_what_is_swapped_in_comes_from_the_other_image():
+    """With one flat colour an image, the region takes the other's, scaled to this one's skin: it vanishes."""
     flat = [v.replace(image=jnp.full_like(v.image, level)) for v, level in zip(views(), (0.6, 0.3))]
     keys = jax.random.split(jax.random.key(3), B)
     after = stills.hide(*flat, jnp.ones(B, bool), keys, ALWAYS).image

@@ -71,9 +71,9 @@ def _evaluate(params, example, rng):
     return {"l2": jnp.mean((_net(params["model"], example["x"]) - example["y"]) ** 2)}
 
 
-def _pictures(params, example, rng):
+def _images(params, example, rng):
     return {"grid": jnp.tile(jax.nn.sigmoid(_net(params["model"], example["x"]))[:, :, None], (1, 1, 3))}
 
 
 def make(frozen: str = "") -> Task:
-    return Task(NAME, _init, {"model": _model_loss, "adversary": _adversary_loss}, _evaluate, _pictures, frozen)
+    return Task(NAME, _init, {"model": _model_loss, "adversary": _adversary_loss}, _evaluate, _images, frozen)

@@ -3,7 +3,7 @@
     avatar = Avatar(face.stream("portrait.jpg"))
     avatar.say(samples, rate=24_000)
     avatar.end()                            # of what it says, for now
-    async for shown in avatar.play():       # a frame and its 40 ms of sound; in silence it idles
+    async for shown in avatar.play():       # a frame and its 40 ms of audio; in silence it idles
         ...
     avatar.interrupt()
 
@@ -34,13 +34,13 @@ class Shown:
 
     Attributes:
       frame: with badge and watermark.
-      sound: 16 kHz mono.
+      audio: 16 kHz mono.
       talking: whether it is of something that was said; else it idles.
       ended: this is the last frame before an `end`.
     """
 
     frame: UInt8[np.ndarray, "h w 3"]
-    sound: Int16[np.ndarray, " 640"]
+    audio: Int16[np.ndarray, " 640"]
     talking: bool
     ended: bool
 
@@ -64,14 +64,14 @@ class Avatar:
 
     def say(self, samples: Float[np.ndarray, "n"] | Int16[np.ndarray, "n"], rate: int = RATE) -> None:
         """More to be said: mono, of any rate."""
-        sound = np.asarray(samples)
-        sound = sound.astype(np.float32) / (32768 if sound.dtype == np.int16 else 1)
+        audio = np.asarray(samples)
+        audio = audio.astype(np.float32) / (32768 if audio.dtype == np.int16 else 1)
         if rate != RATE:
             if self._resampler is None or self._resampler[0] != rate:
                 self._resampler = rate, soxr.ResampleStream(rate, RATE, 1, dtype="float32")
-            sound = self._resampler[1].resample_chunk(sound)
-        if len(sound):
-            self._said.append(sound)
+            audio = self._resampler[1].resample_chunk(audio)
+        if len(audio):
+            self._said.append(audio)
 
     def end(self) -> None:
         """What was said is a whole; `Shown.ended` marks its last frame."""

@@ -36,8 +36,8 @@ class VasaVideoGenerator(VideoGenerator):
         """More speech, or the end of it."""
         if isinstance(frame, AudioSegmentEnd):
             return self.avatar.end()
-        sound = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
-        self.avatar.say(sound.astype(np.float32).mean(1) / 32768, frame.sample_rate)
+        audio = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
+        self.avatar.say(audio.astype(np.float32).mean(1) / 32768, frame.sample_rate)
 
     def clear_buffer(self) -> None:
         """The agent was interrupted."""
@@ -52,7 +52,7 @@ class VasaVideoGenerator(VideoGenerator):
         async for shown in self.avatar.play():
             yield rtc.VideoFrame(size, size, rtc.VideoBufferType.RGB24, shown.frame.tobytes())
             if shown.talking:
-                yield rtc.AudioFrame(shown.sound.tobytes(), RATE, 1, FRAME)
+                yield rtc.AudioFrame(shown.audio.tobytes(), RATE, 1, FRAME)
             if shown.ended:
                 yield AudioSegmentEnd()
 

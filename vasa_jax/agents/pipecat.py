@@ -1,7 +1,7 @@
-"""A Pipecat video service: speech of a text-to-speech service in, pictures with that speech out. Extra `pipecat`.
+"""A Pipecat video service: speech of a text-to-speech service in, images with that speech out. Extra `pipecat`.
 
 Stands behind the text-to-speech service in a pipeline, as Pipecat's own video services do. Its audio is held back until
-the pictures of it are there, so both reach the transport together.
+the images of it are there, so both reach the transport together.
 """
 
 from typing import Any
@@ -40,8 +40,8 @@ class VasaVideoService(FrameProcessor):
         """Takes speech; everything else goes on."""
         await super().process_frame(frame, direction)
         if isinstance(frame, TTSAudioRawFrame):
-            sound = np.frombuffer(frame.audio, np.int16).reshape(-1, frame.num_channels)
-            self.avatar.say(sound.astype(np.float32).mean(1) / 32768, frame.sample_rate)
+            audio = np.frombuffer(frame.audio, np.int16).reshape(-1, frame.num_channels)
+            self.avatar.say(audio.astype(np.float32).mean(1) / 32768, frame.sample_rate)
             return
         if isinstance(frame, StartFrame):
             await self.push_frame(frame, direction)
@@ -66,7 +66,7 @@ class VasaVideoService(FrameProcessor):
         async for shown in self.avatar.play():
             await self.push_frame(OutputImageRawFrame(image=shown.frame.tobytes(), size=size, format="RGB"))
             if shown.talking:
-                await self.push_frame(TTSAudioRawFrame(shown.sound.tobytes(), RATE, 1))
+                await self.push_frame(TTSAudioRawFrame(shown.audio.tobytes(), RATE, 1))
             if shown.ended:
                 await self.push_frame(TTSStoppedFrame())
 

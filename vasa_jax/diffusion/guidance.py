@@ -37,14 +37,14 @@ def guided(
     def tile(x: Array) -> Array:
         return jnp.concatenate([x] * passes)
 
-    def denoise(noisy: Float[Array, "b t m"], time: Int[Array, "b"]) -> Float[Array, "b t m"]:
+    def denoise(noisy: Float[Array, "b t m"], timestep: Int[Array, "b"]) -> Float[Array, "b t m"]:
         rows = noisy.shape[0]
         always = {name: (drop or {}).get(name, jnp.zeros(rows, bool)) for name in names}
         dropped = {
             name: jnp.concatenate([always[name]] + [always[name] | (name == scaled) for scaled in scales])
             for name in names
         }
-        clean = network(tile(noisy), tile(time), jax.tree.map(tile, conditions), dropped)
+        clean = network(tile(noisy), tile(timestep), jax.tree.map(tile, conditions), dropped)
         full, *without = jnp.split(clean, passes)
         # (1 + sum lambda) H - sum lambda H_null, written as steps away from each null prediction.
         away = [scale * (full - null) for scale, null in zip(scales.values(), without, strict=True)]

@@ -31,11 +31,11 @@ with 2 (experiments/results/motion_solvers.json)."""
 class Steps(NamedTuple):
     """x <- keep x + take (prediction) + turn (prediction - the one before) + spread (noise), at each of the times."""
 
-    time: Int[np.ndarray, " n"]
+    timestep: Int[np.ndarray, " n"]
     keep: Float[np.ndarray, " n"]
     take: Float[np.ndarray, " n"]
     turn: Float[np.ndarray, " n"]
-    spread: Float[np.ndarray, " n"]
+    noise_std: Float[np.ndarray, " n"]
 
 
 def plan(method: str, count: int, *, eta: float = 0.0, steps: int = schedule.STEPS) -> Steps:
@@ -52,32 +52,32 @@ def plan(method: str, count: int, *, eta: float = 0.0, steps: int = schedule.STE
     """
     if method not in SAMPLERS:
         raise ValueError(f"no sampler is called {method!r}; there are {', '.join(SAMPLERS)}")
-    times = schedule.sampling_times(count, steps)
-    left = schedule.cosine_alpha_bar(steps)[times].astype(np.float64)
-    after = np.append(left[1:], 1.0)
+    timesteps = schedule.sampling_timesteps(count, steps)
+    alpha_bar = schedule.cosine_alpha_bar(steps)[timesteps].astype(np.float64)
+    next_alpha_bar = np.append(alpha_bar[1:], 1.0)
     if method == "dpm++":
-        coefficients = _multistep(left, after)
+        coefficients = _multistep(alpha_bar, next_alpha_bar)
     else:
-        coefficients = _posterior(left, after, 1.0 if method == "ddpm" else eta)
-    return Steps(times, *(values.astype(np.float32) for values in coefficients))
+        coefficients = _posterior(alpha_bar, next_alpha_bar, 1.0 if method == "ddpm" else eta)
+    return Steps(timesteps, *(values.astype(np.float32) for values in coefficients))
 
 
-def _posterior(left: np.ndarray, after: np.ndarray, eta: float) -> tuple[np.ndarray, ...]:
+def _posterior(alpha_bar: np.ndarray, next_alpha_bar: np.ndarray, eta: float) -> tuple[np.ndarray, ...]:
     """keep, take, turn, spread from signal power `left` to `after`."""
-    spread = eta * np.sqrt((1 - after) / (1 - left) * (1 - left / after))
-    keep = np.sqrt(np.maximum(1 - after - spread**2, 0.0) / (1 - left))
-    return keep, np.sqrt(after) - keep * np.sqrt(left), np.zeros_like(left), spread
+    noise_std = eta * np.sqrt((1 - next_alpha_bar) / (1 - alpha_bar) * (1 - alpha_bar / next_alpha_bar))
+    keep = np.sqrt(np.maximum(1 - next_alpha_bar - noise_std**2, 0.0) / (1 - alpha_bar))
+    return keep, np.sqrt(next_alpha_bar) - keep * np.sqrt(alpha_bar), np.zeros_like(alpha_bar), noise_std
 
 
-def _multistep(left: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, ...]:
+def _multistep(alpha_bar: np.ndarray, next_alpha_bar: np.ndarray) -> tuple[np.ndarray, ...]:
     """The midpoint form. First and last step know no earlier prediction or no finite step, and are of first order."""
-    ratio = 0.5 * (np.log(left) - np.log1p(-left))
+    ratio = 0.5 * (np.log(alpha_bar) - np.log1p(-alpha_bar))
     size = np.diff(ratio)
-    keep = np.sqrt((1 - after) / (1 - left))
-    take = np.sqrt(after) - keep * np.sqrt(left)
-    turn = np.zeros_like(left)
+    keep = np.sqrt((1 - next_alpha_bar) / (1 - alpha_bar))
+    take = np.sqrt(next_alpha_bar) - keep * np.sqrt(alpha_bar)
+    turn = np.zeros_like(alpha_bar)
     turn[1:-1] = take[1:-1] * size[1:] / (2 * size[:-1])
-    return keep, take, turn, np.zeros_like(left)
+    return keep, take, turn, np.zeros_like(alpha_bar)
 
 
 def sample(
@@ -102,16 +102,16 @@ def sample(
       The clean data of the last step.
     """
     planned = plan(method, count, eta=eta, steps=steps)
-    noisy = bool(planned.spread.any())
+    noisy = bool(planned.noise_std.any())
     if noisy and key is None:
         raise ValueError(f"{method} with eta={eta} adds noise, for which it needs a key")
 
     def step(carry: tuple[Array, Array], at: tuple[Steps, jax.Array | None]) -> tuple[tuple[Array, Array], None]:
         (x, before), (now, step_key) = carry, at
-        clean = denoise(x, jnp.full(x.shape[:1], now.time, jnp.int32))
+        clean = denoise(x, jnp.full(x.shape[:1], now.timestep, jnp.int32))
         x = now.keep * x + now.take * clean + now.turn * (clean - before)
         if step_key is not None:
-            x = x + now.spread * jax.random.normal(step_key, x.shape, x.dtype)
+            x = x + now.noise_std * jax.random.normal(step_key, x.shape, x.dtype)
         return (x, clean), None
 
     keys = jax.random.split(key, count) if noisy and key is not None else None

@@ -20,19 +20,19 @@ def cosine_alpha_bar(steps: int = STEPS) -> np.ndarray:
 
 
 def add_noise(
-    clean: Float[Array, "*b t m"], noise: Float[Array, "*b t m"], time: Int[Array, "*b"], steps: int = STEPS
+    clean: Float[Array, "*b t m"], noise: Float[Array, "*b t m"], timestep: Int[Array, "*b"], steps: int = STEPS
 ) -> Float[Array, "*b t m"]:
     """X_t = sqrt(alpha_bar_t) X_0 + sqrt(1 - alpha_bar_t) noise, time in 0..steps-1."""
-    left = jnp.asarray(cosine_alpha_bar(steps))[time][..., None, None]
-    return jnp.sqrt(left) * clean + jnp.sqrt(1.0 - left) * noise
+    alpha_bar = jnp.asarray(cosine_alpha_bar(steps))[timestep][..., None, None]
+    return jnp.sqrt(alpha_bar) * clean + jnp.sqrt(1.0 - alpha_bar) * noise
 
 
-def draw_time(key: jax.Array, steps: int = STEPS) -> Int[Array, ""]:
+def draw_timestep(key: jax.Array, steps: int = STEPS) -> Int[Array, ""]:
     """A step of the forward chain, uniform."""
     return jax.random.randint(key, (), 0, steps)
 
 
-def sampling_times(count: int, steps: int = STEPS) -> np.ndarray:
+def sampling_timesteps(count: int, steps: int = STEPS) -> np.ndarray:
     """`count` times from steps-1 downwards, evenly spaced and with the noisiest one always among them, int32."""
     if not 1 <= count <= steps:
         raise ValueError(f"between 1 and {steps} sampling steps, not {count}")

@@ -1,4 +1,4 @@
-"""BlazeFace: boxes and six points of the faces in a picture, in any size and turned by any right angle.
+"""BlazeFace: boxes and six points of the faces in an image, in any size and turned by any right angle.
 
 The network (Bazarevsky et al. 2019, arXiv:1907.05047; the short-range model of MediaPipe, which looks at 128 x 128
 pixels) is run by OpenCV's own reader of TFLite files. What it says is relative to 896 anchors: two to each cell of a
@@ -25,42 +25,42 @@ _OVERLAP = 0.3  # intersection over union from which two boxes are the same face
 
 @dataclasses.dataclass(frozen=True)
 class Detection:
-    """A face in pixels of the picture; `turn` is how many quarter turns clockwise the picture was seen turned back."""
+    """A face in pixels of the image; `turn` is how many quarter turns clockwise the image was seen turned back."""
 
     score: float
     box: Float[np.ndarray, " 4"]
-    """Left, top, right, bottom, in the picture as it is."""
+    """Left, top, right, bottom, in the image as it is."""
     points: Float[np.ndarray, "6 2"]
     turn: int = 0
 
     def moved(self, by: Real[np.ndarray, " 2"]) -> "Detection":
-        """The same, in a picture whose origin lies at -`by` of this one's."""
+        """The same, in an image whose origin lies at -`by` of this one's."""
         return dataclasses.replace(self, box=self.box + np.tile(by, 2), points=self.points + by)
 
 
 def detect(
-    picture: UInt8[np.ndarray, "h w 3"], windows: tuple[float, ...] = (1.0,), turn: int = 0, least: float = 0.5
+    image: UInt8[np.ndarray, "h w 3"], windows: tuple[float, ...] = (1.0,), turn: int = 0, least: float = 0.5
 ) -> list[Detection]:
-    """The faces that stand upright once the picture is turned.
+    """The faces that stand upright once the image is turned.
 
     Args:
-      picture: RGB.
-      windows: sides of the square windows to look through, in longer sides of the picture; those below 1 are laid
-        over the picture half overlapping.
+      image: RGB.
+      windows: sides of the square windows to look through, in longer sides of the image; those below 1 are laid
+        over the image half overlapping.
       turn: by how many quarter turns the tops of the faces are turned clockwise.
       least: score below which nothing counts, 0 to 1.
 
     Returns:
       One for each face, the surest first.
     """
-    turned = np.ascontiguousarray(np.rot90(picture, turn))
+    turned = np.ascontiguousarray(np.rot90(image, turn))
     found = [part for window in windows for part in _through(turned, window, least)]
     if not found:
         return []
     scores, boxes, points = (np.concatenate(part) for part in zip(*found, strict=True))
     faces = []
     for score, corners, marks in _merged(scores, boxes, points):
-        corners, marks = (_turned_back(place, picture.shape[:2], turn) for place in (corners.reshape(2, 2), marks))
+        corners, marks = (_turned_back(place, image.shape[:2], turn) for place in (corners.reshape(2, 2), marks))
         box = np.concatenate([corners.min(0), corners.max(0)])
         faces.append(Detection(float(score), box, marks, turn))
     return sorted(faces, key=lambda face: -face.score)
@@ -82,16 +82,16 @@ def _anchors() -> Float[np.ndarray, "896 2"]:
     return np.concatenate(rows)
 
 
-def _through(picture: np.ndarray, window: float, least: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """(scores [n], boxes [n, 4], points [n, 6, 2]) in pixels of the picture, for each place of the window."""
-    scale = SIDE / (window * max(picture.shape[:2]))
-    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+def _through(image: np.ndarray, window: float, least: float) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(scores [n], boxes [n, 4], points [n, 6, 2]) in pixels of the image, for each place of the window."""
+    scale = SIDE / (window * max(image.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(picture, (width, height), interpolation=way)
+    small = cv2.resize(image, (width, height), interpolation=way)
     left, top = max(0, SIDE - width) // 2, max(0, SIDE - height) // 2
     below, right = max(0, SIDE - height) - top, max(0, SIDE - width) - left
     small = cv2.copyMakeBorder(small, top, below, left, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-    ratio = np.asarray([picture.shape[1] / width, picture.shape[0] / height])
+    ratio = np.asarray([image.shape[1] / width, image.shape[0] / height])
     found = []
     for y in _starts(small.shape[0]):
         for x in _starts(small.shape[1]):
@@ -148,7 +148,7 @@ def overlap(box: Float[np.ndarray, " 4"], boxes: Float[np.ndarray, "n 4"]) -> Fl
 
 
 def _turned_back(places: np.ndarray, shape: tuple[int, int], turn: int) -> np.ndarray:
-    """Places [n, 2] of the picture turned by np.rot90, in the picture itself."""
+    """Places [n, 2] of the image turned by np.rot90, in the image itself."""
     height, width = shape
     x, y = places[:, 0], places[:, 1]
     return np.stack([(x, y), (width - y, x), (width - x, height - y), (y, height - x)][turn % 4], -1)

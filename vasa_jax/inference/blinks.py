@@ -1,13 +1,13 @@
 """Blinks that show: the motion model's own made whole, and others where it goes too long without.
 
 A motion model whose noise is cooled for the sake of the mouth blinks too seldom, and some seeds never do; and lids that
-are closed in the code are half open in the picture of a person that the face model never saw. This is a process of its
+are closed in the code are half open in the image of a person that the face model never saw. This is a process of its
 own, laid over the codes after the motion model, which never hears of it. A frame at a time:
 
     read      closure of the lids above their rest, by the face model's label head (a linear reading of the code)
     carry     a closure of the model's that is more than a flutter is carried on to a whole one
     renew     no blink for a gap drawn from a gamma distribution: one is made, 0.3 s long, closing faster than it opens
-    add       to the code, along the direction in which real codes go as lids close, by as much as the picture needs
+    add       to the code, along the direction in which real codes go as lids close, by as much as the image needs
 
 So the same seed gives the same blinks however the frames are cut into pieces, no blink begins within another, and
 the mouth, as the label head reads it, is that without them.
@@ -53,7 +53,7 @@ class Lids:
     Attributes:
       kernel, bias: of the linear reading of closure, 0 open and 1 closed, both eyes averaged.
       direction: change of the code that closes the lids by 1 and leaves the mouth's readings as they are.
-      reach: closure above 0 that the picture needs to show closed eyes; above 1 for faces that close too little.
+      reach: closure above 0 that the image needs to show closed eyes; above 1 for faces that close too little.
     """
 
     kernel: Float[np.ndarray, " d"]
@@ -78,7 +78,7 @@ def lids_of(
       head: "kernel" [d, 6] and "bias" [6]: mouth (2), lids (2), eyes (2).
       std: of the codes, which says what a small change is.
       course: how real codes change as lids close by one (`motion_stats["blink"]` of a release). Without it the smallest
-        change that closes the lids by the label head is taken, which closes them in pictures by less.
+        change that closes the lids by the label head is taken, which closes them in images by less.
       reach: see `Lids` (`motion_stats["reach"]`).
     """
     kernel, bias = (np.asarray(head[name], np.float64)[..., :4] for name in ("kernel", "bias"))

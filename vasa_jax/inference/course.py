@@ -1,6 +1,6 @@
 """The course of one performance: what each window of motion is told, and what is shown of what it answers.
 
-    window = course.ask(sound, heard, told)        arguments of one window, for whatever runs it
+    window = course.ask(audio, heard, told)        arguments of one window, for whatever runs it
     piece = course.take(motion, level, made)       the next `made` frames
 
 Offline and live take the same steps, so the same windows give the same motion.
@@ -34,7 +34,7 @@ class Scale:
 class Told:
     """One window's own arguments of `motion.speak_window`; `seed` and `at` make its key."""
 
-    sound: Float[np.ndarray, "n"]
+    audio: Float[np.ndarray, "n"]
     floor: np.float32
     conditions: MotionConditions
     drop: dict[str, np.ndarray]
@@ -74,24 +74,24 @@ class Course:
         if poised:
             self._poise = Poise(scale.mean[:7], None) if start is None else Poise(start[:7], start[:7])
 
-    def ask(self, sound: Float[np.ndarray, "n"], known: int, told: dict[str, Float[np.ndarray, "1 ..."]]) -> Told:
+    def ask(self, audio: Float[np.ndarray, "n"], known: int, told: dict[str, Float[np.ndarray, "1 ..."]]) -> Told:
         """The next window's arguments.
 
         Args:
-          sound: of context and window; what lies after the known frames counts for nothing.
-          known: frames of context and window that have sound.
+          audio: of context and window; what lies after the known frames counts for nothing.
+          known: frames of context and window that have audio.
           told: what the model is told (`MotionConditions.told`), each with the batch of one in front.
         """
         c = self._config
-        sound[known * log_mel.SAMPLES_PER_FRAME :] = 0.0
+        audio[known * log_mel.SAMPLES_PER_FRAME :] = 0.0
         index = np.arange(c.frames)
         conditions = nothing_asked(c).replace(
-            audio_valid=((index >= c.context - (self.at - self._born)) & (index < known))[None],
+            audio_mask=((index >= c.context - (self.at - self._born)) & (index < known))[None],
             previous=self._previous[None],
             told=told,
         )
         drop = {"previous": np.full(1, self.at == 0 and self._unknown)}
-        return Told(sound, self._floor, conditions, drop, np.uint32(self._seed), np.int32(self.at))
+        return Told(audio, self._floor, conditions, drop, np.uint32(self._seed), np.int32(self.at))
 
     def take(
         self, motion: Float[np.ndarray, "w m"], level: Float[np.ndarray, ""] | np.floating, made: int, span: int
@@ -104,7 +104,7 @@ class Course:
     def lead(self, motion: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
         """Motion in raw units that comes from elsewhere is shown next.
 
-        The windows after it are told that its last frame had been held, and of no sound before, as at a start: told of
+        The windows after it are told that its last frame had been held, and of no audio before, as at a start: told of
         speech that breaks off the bundled model goes on speaking for a while.
         """
         standard = ((motion - self._scale.mean) / self._scale.std).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import load
 face = load.Exported("FOLDER")
-latents = face.encode(picture[None])                          # float32 [b, s, s, 3] in 0..1
+latents = face.encode(image[None])                          # float32 [b, s, s, 3] in 0..1
 motion, level = face.motion(**face.silence(batch=1))          # one window of standardised motion [b, w, m]
 frames = face.decode(latents, face.to_vectors(motion[0]))     # [w, s, s, 3]
 """
@@ -53,9 +53,9 @@ class Exported:
             self._weights[weights] = {key: jnp.asarray(value) for key, value in arrays.items()}
         return self._functions[name](self._weights[weights], *arguments)
 
-    def encode(self, pictures):
+    def encode(self, images):
         """Latents of portraits, float32 [b, s, s, 3] in 0..1, as {name: [b, ...]}."""
-        return self._call("encode", jnp.asarray(pictures, jnp.float32))
+        return self._call("encode", jnp.asarray(images, jnp.float32))
 
     def decode(self, latents, vectors, row=0):
         """Pictures [b, s, s, 3] in 0..1 of one person, that of `row` of the latents, for motion vectors [b, 7 + d]."""
@@ -73,7 +73,7 @@ class Exported:
         return self._call("motion", {name: jnp.asarray(inputs[name]) for name in names})
 
     def silence(self, batch=1, seed=0):
-        """Inputs of a first window in which nothing is said, to put sound and wishes into."""
+        """Inputs of a first window in which nothing is said, to put audio and wishes into."""
         made = {}
         for name, entry in self.config["motion_inputs"].items():
             made[name] = np.full((batch, *entry["shape"]), entry["value"], entry["dtype"])

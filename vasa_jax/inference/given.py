@@ -1,6 +1,6 @@
-"""Pictures and sound that a program hands over: files, arrays of any sensible form, images of Pillow.
+"""Pictures and audio that a program hands over: files, arrays of any sensible form, images of Pillow.
 
-`picture(np.zeros((4, 256, 256)))` is a picture of 256 x 256 with transparency. What cannot be told is an `InputError`.
+`image(np.zeros((4, 256, 256)))` is an image of 256 x 256 with transparency. What cannot be told is an `InputError`.
 """
 
 import contextlib
@@ -19,15 +19,15 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from scipy.io import wavfile
 
-from vasa_jax import depth, files, media, pictures
+from vasa_jax import depth, files, images, media
 from vasa_jax.errors import InputError
 
 _OVERSHOOT = 0.05  # of white: what enlarging and sharpening add to floats beyond 0..1
-_MOST_CHANNELS = 8  # of sound
+_MOST_CHANNELS = 8  # of audio
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
+class GivenImage:
     """Upright sRGB pixels, what to call them in messages, and the SHA-256 of what was given."""
 
     pixels: UInt8[np.ndarray, "h w 3"]
@@ -35,8 +35,8 @@ class Picture:
     sha256: str
 
 
-def picture(value: Any, say: pictures.Say, name: str = "the portrait") -> Picture:
-    """The picture of a file, an image of Pillow, or an array.
+def image(value: Any, say: images.Say, name: str = "the portrait") -> GivenImage:
+    """The image of a file, an image of Pillow, or an array.
 
     Args:
       value: a path; a `PIL.Image.Image`; or what NumPy makes an array of (also JAX arrays and nested lists): grey
@@ -49,15 +49,15 @@ def picture(value: Any, say: pictures.Say, name: str = "the portrait") -> Pictur
       InputError: it is none of these, or has values that are not numbers or out of range.
     """
     if isinstance(value, str | os.PathLike):
-        pixels = pictures.read_image(value, lambda line: say(f"{value}: {line}"))
-        return Picture(pixels, str(value), files.sha256(value))
+        pixels = images.read_image(value, lambda line: say(f"{value}: {line}"))
+        return GivenImage(pixels, str(value), files.sha256(value))
     if isinstance(value, Image.Image):
-        pixels = pictures.from_image(value, name, lambda line: say(f"{name}: {line}"))
+        pixels = images.from_image(value, name, lambda line: say(f"{name}: {line}"))
     else:
         pixels = _pixels(
-            _array(value, name, "a picture file, an RGB array [height, width, 3] or a PIL image"), name, say
+            _array(value, name, "an image file, an RGB array [height, width, 3] or a PIL image"), name, say
         )
-    return Picture(pixels, name, hashlib.sha256(pixels.tobytes()).hexdigest())
+    return GivenImage(pixels, name, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
 def _array(value: Any, name: str, wanted: str) -> np.ndarray:
@@ -79,13 +79,13 @@ def _article(word: str) -> str:
     return f"an {word}" if word[0].lower() in "aeiou" else f"a {word}"
 
 
-def _pixels(array: np.ndarray, name: str, say: pictures.Say) -> UInt8[np.ndarray, "h w 3"]:
+def _pixels(array: np.ndarray, name: str, say: images.Say) -> UInt8[np.ndarray, "h w 3"]:
     array = _channels_last(array, name)
-    pictures.check_size(name, (array.shape[1], array.shape[0]))
+    images.check_size(name, (array.shape[1], array.shape[0]))
     samples = _bytes(array, name, say)
     colours = samples[..., :1].repeat(3, -1) if samples.shape[-1] < 3 else samples[..., :3]
     if samples.shape[-1] in (2, 4):
-        return pictures.over_neutral(colours, samples[..., -1])
+        return images.over_neutral(colours, samples[..., -1])
     return np.ascontiguousarray(colours)
 
 
@@ -101,10 +101,10 @@ def _channels_last(array: np.ndarray, name: str) -> np.ndarray:
         return array
     if first:
         return array.transpose(1, 2, 0)
-    raise InputError(f"{name} has the shape {shape}: give RGB [height, width, 3], RGBA or grey, of one picture")
+    raise InputError(f"{name} has the shape {shape}: give RGB [height, width, 3], RGBA or grey, of one image")
 
 
-def _bytes(array: np.ndarray, name: str, say: pictures.Say) -> UInt8[np.ndarray, "h w c"]:
+def _bytes(array: np.ndarray, name: str, say: images.Say) -> UInt8[np.ndarray, "h w c"]:
     def say_named(line: str) -> None:
         say(f"{name}: {line}")
 
@@ -132,10 +132,10 @@ def _bytes(array: np.ndarray, name: str, say: pictures.Say) -> UInt8[np.ndarray,
     return ((array.astype(np.uint32) * 510 + full) // (2 * full)).clip(0, 255).astype(np.uint8)
 
 
-# ---------------------------------------------------------------- sound
+# ---------------------------------------------------------------- audio
 
 
-def sound(value: Any) -> media.AudioReader:
+def audio(value: Any) -> media.AudioReader:
     """The recording of a file, or of samples with their rate.
 
     Args:
@@ -191,7 +191,7 @@ def _samples(array: np.ndarray) -> Float[np.ndarray, "n c"]:
 
 
 def _reader(samples: Float[np.ndarray, "n c"], rate: int) -> media.AudioReader:
-    """Through a file of the reader's own, which goes when it goes: sound is always streamed from one."""
+    """Through a file of the reader's own, which goes when it goes: audio is always streamed from one."""
     folder = tempfile.mkdtemp(prefix="vasa_sound_")
     try:
         path = Path(folder) / "samples.wav"

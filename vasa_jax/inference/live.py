@@ -1,13 +1,13 @@
-"""A face that talks while it is spoken to: sound in chunks of any length, frames as soon as they can be known.
+"""A face that talks while it is spoken to: audio in chunks of any length, frames as soon as they can be known.
 
     session = face.stream("portrait.jpg", seed=3, lookahead_ms=160)
     for chunk in microphone:  # 16 kHz mono float32
         show(session.push(chunk))
     show(session.flush())
 
-Windows of motion follow the frames of the sound, not the chunks it comes in: one is made as soon as its look-ahead has
+Windows of motion follow the frames of the audio, not the chunks it comes in: one is made as soon as its look-ahead has
 been heard, `hop` frames of it are shown, and the next one begins where they end. So the frames are the same for any
-chunking, and sound later than the look-ahead after a frame's time never changes it.
+chunking, and audio later than the look-ahead after a frame's time never changes it.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ from vasa_jax.provenance.marking import Marks
 FPS = 25
 LOOKAHEAD_MS, LOOKAHEADS = 160, (40, 320)
 Samples = np.ndarray | Sequence[Any]
-"""Sound as it comes from outside: `as_sound` looks at it and says what is wrong."""
+"""Sound as it comes from outside: `as_audio` looks at it and says what is wrong."""
 STEPS = 4
 """Denoising steps of a window where none are asked for."""
 GUIDED = ("audio", "gaze")
@@ -136,7 +136,7 @@ class LiveSession:
         return self._run()
 
     def interrupt(self) -> list[Frame]:
-        """Five frames in which the mouth closes; sound that was pushed and has not been shown is forgotten."""
+        """Five frames in which the mouth closes; audio that was pushed and has not been shown is forgotten."""
         motion = self.close()
         return self._show(motion)
 
@@ -199,10 +199,10 @@ class LiveSession:
     # ---- for engines ----------------------------------------------------------------------------------
 
     def hear(self, samples: Samples) -> None:
-        """Takes sound in."""
-        sound = as_sound(samples)
-        self._samples += len(sound)
-        self._take_in(np.concatenate([self._partial, sound]))
+        """Takes audio in."""
+        audio = as_audio(samples)
+        self._samples += len(audio)
+        self._take_in(np.concatenate([self._partial, audio]))
 
     def end(self) -> None:
         """What is heard so far is all there is, until more is heard."""
@@ -214,7 +214,7 @@ class LiveSession:
 
     @property
     def waiting(self) -> int:
-        """Frames of sound that are heard and not shown yet."""
+        """Frames of audio that are heard and not shown yet."""
         return (len(self._kept) - self._before) // FRAME
 
     @property
@@ -227,10 +227,10 @@ class LiveSession:
         if not self.ready:
             return None
         known = self._known()
-        sound = np.zeros(self._window, np.float32)
+        audio = np.zeros(self._window, np.float32)
         there = self._kept[: self._before + known * FRAME]
-        sound[: len(there)] = there
-        return self._course.ask(sound, self._before // FRAME + known, self._told)
+        audio[: len(there)] = there
+        return self._course.ask(audio, self._before // FRAME + known, self._told)
 
     def scales(self) -> dict[str, float]:
         """Guidance strengths, the names being those of the compiled program."""
@@ -258,10 +258,10 @@ class LiveSession:
     def _known(self) -> int:
         return min(self.span, self.waiting if self._left is None else self._left)
 
-    def _take_in(self, sound: Float[np.ndarray, "n"]) -> None:
-        whole = len(sound) // FRAME * FRAME
-        heard = [self._hearing.frame(sound[at : at + FRAME]) for at in range(0, whole, FRAME)]
-        self._kept, self._partial = np.concatenate([self._kept, *heard]), sound[whole:].copy()
+    def _take_in(self, audio: Float[np.ndarray, "n"]) -> None:
+        whole = len(audio) // FRAME * FRAME
+        heard = [self._hearing.frame(audio[at : at + FRAME]) for at in range(0, whole, FRAME)]
+        self._kept, self._partial = np.concatenate([self._kept, *heard]), audio[whole:].copy()
 
     def _placed(self, motion: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
         self._made += len(motion)
@@ -276,14 +276,14 @@ def _differ(a: Any, b: Any) -> bool:
     return a != b if isinstance(a, dict) else not np.array_equal(a, b)
 
 
-def as_sound(value: Samples) -> Float[np.ndarray, " n"]:
+def as_audio(value: Samples) -> Float[np.ndarray, " n"]:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise InputError("the sound is ragged: give samples [n], 16 kHz mono") from None
+        raise InputError("the audio is ragged: give samples [n], 16 kHz mono") from None
     if array.ndim != 1 or array.dtype.kind not in "fi" or (array.dtype.kind == "i" and array.dtype != np.int16):
         if array.size:
             shape = "x".join(map(str, array.shape))
-            raise InputError(f"the sound is {array.dtype} [{shape}]: give float32 (or int16) [n], 16 kHz mono")
+            raise InputError(f"the audio is {array.dtype} [{shape}]: give float32 (or int16) [n], 16 kHz mono")
         return np.zeros(0, np.float32)
     return array.astype(np.float32) / np.float32(1 if array.dtype.kind == "f" else 32768)

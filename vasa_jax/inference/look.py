@@ -19,8 +19,8 @@ class Look:
 
     Attributes:
       latents: on the device.
-      large: the crop at full detail, with a margin where the picture has one.
-      size: side of the pictures that are made of it.
+      large: the crop at full detail, with a margin where the image has one.
+      size: side of the images that are made of it.
       home, code: the portrait's own pose [7] and dynamics.
       start: the motion it holds, around a head that faces the viewer [m].
     """
@@ -47,18 +47,18 @@ class Look:
 def look_at(
     renderer: FaceRenderer, portrait: Any, size: int, face_model: PathLike | None, watch: Any, notes: list[str]
 ) -> Look:
-    """Reads the picture, finds the face and encodes it.
+    """Reads the image, finds the face and encodes it.
 
     Args:
-      portrait: whatever `given.picture` takes.
-      size: side of the pictures to make.
+      portrait: whatever `given.image` takes.
+      size: side of the images to make.
       watch: a `Stopwatch`.
       notes: gets lines about what was guessed.
 
     Raises:
-      InputError: no picture, or no face that can be moved.
+      InputError: no image, or no face that can be moved.
     """
-    shown = watch.call("picture", given.picture, portrait, notes.append)
+    shown = watch.call("picture", given.image, portrait, notes.append)
     options = {"name": shown.name, "pose_of": renderer.pose, "resolution": renderer.size, "face_model": face_model}
     box = watch.call("face", portraits.find_face, shown.pixels, **options)
     latents = watch.call("encode", renderer.encode, portraits.cut(shown.pixels, box, renderer.size))

@@ -1,7 +1,7 @@
 """The compiled programs of live sessions: windows of motion and frames, of `rows` sessions a call, always in one shape.
 
 One shape for every call, whoever is there: what is missing is filled up with a copy of the first row. So nothing is
-compiled while anybody waits, and a session's pictures do not depend on who else is served.
+compiled while anybody waits, and a session's images do not depend on who else is served.
 """
 
 import functools
@@ -88,7 +88,7 @@ def _window(
 ) -> tuple[jax.Array, jax.Array]:
     """`speak_window` with the key made of seed and frame, as `MotionGenerator.windows` makes it."""
     key = jax.random.fold_in(jax.random.key(row["seed"]), row["at"])
-    sound, floor, conditions = row["sound"], row["floor"], row["conditions"]
+    audio, floor, conditions = row["audio"], row["floor"], row["conditions"]
     return speak_window(
-        params, sound, floor, conditions, starting, key, row["scales"], row["drop"], speech, config=config, **how
+        params, audio, floor, conditions, starting, key, row["scales"], row["drop"], speech, config=config, **how
     )

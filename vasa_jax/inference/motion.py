@@ -1,4 +1,4 @@
-"""Speech to motion of any length: windows of W frames that slide over the sound, each continuing the one before."""
+"""Speech to motion of any length: windows of W frames that slide over the audio, each continuing the one before."""
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _CLAMP = 5.0
 
 def speak_window(
     params: Any,
-    sound: Float[Array, "n"],
+    waveform: Float[Array, "n"],
     floor: Float[Array, ""],
     conditions: MotionConditions,
     starting: StartingNoise,
@@ -43,14 +43,14 @@ def speak_window(
     config: MotionConfig,
     **how: Any,
 ) -> tuple[Float[Array, "w m"], Float[Array, ""]]:
-    """One window from its sound, at least `floor` dB being its speech level. Pure, to be jitted.
+    """One window from its waveform, at least `floor` dB being its speech level. Pure, to be jitted.
 
-    Sound of frames that `conditions.audio_valid` leaves out counts for nothing, not even for the level.
+    Audio of frames that `conditions.audio_mask` leaves out counts for nothing, not even for the level.
 
     Returns:
       Standardised motion, and the speech level, which the next window carries on.
     """
-    audio, level = speech.features(sound[None], jnp.asarray(conditions.audio_valid), floor[None])
+    audio, level = speech.features(waveform[None], jnp.asarray(conditions.audio_mask), floor[None])
     conditions = conditions.replace(audio=audio)
     noise_key, step_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, (1, config.window, config.motion_dim))
@@ -107,18 +107,18 @@ class MotionGenerator:
     ) -> Iterator[Float[np.ndarray, "t m"]]:
         """Motion for `frames` frames, in pieces of `hop` (the last of up to a window), in constant memory.
 
-        No frame of a piece depends on sound later than hop + lookahead frames after the start of the piece: that much
+        No frame of a piece depends on audio later than hop + lookahead frames after the start of the piece: that much
         has to be recorded before the piece can be made, and what is recorded later never changes it.
 
         Args:
-          audio_chunks: 16 kHz sound in -1..1, pieces of any length; read as far as the next window needs.
-          frames: how many frames to make; sound that is missing counts as silence.
+          audio_chunks: 16 kHz audio in -1..1, pieces of any length; read as far as the next window needs.
+          frames: how many frames to make; audio that is missing counts as silence.
           seed: same seed, same motion.
           steps: denoising steps a window.
           guidance: condition name -> lambda; those of `vasa_jax.conditions` if not given.
           temperature: scale of the starting noise, one for all or one per value of the motion; by default that of
             `inference.starting_noise`, where lips start from none. Below one the motion comes closer to the most
-            likely one: better in time with the sound, less lively.
+            likely one: better in time with the audio, less lively.
           method: of `diffusion.sampler`; by default the one measured to be best.
           eta: of the ddim sampler: 0 deterministic steps, 1 ancestral.
           hop: frames used of each window. By default all but the look-ahead that the model was trained for, or
@@ -147,15 +147,15 @@ class MotionGenerator:
         wanted = _Asked(c, told, turned)
         hop, span = self._reach(hop, lookahead, wanted.moving)
         starting = self.starting if temperature is None else StartingNoise(np.asarray(temperature, np.float32))
-        reader = _SoundReader(audio_chunks, c.context * _SAMPLES)
+        reader = _AudioReader(audio_chunks, c.context * _SAMPLES)
         course = Course(c, self.scale, seed=seed, start=start, poised=poised, blinker=blinker)
         while (at := course.at) < frames:
             made = min(hop, frames - at) if at + span < frames or lookahead is not None else frames - at
             known = c.context + min(span, frames - at)
-            sound = reader.read(c.frames * _SAMPLES, (c.context + span) * _SAMPLES)
-            window = course.ask(sound, known, wanted.window(at, made))
+            audio = reader.read(c.frames * _SAMPLES, (c.context + span) * _SAMPLES)
+            window = course.ask(audio, known, wanted.window(at, made))
             key = jax.random.fold_in(jax.random.key(seed), at)
-            told_now = window.sound, window.floor, window.conditions, starting, key, scales, window.drop
+            told_now = window.audio, window.floor, window.conditions, starting, key, scales, window.drop
             motion, level = map(np.asarray, speak(self.params, *told_now, self.speech))
             reader.advance(made * _SAMPLES)
             yield course.take(motion, level, made, span)
@@ -225,8 +225,8 @@ class _Asked:
         return fields
 
 
-class _SoundReader:
-    """A window that moves over pieces of sound and keeps no more than it covers; zeros before the start and after the
+class _AudioReader:
+    """A window that moves over pieces of audio and keeps no more than it covers; zeros before the start and after the
     end, and where a sample is not finite."""
 
     def __init__(self, chunks: Iterable[Float[np.ndarray, "_"]], before: int) -> None:

@@ -111,7 +111,7 @@ def motion_inputs(config: MotionConfig) -> dict[str, dict[str, Any]]:
         "gaze": entry((2,), "radians"),
         "distance": entry((), "standard deviations"),
         "emotion": entry((8,), "offsets, HSEmotion order"),
-        "cfg_audio": entry((), "guidance by the sound", 0.5),
+        "cfg_audio": entry((), "guidance by the audio", 0.5),
         "cfg_gaze": entry((), "guidance by the gaze", 1.0),
     }
 
@@ -122,7 +122,7 @@ def _motion(config: MotionConfig, steps: int) -> Callable:
         audio, level = front_end.fitting(config, None).features(given["sound"][None], heard, given["floor"][None])
         conditions = MotionConditions(
             audio=audio,
-            audio_valid=heard,
+            audio_mask=heard,
             previous=given["previous"][None],
             told={one.name: given[one.name][None] for one in config.told},
             valid=jnp.ones((1, config.frames), bool),
@@ -149,8 +149,8 @@ def _face_parts(release: weights.Release, batch: Any) -> dict[str, Part]:
     params = flatten_dict(release.face_params, sep="/")
     model = FaceLatentModel(ml_collections.FrozenConfigDict(release.face_config))
 
-    def encode_one(params: dict[str, jax.Array], picture: jax.Array) -> dict[str, jax.Array]:
-        latents = model.apply({"params": unflatten_dict(params, sep="/")}, picture[None], method="encode")
+    def encode_one(params: dict[str, jax.Array], image: jax.Array) -> dict[str, jax.Array]:
+        latents = model.apply({"params": unflatten_dict(params, sep="/")}, image[None], method="encode")
         return {name: value[0] for name, value in vars(latents).items() if value is not None}
 
     def decode_one(params: dict[str, jax.Array], latents: dict[str, jax.Array], vector: jax.Array) -> jax.Array:
@@ -161,10 +161,10 @@ def _face_parts(release: weights.Release, batch: Any) -> dict[str, Part]:
 
     shapes = jax.eval_shape(encode_one, specs(params), jax.ShapeDtypeStruct((size, size, 3), np.float32))
     one = {name: jax.ShapeDtypeStruct((1, *value.shape), value.dtype) for name, value in shapes.items()}
-    pictures = {"pictures": _rows(batch, (size, size, 3))}
+    images = {"pictures": _rows(batch, (size, size, 3))}
     vectors = {"latents": one, "vectors": _rows(batch, (7 + shapes["dynamics"].shape[-1],))}
     return {
-        "encode": Part(jax.vmap(encode_one, (None, 0)), "face", params, pictures, ()),
+        "encode": Part(jax.vmap(encode_one, (None, 0)), "face", params, images, ()),
         "decode": Part(jax.vmap(decode_one, (None, None, 0)), "face", params, vectors, ("frames",)),
     }
 

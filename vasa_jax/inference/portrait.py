@@ -1,9 +1,9 @@
-"""Finds the face of a picture and cuts the square that the face model was trained on.
+"""Finds the face of an image and cuts the square that the face model was trained on.
 
-BlazeFace (`blaze_face.py`) looks at the picture in its four turns; for each face that turn counts in which it is
+BlazeFace (`blaze_face.py`) looks at the image in its four turns; for each face that turn counts in which it is
 surest and eyes, nose and mouth lie below each other. Its six points give the crop in which a head has scale 1 and
 translation 0 (see `landmarks.fit_pose`). What the face model's own pose encoder does not follow as one upright head
-is refused, and so is a face of which the picture shows too little.
+is refused, and so is a face of which the image shows too little.
 """
 
 import dataclasses
@@ -25,27 +25,27 @@ from vasa_jax.paths import PathLike, check_file
 # 262 others, root mean square: 1.5 % of a half side in x, 1.6 % in y, 4.2 % in scale. Refining that by the bundled
 # pose encoder made it worse: 1.3, 1.7, 4.1 % before and 2.9, 2.7, 6.3 % after over 70 of them.
 _TO_MOUTH, _TO_NOSE, _DOWN, _HALF = 0.26, -0.47, 0.158, 0.84
-_LOOKS = (1.6, 1.0), (0.5,), (0.25,)  # windows in longer sides of the picture; the next where nothing was found
+_LOOKS = (1.6, 1.0), (0.5,), (0.25,)  # windows in longer sides of the image; the next where nothing was found
 _REACHES = 2.4, 1.8, 3.2  # sides of the windows of the second look, in widths of the face
 _LEAST_LOOK = 0.3
 _LEAST_GLANCE, _RIVALS = 0.5, 0.3  # of a place's first window: the score that goes on, how far behind a turn may be
-_FINEST = 1.5 * blaze_face.SIDE  # pixels of the picture to a window; smaller ones show nothing new
+_FINEST = 1.5 * blaze_face.SIDE  # pixels of the image to a window; smaller ones show nothing new
 _MOST_PLACES = 8  # in a look that are looked at twice
 # A face counts where BlazeFace's second look, the mean of its scores, reaches _LEAST_SCORE, and that look and a share
 # of how far the pose encoder follows a moved crop (`_follows`) reach _LEAST_SUM. Over 90 photographs and paintings
-# the look is 0.78 to 0.98, the encoder follows by 0.08 to 0.82, the sum is 0.90 at least. Over 261 pictures of
+# the look is 0.78 to 0.98, the encoder follows by 0.08 to 0.82, the sum is 0.90 at least. Over 261 images of
 # animals and things the look is 0.77 at most, the encoder follows by -0.30 to 0.45, and all sums but one (a drawn
 # beetle with a face) are 0.82 at most. In faces turned by 90 or 180 degrees it follows by -0.27 to 0.35. Its pose
 # alone says nothing: it reads a head's usual place and angles off whatever it is shown.
 _LEAST_SCORE = 0.72
 _SHARE_OF_FOLLOWING, _LEAST_SUM = 0.3, 0.85
 _NUDGE, _ZOOM, _TURN = 0.2, 1.25, 20.0  # of the moved crops: half sides, times, degrees
-_LEAST_SHOWN = 0.75  # share of the face's rectangle, forehead to chin and ear to ear, that lies in the picture
+_LEAST_SHOWN = 0.75  # share of the face's rectangle, forehead to chin and ear to ear, that lies in the image
 _SMALLEST = 24  # pixels of a face's width below which nothing of a person is left
 _UPRIGHT = 25.0  # degrees of roll that the pose encoder was trained with; crops of more are turned
 _MOST_ROLL = 50.0  # degrees; beyond 45 another of the four turns stands nearer
 MARGIN = 1.5
-"""How much wider than the crop the picture is that a turning head may uncover."""
+"""How much wider than the crop the image is that a turning head may uncover."""
 
 PoseOf = Callable[[Float[np.ndarray, "r r 3"]], Float[np.ndarray, " 7"]]
 
@@ -60,7 +60,7 @@ class FaceBox:
     tilt: float = 0.0
     found_by: str = "given"
     faces: int = 1
-    """How many faces the picture shows; this is the largest."""
+    """How many faces the image shows; this is the largest."""
 
 
 def remarks(name: str, box: dict) -> list[str]:
@@ -74,20 +74,20 @@ def remarks(name: str, box: dict) -> list[str]:
     return lines
 
 
-def cut(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "s s 3"]:
-    """The box as a picture of size x size; beyond the source the colours of its edge fade into each other."""
+def cut(image: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "s s 3"]:
+    """The box as an image of size x size; beyond the source the colours of its edge fade into each other."""
     finer = max(1, int(np.ceil(2 * box.half / size)))  # sampled at full detail, then averaged down
     fine = size * finer
     step = 2 * box.half / fine
     matrix = _sampling(box, fine)
     flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if step >= 0.5 else cv2.INTER_CUBIC)
-    out = cv2.warpAffine(picture, matrix, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.warpAffine(image, matrix, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     out = out if finer == 1 else cv2.resize(out, (size, size), interpolation=cv2.INTER_AREA)
-    return _filled(out, _inside(picture.shape[:2], box, size))
+    return _filled(out, _inside(image.shape[:2], box, size))
 
 
 def _sampling(box: FaceBox, size: int) -> Float[np.ndarray, "2 3"]:
-    """From the pixels of the box as a picture of size x size to those of the source, both counted at their centres."""
+    """From the pixels of the box as an image of size x size to those of the source, both counted at their centres."""
     right, down = axes(box.tilt)
     step = 2 * box.half / size
     corner = np.asarray([box.x, box.y]) - (right + down) * (box.half - step / 2) - 0.5
@@ -99,14 +99,14 @@ def _inside(shape: tuple[int, int], box: FaceBox, size: int) -> Bool[np.ndarray,
     return (x > -0.5) & (x < shape[1] - 0.5) & (y > -0.5) & (y < shape[0] - 0.5)
 
 
-def _filled(picture: UInt8[np.ndarray, "s s 3"], known: Bool[np.ndarray, "s s"]) -> UInt8[np.ndarray, "s s 3"]:
+def _filled(image: UInt8[np.ndarray, "s s 3"], known: Bool[np.ndarray, "s s"]) -> UInt8[np.ndarray, "s s 3"]:
     """What is not known becomes a smooth continuation of what is: averages of growing surroundings (push and pull).
 
     A mirrored edge would show parts of a face that is cut off once more, and a repeated one draws streaks.
     """
     if known.all() or not known.any():
-        return picture
-    colour: np.ndarray = picture * known[..., None].astype(np.float32)
+        return image
+    colour: np.ndarray = image * known[..., None].astype(np.float32)
     weight: np.ndarray = known.astype(np.float32)
     levels = []
     while weight.size > 1:
@@ -117,19 +117,19 @@ def _filled(picture: UInt8[np.ndarray, "s s 3"], known: Bool[np.ndarray, "s s"])
     for colour, weight in reversed(levels):
         larger = cv2.resize(fill, weight.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(colour.shape)
         fill = colour + (1 - weight) * larger
-    return np.where(known[..., None], picture, np.clip(fill + 0.5, 0, 255).astype(np.uint8))
+    return np.where(known[..., None], image, np.clip(fill + 0.5, 0, 255).astype(np.uint8))
 
 
-def cut_with_margin(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "p p 3"]:
+def cut_with_margin(image: UInt8[np.ndarray, "h w 3"], box: FaceBox, size: int) -> UInt8[np.ndarray, "p p 3"]:
     """The box at size x size with what surrounds it: `MARGIN` times as wide, the box in the middle."""
     wide = size + 2 * round(size * (MARGIN - 1) / 2)
-    return cut(picture, dataclasses.replace(box, half=box.half * wide / size), wide)
+    return cut(image, dataclasses.replace(box, half=box.half * wide / size), wide)
 
 
 def find_face(
-    picture: UInt8[np.ndarray, "h w 3"],
+    image: UInt8[np.ndarray, "h w 3"],
     *,
-    name: str = "the picture",
+    name: str = "the image",
     pose_of: PoseOf | None = None,
     resolution: int = 128,
     face_model: PathLike | None = None,
@@ -137,48 +137,48 @@ def find_face(
     """Where the largest face is.
 
     Args:
-      picture: RGB.
-      name: what to call the picture in an error.
-      pose_of: the face model's pose encoder on a float picture of side `resolution`; must follow the head.
+      image: RGB.
+      name: what to call the image in an error.
+      pose_of: the face model's pose encoder on a float image of side `resolution`; must follow the head.
       face_model: a MediaPipe face landmarker task file, used instead of all that.
 
     Raises:
       InputError: no face, none that is one to the pose encoder, a face cut off, or a useless face model file.
     """
     if face_model is not None:
-        box = _by_landmarks(picture, name, face_model)
-        _check_shown(picture, box, name)
+        box = _by_landmarks(image, name, face_model)
+        _check_shown(image, box, name)
         return box
     refused = None
-    for faces in _looks(picture):
+    for faces in _looks(image):
         for face in faces:
             box = dataclasses.replace(_crop_of(face), faces=len(faces))
             try:
                 if pose_of is not None:
-                    _check_upright(picture, box, face.score, pose_of, resolution, name)
-                _check_shown(picture, box, name)
+                    _check_upright(image, box, face.score, pose_of, resolution, name)
+                _check_shown(image, box, name)
                 return box
             except InputError as error:
                 refused = refused or error
     raise refused or InputError(
-        f"{name}: no face was found; give a picture with one unobstructed face looking roughly at the camera and at "
+        f"{name}: no face was found; give an image with one unobstructed face looking roughly at the camera and at "
         f"least {2 * _SMALLEST} pixels wide, or a MediaPipe face landmarker with --face_model"
     )
 
 
 def _check_upright(
-    picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, score: float, pose_of: PoseOf, resolution: int, name: str
+    image: UInt8[np.ndarray, "h w 3"], box: FaceBox, score: float, pose_of: PoseOf, resolution: int, name: str
 ) -> None:
     """InputError where the pose encoder does not see one upright head."""
-    follows = _follows(picture, box, pose_of, resolution)
+    follows = _follows(image, box, pose_of, resolution)
     if not score + _SHARE_OF_FOLLOWING * follows >= _LEAST_SUM:
         raise InputError(
             f"{name}: what looks most like a face, about {box.x:.0f},{box.y:.0f}, is none to the face model (surety "
-            f"{score:.2f}, moves with the head by {follows:.2f} of 1); give a picture with one clearly visible face"
+            f"{score:.2f}, moves with the head by {follows:.2f} of 1); give an image with one clearly visible face"
         )
 
 
-def _follows(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf, resolution: int) -> float:
+def _follows(image: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf, resolution: int) -> float:
     """How far the pose that is read moves with the crop, in place, size and roll: 1 wholly, about 0 where no head is.
 
     The mean of four differences of what the encoder reads off two crops, each over how far those lie apart.
@@ -188,7 +188,7 @@ def _follows(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf,
     def read(x: float = 0, y: float = 0, zoom: float = 1, turn: float = 0) -> Float[np.ndarray, " 7"]:
         at = [box.x, box.y] + box.half * (x * right + y * down)
         moved = dataclasses.replace(box, x=float(at[0]), y=float(at[1]), half=box.half * zoom, tilt=box.tilt + turn)
-        return np.asarray(pose_of(cut(picture, moved, resolution).astype(np.float32) / 255))
+        return np.asarray(pose_of(cut(image, moved, resolution).astype(np.float32) / 255))
 
     gains = [
         (read(x=-_NUDGE)[3] - read(x=_NUDGE)[3]) / (2 * _NUDGE),
@@ -199,17 +199,17 @@ def _follows(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, pose_of: PoseOf,
     return float(np.clip(gains, -1, 1).mean())
 
 
-def _check_shown(picture: UInt8[np.ndarray, "h w 3"], box: FaceBox, name: str) -> None:
-    """InputError where too much of the face lies beyond the picture."""
+def _check_shown(image: UInt8[np.ndarray, "h w 3"], box: FaceBox, name: str) -> None:
+    """InputError where too much of the face lies beyond the image."""
     face = landmarks.template()[landmarks.SLICES["oval"], :2]
     low, high = face.min(0), face.max(0)
     grid = np.stack(np.meshgrid(*np.linspace(low, high, 41).T), -1).reshape(-1, 2)
     right, down = axes(box.tilt)
     x, y = ([box.x, box.y] + box.half * (grid[:, :1] * right + grid[:, 1:] * down)).T
-    shown = np.mean((x >= 0) & (x <= picture.shape[1]) & (y >= 0) & (y <= picture.shape[0]))
+    shown = np.mean((x >= 0) & (x <= image.shape[1]) & (y >= 0) & (y <= image.shape[0]))
     if shown < _LEAST_SHOWN:
         raise InputError(
-            f"{name}: only {100 * shown:.0f} % of the face is in the picture; give one that shows it from the forehead "
+            f"{name}: only {100 * shown:.0f} % of the face is in the image; give one that shows it from the forehead "
             "to the chin and to both ears"
         )
 
@@ -232,7 +232,7 @@ def find_in_video(frames: Iterable[UInt8[np.ndarray, "h w 3"]], **options) -> Fa
 
 
 def axes(tilt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where right and down of a crop so turned point in the picture."""
+    """Where right and down of a crop so turned point in the image."""
     c, s = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     return np.asarray([c, s]), np.asarray([-s, c])
 
@@ -240,15 +240,15 @@ def axes(tilt: float) -> tuple[np.ndarray, np.ndarray]:
 # ---------------------------------------------------------------- BlazeFace
 
 
-def _looks(picture: UInt8[np.ndarray, "h w 3"]) -> Iterator[list[blaze_face.Detection]]:
+def _looks(image: UInt8[np.ndarray, "h w 3"]) -> Iterator[list[blaze_face.Detection]]:
     """The faces that one look after the other finds, the largest first; a look is closer than the one before."""
     for windows in _LOOKS:
-        if windows is not _LOOKS[0] and windows[0] * max(picture.shape[:2]) < _FINEST:
+        if windows is not _LOOKS[0] and windows[0] * max(image.shape[:2]) < _FINEST:
             return
-        seen = [face for turn in range(4) for face in blaze_face.detect(picture, windows, turn)]
+        seen = [face for turn in range(4) for face in blaze_face.detect(image, windows, turn)]
         faces: list[blaze_face.Detection] = []
         for place in _apart(sorted(seen, key=lambda face: -face.score))[:_MOST_PLACES]:
-            face = _second_look(picture, place)
+            face = _second_look(image, place)
             if face is not None and face.score >= _LEAST_SCORE and _width(face) >= _SMALLEST:
                 faces.append(face)
         faces = _apart(sorted(faces, key=_width, reverse=True))
@@ -265,9 +265,9 @@ def _apart(faces: list[blaze_face.Detection]) -> list[blaze_face.Detection]:
     return kept
 
 
-def _second_look(picture: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detection) -> blaze_face.Detection | None:
+def _second_look(image: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detection) -> blaze_face.Detection | None:
     """What is seen there in that of the four turns in which it is surest, the mean over windows of several sizes."""
-    first = {turn: face for turn in range(4) if (face := _seen_at(picture, place, _REACHES[0], turn)) is not None}
+    first = {turn: face for turn in range(4) if (face := _seen_at(image, place, _REACHES[0], turn)) is not None}
     surest = max((face.score for face in first.values()), default=0.0)
     if surest < _LEAST_GLANCE:
         return None
@@ -275,7 +275,7 @@ def _second_look(picture: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detectio
     for turn, glance in first.items():
         if glance.score < surest - _RIVALS:
             continue
-        more = [_seen_at(picture, place, reach, turn) for reach in _REACHES[1:]]
+        more = [_seen_at(image, place, reach, turn) for reach in _REACHES[1:]]
         readings = [face for face in (glance, *more) if face is not None]
         score = sum(face.score for face in readings) / len(_REACHES)
         if best is None or score > best.score:
@@ -285,12 +285,12 @@ def _second_look(picture: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detectio
 
 
 def _seen_at(
-    picture: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detection, reach: float, turn: int
+    image: UInt8[np.ndarray, "h w 3"], place: blaze_face.Detection, reach: float, turn: int
 ) -> blaze_face.Detection | None:
     """The surest face there that stands in that turn, through a window `reach` times as wide as the place."""
     corner = np.maximum(np.floor(_middle(place) - reach * _width(place) / 2), 0).astype(int)
     end = np.ceil(_middle(place) + reach * _width(place) / 2).astype(int)
-    part = picture[corner[1] : end[1], corner[0] : end[0]]
+    part = image[corner[1] : end[1], corner[0] : end[0]]
     for face in blaze_face.detect(part, (1.0,), turn, _LEAST_LOOK):
         face = face.moved(corner)
         if _stands(face) and len(_apart([place, face])) == 1:
@@ -334,15 +334,15 @@ def _crop_of(face: blaze_face.Detection) -> FaceBox:
 _landmarker = functools.cache(functools.partial(face_landmarker.open_landmarker, num_faces=5))
 
 
-def _by_landmarks(picture: UInt8[np.ndarray, "h w 3"], name: str, face_model: PathLike) -> FaceBox:
+def _by_landmarks(image: UInt8[np.ndarray, "h w 3"], name: str, face_model: PathLike) -> FaceBox:
     import_path = str(check_file(face_model, "a MediaPipe face landmarker task file"))
     landmarker = _landmarker(import_path)
-    height, width = picture.shape[:2]
-    scale = max(1.0, 700 / min(height, width))  # it misses faces in small pictures
-    large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else picture
+    height, width = image.shape[:2]
+    scale = max(1.0, 700 / min(height, width))  # it misses faces in small images
+    large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else image
     faces = face_landmarker.points_of(face_landmarker.look(landmarker, large))
     if not len(faces):
-        raise InputError(f"{name}: no face was found with {face_model}; give a picture with one clearly visible face")
+        raise InputError(f"{name}: no face was found with {face_model}; give an image with one clearly visible face")
     poses = landmarks.fit_pose(landmarks.from_mediapipe(faces * np.asarray([width, height, width], np.float32)))
     pose = poses[np.argmax(poses[:, 6])]
     return FaceBox(float(pose[3]), float(pose[4]), float(pose[6]), 0.0, "landmarks", len(faces))

@@ -1,4 +1,4 @@
-"""The face model, compiled once for fixed batch shapes: portraits to latents, motion to pictures.
+"""The face model, compiled once for fixed batch shapes: portraits to latents, motion to images.
 
 `encode` runs once a portrait and `decode` once a batch of frames; the canonical volume stays on the device between
 them, one for the whole batch. Nothing is donated: no result has the shape of an argument that is not needed again.
@@ -31,14 +31,14 @@ _PLAIN: Mapping[str, Any] = types.MappingProxyType({})
 class FaceRenderer:
     """A face latent model ready for use.
 
-    Where the model moves the source picture (`moves_source`), pictures larger than the model's own are composed
+    Where the model moves the source image (`moves_source`), images larger than the model's own are composed
     from the portrait at full detail: the flow, the blend and what is painted are refined, the source is not.
 
     Args:
       model: FaceLatentModel, or anything with its `apply`.
       params: its parameters.
-      size: side of the model's picture in pixels.
-      generator: its configuration, which tells what `render` returns to compose pictures from.
+      size: side of the model's image in pixels.
+      generator: its configuration, which tells what `render` returns to compose images from.
       batch: frames computed at once; the last batch is padded, so that nothing is compiled twice.
     """
 
@@ -51,39 +51,39 @@ class FaceRenderer:
         def method(name: str, params: Any, *args: Any) -> Any:
             return model.apply({"params": params}, *args, method=name)
 
-        def pictures(name: str, params: Any, latents: FaceLatents, motion: jax.Array) -> Any:
+        def images(name: str, params: Any, latents: FaceLatents, motion: jax.Array) -> Any:
             return method(name, params, latents, motion[:, :7], motion[:, 7:])
 
         self._encode = jax.jit(lambda params, image: method("encode", params, image))
         self._encode_motion = jax.jit(lambda params, image: method("encode_motion", params, image))
         self._pose = jax.jit(lambda params, image: method("encode_motion", params, image)[0])  # compiles to less
         self._labels = jax.jit(lambda params, dynamics: method("read_labels", params, dynamics))
-        self._decode = jax.jit(lambda *args: pictures("decode", *args))
+        self._decode = jax.jit(lambda *args: images("decode", *args))
 
         def parts(params: Any, latents: FaceLatents, motion: jax.Array) -> dict[str, jax.Array]:
-            out = pictures("render", params, latents, motion)
+            out = images("render", params, latents, motion)
             return _in_own_colours({name: out[name] for name in wanted}, latents)
 
         self._render = jax.jit(parts)
-        one = parts if self.moves_source else functools.partial(pictures, "decode")
+        one = parts if self.moves_source else functools.partial(images, "decode")
         every = jax.vmap(one, in_axes=(None, 0, 0))
         self._rows = jax.jit(lambda p, rows, motion: every(p, jax.tree.map(lambda *x: jnp.stack(x), *rows), motion))
 
-    def encode(self, picture: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
+    def encode(self, image: UInt8[np.ndarray, "s s 3"]) -> FaceLatents:
         """Latents of one portrait crop of the model's size, batch of one."""
-        return self._encode(self._params, _unit(picture)[None])
+        return self._encode(self._params, _unit(image)[None])
 
     def decode(self, latents: FaceLatents, motion: Float[np.ndarray, "b m"]) -> Float[jax.Array, "b s s 3"]:
-        """One batch of pictures in 0..1, left on the device; returns before they are ready."""
+        """One batch of images in 0..1, left on the device; returns before they are ready."""
         return self._decode(self._params, latents, motion)
 
-    def pose(self, picture: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " 7"]:
-        """Head pose of one picture in 0..1."""
-        return np.asarray(self._pose(self._params, picture[None]))[0]
+    def pose(self, image: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, " 7"]:
+        """Head pose of one image in 0..1."""
+        return np.asarray(self._pose(self._params, image[None]))[0]
 
-    def motion(self, pictures: Iterable[UInt8[np.ndarray, "s s 3"]]) -> Iterator[Float[np.ndarray, " m"]]:
-        """Pose and dynamics of each picture."""
-        for group, count in _groups(pictures, self.batch):
+    def motion(self, images: Iterable[UInt8[np.ndarray, "s s 3"]]) -> Iterator[Float[np.ndarray, " m"]]:
+        """Pose and dynamics of each image."""
+        for group, count in _groups(images, self.batch):
             pose, dynamics = self._encode_motion(self._params, _unit(group))
             yield from np.concatenate([pose, dynamics], -1)[:count]
 
@@ -98,13 +98,13 @@ class FaceRenderer:
         portrait: UInt8[np.ndarray, "p p 3"] | None = None,
         size: int | None = None,
     ) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
-        """One picture a motion vector.
+        """One image a motion vector.
 
         Args:
           latents: of `encode`.
           motion: pose and dynamics of each frame.
           portrait: the crop at full detail, for models that move it; wider than `size` where it has a margin.
-          size: side of the pictures; the portrait's if one is given, else the model's.
+          size: side of the images; the portrait's if one is given, else the model's.
         """
         size = size or (self.size if portrait is None else portrait.shape[0])
         moved = self.moves_source and portrait is not None
@@ -118,7 +118,7 @@ class FaceRenderer:
                 yield self.finish(_pick(parts, i), group[i, :7], portrait, size)
 
     def decode_rows(self, latents: Sequence[FaceLatents], motion: Float[np.ndarray, "r b m"]) -> list[list[Any]]:
-        """What `finish` makes pictures of, for several portraits at once, a row each with as many frames.
+        """What `finish` makes images of, for several portraits at once, a row each with as many frames.
 
         Args:
           latents: of `encode`, one a row.
@@ -135,7 +135,7 @@ class FaceRenderer:
     def finish(
         self, parts: Any, pose: Float[np.ndarray, " 7"], portrait: UInt8[np.ndarray, "p p 3"] | None, size: int
     ) -> UInt8[np.ndarray, "s s 3"]:
-        """One picture from what the model returned for it; see `frames`."""
+        """One image from what the model returned for it; see `frames`."""
         if isinstance(parts, dict):
             assert portrait is not None  # of models that move it
             return compose(portrait, self._composer(parts, pose, self.size, size))
@@ -155,18 +155,18 @@ def _in_own_colours(parts: dict[str, jax.Array], latents: FaceLatents) -> dict[s
     The aligned generator writes in them; others may paint what they saw in training. Colours within `_DEVIATIONS` of
     the portrait's mean stay as they are.
     """
-    if "painted" not in parts:
+    if "synthesised" not in parts:
         return parts
-    assert latents.picture is not None  # of models that move it
-    frame = portrait_colours(latents.picture, latents.pose)
-    frame = jnp.broadcast_to(frame, (len(parts["painted"]), *frame.shape[1:]))
-    units = jnp.clip(into_frame(parts["painted"], frame), -_DEVIATIONS, _DEVIATIONS)
-    return parts | {"painted": from_frame(units, frame)}
+    assert latents.image is not None  # of models that move it
+    frame = portrait_colours(latents.image, latents.pose)
+    frame = jnp.broadcast_to(frame, (len(parts["synthesised"]), *frame.shape[1:]))
+    units = jnp.clip(into_frame(parts["synthesised"], frame), -_DEVIATIONS, _DEVIATIONS)
+    return parts | {"synthesised": from_frame(units, frame)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """What a picture of `size` pixels is composed from.
+    """What an image of `size` pixels is composed from.
 
     Attributes:
       place: where each pixel is read in the portrait's crop, in its pixels.
@@ -183,49 +183,49 @@ class Layers:
 def compose(portrait: UInt8[np.ndarray, "p p 3"], layers: Layers) -> UInt8[np.ndarray, "s s 3"]:
     """The generator's blend at the portrait's resolution.
 
-    The portrait may show more than the picture on all sides: what a turning head uncovers then comes from there.
+    The portrait may show more than the image on all sides: what a turning head uncovers then comes from there.
     """
     margin = (portrait.shape[0] - layers.place.shape[0]) / 2
     place = layers.place + np.float32(margin) if margin else layers.place
     # OpenCV's stub knows no map of two channels, beside which there is no other.
-    picture = cv2.remap(portrait, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-    moved = picture[layers.at]
+    image = cv2.remap(portrait, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    moved = image[layers.at]
     mixed = moved + layers.share[..., None] * (255 * layers.painted - moved)
-    picture[layers.at] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
-    return picture
+    image[layers.at] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    return image
 
 
-# What a generator returns, to layers. Coordinates are -1..1 at the centres of the end pixels of the model's picture of
+# What a generator returns, to layers. Coordinates are -1..1 at the centres of the end pixels of the model's image of
 # `side` pixels, and pixel p of `size` lies at (p + 0.5) side / size - 0.5 of them.
 
-FULL_PARTS = ("coords", "keep", "painted")
+FULL_PARTS = ("sampling_grid", "blend_mask", "synthesised")
 SQUARE_PARTS = ("coarse", "square")
 """What is taken of a generator's outputs."""
 
 
 def from_full(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> Layers:
     """Of the paper's `Generator` with a source skip: all of it in the model's pixels."""
-    coords, keep, painted = (
+    sampling_grid, blend_mask, synthesised = (
         cv2.resize(parts[name], (size, size), interpolation=cv2.INTER_CUBIC) for name in FULL_PARTS
     )
-    share = np.clip(1 - keep.reshape(size, size), 0, 1)
-    return Layers(_pixels(coords, side, size), np.s_[:size, :size], share, painted)
+    share = np.clip(1 - blend_mask.reshape(size, size), 0, 1)
+    return Layers(_pixels(sampling_grid, side, size), np.s_[:size, :size], share, synthesised)
 
 
 def from_square(parts: dict[str, np.ndarray], pose: np.ndarray, side: int, size: int) -> Layers:
-    """Of the `AlignedGenerator`: a coarse flow of the whole picture, and the face's square, where alone is painted.
+    """Of the `AlignedGenerator`: a coarse flow of the whole image, and the face's square, where alone is painted.
 
     Affine maps carry cells to pixels; what lies outside of the square costs nothing but the flow.
     """
     coarse, square = parts["coarse"], parts["square"]
     cells, pixels = coarse.shape[0], square.shape[0]
-    # Pixels of the result -> -1..1 of the picture -> the square, as matrices [3, 3]; then both to cells.
-    picture = _affine(2 * side / size / (side - 1), (side / size - 1) / (side - 1) - 1)
+    # Pixels of the result -> -1..1 of the image -> the square, as matrices [3, 3]; then both to cells.
+    image = _affine(2 * side / size / (side - 1), (side / size - 1) / (side - 1) - 1)
     cos, sin = np.cos(pose[2]) / pose[6], np.sin(pose[2]) / pose[6]
     upright = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
     upright[:2, 2] = -upright[:2, :2] @ pose[3:5] - [0, CENTRE]
-    over = _affine(0.5 * (cells - 1), 0.5 * (cells - 1)) @ picture
-    into = _affine(0.5 * (pixels - 1), 0.5 * (pixels - 1)) @ _affine(1 / EXTENT, 0.0) @ upright @ picture
+    over = _affine(0.5 * (cells - 1), 0.5 * (cells - 1)) @ image
+    into = _affine(0.5 * (pixels - 1), 0.5 * (pixels - 1)) @ _affine(1 / EXTENT, 0.0) @ upright @ image
     corners = np.linalg.solve(into, [[0, 0, pixels, pixels], [0, pixels, 0, pixels], [1, 1, 1, 1]])[:2]
     low = np.clip(np.floor(corners.min(1)), 0, size - 1).astype(int)
     high = np.clip(np.ceil(corners.max(1)), low + 1, size).astype(int)
@@ -257,12 +257,12 @@ def _window(pixels: int) -> Float[np.ndarray, "s s 1"]:
 
 
 def _pixels(coords: Float[np.ndarray, "s s 2"], side: int, size: int) -> Float[np.ndarray, "s s 2"]:
-    """-1..1 of the model's picture to pixels of one of `size`."""
+    """-1..1 of the model's image to pixels of one of `size`."""
     return ((coords + 1) * (0.5 * (side - 1)) + 0.5) * (size / side) - 0.5
 
 
-def _unit(picture: UInt8[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:
-    return picture.astype(np.float32) / 255
+def _unit(image: UInt8[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:
+    return image.astype(np.float32) / 255
 
 
 def _bytes(image: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:

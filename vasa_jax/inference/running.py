@@ -1,6 +1,6 @@
-"""What a listener hears of sound that is still being spoken: `heard`, but nothing of it looks ahead.
+"""What a listener hears of audio that is still being spoken: `downmix`, but nothing of it looks ahead.
 
-A frame of 640 samples at a time, so it does not matter in what pieces the sound came. What is slower than speech is
+A frame of 640 samples at a time, so it does not matter in what pieces the audio came. What is slower than speech is
 taken away (one pole), and quiet speech is turned up by what has been heard so far: its level rises at once and falls by
 1 dB a second, the background follows slowly, and nothing is turned up that does not stand clear of it.
 """
@@ -13,7 +13,7 @@ RATE, FRAME = 16_000, 640
 _BELOW = 30.0
 """Hz: lower is no speech."""
 _QUIET, _USUAL, _CONTRAST, _LOWEST = -34.0, -14.0, 20.0, -100.0
-"""dB of full scale, as in `heard`: speech below the first is brought to the second, if it stands that far out."""
+"""dB of full scale, as in `downmix`: speech below the first is brought to the second, if it stands that far out."""
 _RELEASE, _FLOOR_UP = 1.0 / 25, 3.0 / 25
 """dB a frame by which the level falls and the background rises."""
 _SETTLING = 12
@@ -30,12 +30,12 @@ class RunningHearing:
         self._level, self._gain = _LOWEST, 0.0
         self._floor: float | None = None
 
-    def frame(self, sound: Float[np.ndarray, " 640"]) -> Float[np.ndarray, " 640"]:
+    def frame(self, audio: Float[np.ndarray, " 640"]) -> Float[np.ndarray, " 640"]:
         """The next frame, finite and within -1..1, as the motion model is to hear it."""
-        sound = np.clip(np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+        audio = np.clip(np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
         if self._state is None:  # as if the first sample had always been
-            self._state = np.asarray([-self._b[0] * float(sound[0])])
-        high, self._state = lfilter(self._b, self._a, sound.astype(np.float64), zi=self._state)
+            self._state = np.asarray([-self._b[0] * float(audio[0])])
+        high, self._state = lfilter(self._b, self._a, audio.astype(np.float64), zi=self._state)
         energy = max(10 * float(np.log10(np.square(high).mean() + 1e-30)), _LOWEST)
         self._floor = floor = energy if self._floor is None else min(energy, self._floor + _FLOOR_UP)
         self._level = max(energy, self._level - _RELEASE)

@@ -3,7 +3,7 @@
     start = scale * noise
     start = start - (its part along the lips)       where a release tells which directions those are
 
-The colder the start, the closer the motion comes to the likeliest one: lips in better time with the sound, a face that
+The colder the start, the closer the motion comes to the likeliest one: lips in better time with the audio, a face that
 is less alive. So the directions of the code along which lips move start from zero, and all others stay alive
 (docs/evaluation.md, "Lips that start from no noise").
 """

@@ -102,13 +102,13 @@ class TalkingFace:
         """A video of the portrait's person saying the recording.
 
         Args:
-          portrait: a picture file, an array (RGB, RGBA or grey; see `inference.given`), or an image of Pillow.
-          audio: a recording of 0.2 s to 10 minutes, or a video with sound; or (samples, rate).
+          portrait: an image file, an array (RGB, RGBA or grey; see `inference.given`), or an image of Pillow.
+          audio: a recording of 0.2 s to 10 minutes, or a video with recording; or (samples, rate).
           pose_from: a video whose head motion is used instead of generated one (forth and back if shorter), or
             "frontal" (turned to the viewer and still), "spin" (drawing circles) or "portrait" (still as it is).
           dynamics_from: the same for the face's expression and lips: a video, or "portrait" (still as it is).
           face_model: a MediaPipe face landmarker, to find the face with.
-          size: side of the video's pictures; twice the model's for models that move the portrait, else the model's.
+          size: side of the video's images; twice the model's for models that move the portrait, else the model's.
           track: a CSV file of gaze, distance and emotions over time; see `inference.tracks`.
           **controls: fields of `Controls`.
 
@@ -124,23 +124,23 @@ class TalkingFace:
         size = self._output_size(size)
         watch = Stopwatch()
         notes: list[str] = []
-        sound = watch.call("audio", given.sound, audio)
+        recording = watch.call("audio", given.audio, audio)
         look = look_at(self.renderer, portrait, size, face_model, watch, notes)
-        pose, dynamics = self._edits(pose_from, dynamics_from, sound.frames, look.latents, face_model, watch, notes)
+        pose, dynamics = self._edits(pose_from, dynamics_from, recording.frames, look.latents, face_model, watch, notes)
         turned = pose_from in (None, editing.PORTRAIT)
 
         def make() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             blinker = blinks.Blinker(self.lids, wanted.seed, wanted.blinks, look.code) if self.lids else None
             home = look.home
-            moves = self._motion(sound, wanted, pose, dynamics, look.start, blinker, home[:3] if turned else None)
+            moves = self._motion(recording, wanted, pose, dynamics, look.start, blinker, home[:3] if turned else None)
             placed: Motion = (editing.from_home(vector, home, turned) for vector in moves)
             if self.courses is not None and dynamics is None:
                 placed = Leading(self.courses, home, wanted.seed).over(placed, wanted.vectors())
             motion = watch.items("motion", placed)
             return watch.items("decode", self.renderer.frames(look.latents, motion, look.large, size), inside="motion")
 
-        info = self._info(look, sound, wanted, pose_from, dynamics_from) | {"notes": notes}
-        return Video(make, sound, sound.frames, size, info, watch)
+        info = self._info(look, recording, wanted, pose_from, dynamics_from) | {"notes": notes}
+        return Video(make, recording, recording.frames, size, info, watch)
 
     def stream(
         self,
@@ -152,7 +152,7 @@ class TalkingFace:
         size: int | None = None,
         **controls: Any,
     ) -> live.LiveSession:
-        """A face that answers while it is spoken to: `push` sound, get frames.
+        """A face that answers while it is spoken to: `push` audio, get frames.
 
         session = face.stream("portrait.jpg", seed=3, lookahead_ms=160, gaze=(0.1, 0.0))
         frames = session.push(samples)  # 16 kHz mono float32, any length; uint8 [h, w, 3] each
@@ -161,7 +161,7 @@ class TalkingFace:
         Args:
           portrait: as for `animate`, or what `look` returned.
           seed: same seed, same motion.
-          lookahead_ms: sound later than this after a frame's time never changes it; 40 to 320, in steps of 40.
+          lookahead_ms: audio later than this after a frame's time never changes it; 40 to 320, in steps of 40.
           face_model, size: as for `animate`.
           **controls: fields of `Controls`, constants only; fewer `steps` than offline by default (`live.STEPS`).
 
@@ -231,7 +231,7 @@ class TalkingFace:
         reader.damage.check(reader.path)
         if notes is not None:
             notes += [f"{video}: {line}" for line in reader.notes]
-            if told := reader.damage.told("the picture before is held"):
+            if told := reader.damage.told("the image before is held"):
                 notes.append(f"{video}: {told}")
         return motion
 
@@ -245,7 +245,7 @@ class TalkingFace:
 
     def _motion(
         self,
-        sound: media.AudioReader,
+        audio: media.AudioReader,
         wanted: Controls,
         pose: np.ndarray | None,
         dynamics: np.ndarray | None,
@@ -256,8 +256,8 @@ class TalkingFace:
         """One motion vector a frame: generated, with what the driving videos give put in its place."""
         generated = None
         if pose is None or dynamics is None:
-            generated = self._generated(sound, wanted, start, blinker, turned)
-        for at in range(sound.frames):
+            generated = self._generated(audio, wanted, start, blinker, turned)
+        for at in range(audio.frames):
             made = next(generated) if generated is not None else start  # of which nothing is read then
             first = made[:7] if pose is None else pose[editing.forth_and_back(at, len(pose))]
             rest = made[7:] if dynamics is None else dynamics[editing.forth_and_back(at, len(dynamics))]
@@ -265,7 +265,7 @@ class TalkingFace:
 
     def _generated(
         self,
-        sound: media.AudioReader,
+        audio: media.AudioReader,
         wanted: Controls,
         start: Float[np.ndarray, " m"],
         blinker: blinks.Blinker | None,
@@ -273,8 +273,8 @@ class TalkingFace:
     ) -> Motion:
         assert self.motion is not None  # `animate` asks
         windows = self.motion.windows(
-            sound.mono(),
-            sound.frames,
+            audio.mono(),
+            audio.frames,
             seed=wanted.seed,
             steps=wanted.steps,
             method=wanted.sampler,
@@ -293,7 +293,7 @@ class TalkingFace:
             return told_beside(wanted.vectors())
         return wanted.vectors() | {"turned": turned}
 
-    def _info(self, look, sound, wanted, pose_from, dynamics_from) -> dict[str, Any]:
+    def _info(self, look, audio, wanted, pose_from, dynamics_from) -> dict[str, Any]:
         controls = wanted.described()
         drivers = {"pose_from": pose_from, "dynamics_from": dynamics_from}
         edits = {name: str(kind) for name, kind in drivers.items() if kind is not None and not editing.is_video(kind)}
@@ -302,7 +302,7 @@ class TalkingFace:
             "model_sha256": self.model_hash,
             "seed": wanted.seed,
             "portrait_sha256": look.sha256,
-            "audio_sha256": files.sha256(sound.path),
+            "audio_sha256": files.sha256(audio.path),
             "version": version(),
             **{f"{name}_sha256": value for name, value in drivers.items()},
             **edits,
@@ -313,11 +313,11 @@ class TalkingFace:
             "checkpoint": self.source,
             "face_box": dataclasses.asdict(look.box),
             "audio": {
-                "seconds": sound.seconds,
-                "rate": sound.rate,
-                "repaired_samples": sound.repaired,
-                "damaged_seconds": sound.damage.lost / sound.rate,
-                "notes": sound.notes,
+                "seconds": audio.seconds,
+                "rate": audio.rate,
+                "repaired_samples": audio.repaired,
+                "damaged_seconds": audio.damage.lost / audio.rate,
+                "notes": audio.notes,
             },
             "controls": controls,
             "provenance": provenance,

@@ -19,21 +19,21 @@ def generator_hinge(fake: Sequence[Array]) -> Array:
 
 
 def feature_matching(real: Sequence[Array], fake: Sequence[Array]) -> Array:
-    """L1 between the discriminator's features of real and generated pictures; no gradient into the real side."""
+    """L1 between the discriminator's features of real and generated images; no gradient into the real side."""
     apart = (jnp.abs(jax.lax.stop_gradient(r) - f).mean() for r, f in zip(real, fake, strict=True))
     return sum(apart, jnp.zeros(())) / len(real)
 
 
-def r1_penalty(critic: Callable[[Array], Sequence[Array]], real: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
-    """Squared gradient of the verdict with respect to real pictures, per item (Mescheder et al. 2018).
+def r1_penalty(discriminator: Callable[[Array], Sequence[Array]], real: Float[Array, "b h w 3"]) -> Float[Array, " b"]:
+    """Squared gradient of the verdict with respect to real images, per item (Mescheder et al. 2018).
 
-    `critic` gives the logits of each scale. A patch critic has many verdicts; were the places they see apart, this
-    would be the mean over patches of each one's squared gradient, so that weights known from critics of one verdict
-    carry over.
+    `discriminator` gives the logits of each scale. A patch discriminator has many verdicts; were the places they see
+    apart, this would be the mean over patches of each one's squared gradient, so that weights known from discriminators
+    of one verdict carry over.
     """
 
-    def verdict(pictures: Array) -> Array:
-        logits = critic(pictures)
+    def verdict(images: Array) -> Array:
+        logits = discriminator(images)
         return sum(x.sum() / (x.size / x.shape[0]) ** 0.5 for x in logits) / len(logits)
 
     return jnp.square(jax.grad(verdict)(real)).sum((1, 2, 3))

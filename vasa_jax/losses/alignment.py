@@ -1,4 +1,4 @@
-"""Faces and eyes cut out of pictures for the networks that want them so; differentiable in the picture."""
+"""Faces and eyes cut out of images for the networks that want them so; differentiable in the image."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -18,7 +18,7 @@ def recognition_crop(
 ) -> Float[Array, "b s s 3"]:
     """The face as recognition networks want it (112 px), aligned by where the mean head's points lie in this pose.
 
-    By the pose and not by tracked points, because generated pictures have none: both sides of a comparison are cut
+    By the pose and not by tracked points, because generated images have none: both sides of a comparison are cut
     the same way. As in `metrics.identity`, by the least-squares rotation, scale and shift.
     """
     head = jnp.broadcast_to(alignment_marks(landmarks.template()), (pose.shape[0], 4, 3))
@@ -35,7 +35,7 @@ def recognition_crop(
 
 
 def eye_crops(image: Float[Array, "b h w c"], points: Float[Array, "b k 3"], size: int) -> Float[Array, "n s s c"]:
-    """Upright squares around the left eyes of the pictures, then around the right ones, by their points; n = 2 b."""
+    """Upright squares around the left eyes of the images, then around the right ones, by their points; n = 2 b."""
     eyes = []
     for name in ("eye_left", "eye_right"):
         eye = points[:, landmarks.SLICES[name], :2]

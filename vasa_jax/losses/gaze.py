@@ -1,4 +1,4 @@
-"""Gaze feature loss (MegaPortraits): pictures must agree in the eyes, by features that know what eyes do.
+"""Gaze feature loss (MegaPortraits): images must agree in the eyes, by features that know what eyes do.
 
 With a gaze network (pretrained.networks) its maps of the aligned face are compared under the boxes of the eyes.
 Without one, both eyes are cut out, enlarged and compared by pixels and the project's own features: not a reading of
@@ -24,7 +24,7 @@ def gaze_loss(
     weight: Float[Array, "b h w 1"],
     network: FeatureNetwork = OWN,
 ) -> Float[Array, " b"]:
-    """Distance of the eyes of two pictures of a face with these points and this pose.
+    """Distance of the eyes of two images of a face with these points and this pose.
 
     `weight` is the foreground; a network without a `side` of its own gets the eyes, any other the aligned face.
     """

@@ -41,6 +41,6 @@ _POSE_SPREAD = (0.1, 0.1, 0.1, 0.06, 0.06, 0.2, 0.08)
 def pose_error(found: Float[Array, "b 7"], wanted: Float[Array, "b 7"]) -> Float[Array, " b"]:
     """L1 between head poses, each part in units of how much it varies between the frames of a clip.
 
-    Depth counts little: it is hardly visible in a picture.
+    Depth counts little: it is hardly visible in an image.
     """
     return jnp.abs((found - wanted) / jnp.asarray([_POSE_SPREAD])).mean(-1)

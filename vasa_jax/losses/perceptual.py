@@ -28,15 +28,15 @@ _static = functools.partial(flax.struct.field, pytree_node=False)
 
 
 class FeatureNetwork(flax.struct.PyTreeNode, eq=False):
-    """A frozen network whose maps tell how alike two pictures are; a pytree, to be given to a jitted function.
+    """A frozen network whose maps tell how alike two images are; a pytree, to be given to a jitted function.
 
     Attributes:
       name: for logs.
       apply: (params, [b, h, w, 3] in 0..1) -> maps [b, y, x, c], finest first.
       weights: of each map.
       divisor: of the weighted sum (published recipes do not divide).
-      scales: how many sizes of the picture are compared, each half the one before; their losses are averaged.
-      side: of the aligned face that the network wants, in pixels; None: pictures of any size.
+      scales: how many sizes of the image are compared, each half the one before; their losses are averaged.
+      side: of the aligned face that the network wants, in pixels; None: images of any size.
       params: of `apply`, a tree of arrays.
     """
 
@@ -49,7 +49,7 @@ class FeatureNetwork(flax.struct.PyTreeNode, eq=False):
     params: Any = flax.struct.field(default=(), repr=False)
 
     def maps(self, image: Float[Array, "b h w 3"]) -> list[Array]:
-        """Maps of pictures in 0..1, finest first."""
+        """Maps of images in 0..1, finest first."""
         return self.apply(self.params, image)
 
 

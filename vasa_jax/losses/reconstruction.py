@@ -42,7 +42,7 @@ def masked_l1(a: Array, b: Array, weight: Array) -> Float[Array, " b"]:
 
 
 def pyramid_l1(a: Array, b: Array, weight: Array, levels: int = 3) -> Float[Array, " b"]:
-    """Weighted L1 summed over halvings of the picture, and of its gradients at the finest level."""
+    """Weighted L1 summed over halvings of the image, and of its gradients at the finest level."""
     total = masked_l1(jnp.diff(a, axis=1), jnp.diff(b, axis=1), weight[:, 1:])
     total += masked_l1(jnp.diff(a, axis=2), jnp.diff(b, axis=2), weight[:, :, 1:])
     for level in range(levels):

@@ -19,9 +19,9 @@ def consistency(
     weight: Float[Array, "b h w 1"],
     network: FeatureNetwork = OWN,
 ) -> Float[Array, " b"]:
-    """l_consist: D(V_j, id_j, pose_i, dyn_j) and D(V_i, id_i, pose_i, dyn_j) must be one picture.
+    """l_consist: D(V_j, id_j, pose_i, dyn_j) and D(V_i, id_i, pose_i, dyn_j) must be one image.
 
-    Frames i and j of one video; nobody ever saw this picture, so the two are compared with each other,
+    Frames i and j of one video; nobody ever saw this image, so the two are compared with each other,
     gradients through both.
     """
     return pyramid_l1(a, b, weight) + feature_loss(a, b, weight, network)

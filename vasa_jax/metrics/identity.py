@@ -20,7 +20,7 @@ _TIP = 6  # of the points of the nose, see `landmarks.GROUPS`: MediaPipe's 1
 
 
 def alignment_points(points: Float[np.ndarray, "*t k 3"]) -> Float[np.ndarray, "*t 4 2"]:
-    """`alignment_marks` as they lie in the picture."""
+    """`alignment_marks` as they lie in the image."""
     return alignment_marks(points)[..., :2]
 
 
@@ -35,20 +35,20 @@ def similarity(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"
 
 
 def aligned_face(
-    picture: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "k 3"], nose: bool = False
+    image: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "k 3"], nose: bool = False
 ) -> UInt8[np.ndarray, "112 112 3"]:
-    """The face as recognition networks want it; `points` are crop-normalised, the picture spans -1..1.
+    """The face as recognition networks want it; `points` are crop-normalised, the image spans -1..1.
 
     With `nose`, its tip is the fifth of the marks, as ArcFace has it; without, eyes and corners of the mouth.
     """
-    size = picture.shape[1]
+    size = image.shape[1]
     marks, template = alignment_points(points), TEMPLATE
     if nose:
         tip = points[landmarks.SLICES["nose"]][_TIP, :2]
         marks, template = np.concatenate([marks, tip[None]]), np.concatenate([TEMPLATE, [NOSE]])
     pixels = (marks + 1) * size / 2 - 0.5  # pixel centres are whole numbers in OpenCV
     matrix = similarity(pixels, template)
-    return cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 class FaceRecogniser:

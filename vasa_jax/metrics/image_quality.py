@@ -1,4 +1,4 @@
-"""How like a made picture is to the real one, pixel by pixel: PSNR, and SSIM (Wang et al. 2004)."""
+"""How like a made image is to the real one, pixel by pixel: PSNR, and SSIM (Wang et al. 2004)."""
 
 import cv2
 import numpy as np
@@ -12,15 +12,15 @@ _MOST = 100.0
 def psnr(
     made: UInt8[np.ndarray, "*t h w 3"], real: UInt8[np.ndarray, "*t h w 3"]
 ) -> Float[np.ndarray, "*t"] | np.floating:
-    """Peak signal-to-noise ratio of each picture in dB; equal pictures count as 100 dB."""
+    """Peak signal-to-noise ratio of each image in dB; equal images count as 100 dB."""
     error = np.square((made.astype(np.float64) - real) / 255).mean((-3, -2, -1))
     return np.minimum(-10 * np.log10(np.maximum(error, 1e-30)), _MOST)
 
 
 def ssim(made: UInt8[np.ndarray, "*t h w 3"], real: UInt8[np.ndarray, "*t h w 3"]) -> Float[np.ndarray, "*t"]:
-    """Structural similarity of each picture, mean over its colours: Gaussian window of 11 pixels, sigma 1.5, as there.
+    """Structural similarity of each image, mean over its colours: Gaussian window of 11 pixels, sigma 1.5, as there.
 
-    Only places whose window lies inside the picture count.
+    Only places whose window lies inside the image count.
     """
     shape = made.shape[:-3]
     pairs = zip(made.reshape(-1, *made.shape[-3:]), real.reshape(-1, *real.shape[-3:]), strict=True)

@@ -34,7 +34,7 @@ _BLOCKS = {
 
 
 class Lpips:
-    """The distance between pictures, computed by the published networks.
+    """The distance between images, computed by the published networks.
 
     Args:
       backbone: torchvision's AlexNet or VGG-16.
@@ -66,7 +66,7 @@ class Lpips:
     def __call__(
         self, made: UInt8[np.ndarray, "t h w 3"], real: UInt8[np.ndarray, "t h w 3"]
     ) -> Float[np.ndarray, " t"]:
-        """Distance of each pair of pictures: 0 the same."""
+        """Distance of each pair of images: 0 the same."""
         out = []
         for at in range(0, len(made), _BATCH):
             pair = [np.asarray(x[at : at + _BATCH], np.float32) / 255 for x in (made, real)]

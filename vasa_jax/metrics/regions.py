@@ -1,6 +1,6 @@
 """Error where the face talks: mean absolute difference inside boxes about mouth and eyes.
 
-Over the whole picture, repeating the first frame scores 28-37 dB on GRID: heads hardly move.
+Over the whole image, repeating the first frame scores 28-37 dB on GRID: heads hardly move.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ _GROUPS = {"mouth": (("lips_outer",),), "eyes": (("eye_left",), ("eye_right",))}
 
 
 def region_masks(points: Float[np.ndarray, "t k 3"], size: int) -> dict[str, Bool[np.ndarray, "t h w"]]:
-    """Pixels of a size x size picture inside the boxes of {"mouth", "eyes"}, by their centres.
+    """Pixels of a size x size image inside the boxes of {"mouth", "eyes"}, by their centres.
 
     Args:
-      points: face points, crop-normalised: the picture spans -1..1.
+      points: face points, crop-normalised: the image spans -1..1.
     """
     centres = (np.arange(size) + 0.5) * 2 / size - 1
     masks = {}
@@ -34,9 +34,9 @@ def region_masks(points: Float[np.ndarray, "t k 3"], size: int) -> dict[str, Boo
 def region_error(
     made: Float[np.ndarray, "t h w 3"], real: Float[np.ndarray, "t h w 3"], points: Float[np.ndarray, "t k 3"]
 ) -> dict[str, float]:
-    """L1 error of pictures in 0..1 inside the boxes of the real face's points: {"mouth", "eyes", "whole"}.
+    """L1 error of images in 0..1 inside the boxes of the real face's points: {"mouth", "eyes", "whole"}.
 
-    Every frame counts alike; frames whose boxes lie outside the picture are left out.
+    Every frame counts alike; frames whose boxes lie outside the image are left out.
     """
     difference = np.abs(made - real).mean(-1)
     errors = {"whole": float(difference.mean())}

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 SETTLING = 5
-"""Frames after the last sound in which a mouth may still be closing (0.2 s)."""
+"""Frames after the last audio in which a mouth may still be closing (0.2 s)."""
 
 
 def opening_in_silence(

@@ -1,6 +1,6 @@
 """A generator for small compute: the flow moves the whole portrait, only the face is painted, upright and at scale one.
 
-The paper's `Generator` computes every pixel. Here the warps' flow moves the source picture everywhere, at coarse cells,
+The paper's `Generator` computes every pixel. Here the warps' flow moves the source image everywhere, at coarse cells,
 and detail is computed only in a square about the face that follows the head (`face_square`): mouth and eyes stand at
 the same cells whatever the head does, and a quarter of the cells are enough for pixels of the same size.
 Colours are written in the portrait's own (`ops.colour`): a grey portrait stays grey whatever is painted.
@@ -25,19 +25,19 @@ from vasa_jax.ops.warp import grid_sample, identity_grid
 EXTENT, CENTRE = 0.56, 0.17
 """Half-width and middle (down) of the painted square, in the head's units: brows to chin, cheek to cheek."""
 REACH = 0.12
-"""How far the painted square may correct the flow, in units of half the picture: half the height of an open eye."""
-_EDGE = 0.2  # share of the square's half-width over which it blends into the picture
+"""How far the painted square may correct the flow, in units of half the image: half the height of an open eye."""
+_EDGE = 0.2  # share of the square's half-width over which it blends into the image
 _RANGE = 4.0  # of painted colours, in deviations of the portrait's own
 
 
 def face_square(pose: Float[Array, "b 7"], size: int) -> Float[Array, "b s s 2"]:
-    """Where the cells of the painted square lie in the picture."""
+    """Where the cells of the painted square lie in the image."""
     square = identity_grid((size, size)) * EXTENT + jnp.asarray([[[0.0, CENTRE]]])
     return precise.einsum("bij,hwj->bhwi", _turned(pose), square) + pose[:, None, None, 3:5]
 
 
 def square_places(pose: Float[Array, "b 7"], places: Float[Array, "#b n 2"]) -> Float[Array, "b n 2"]:
-    """Where places of the picture lie in the painted square, which spans -1..1: inverse of `face_square`."""
+    """Where places of the image lie in the painted square, which spans -1..1: inverse of `face_square`."""
     upright = _turned(pose).swapaxes(1, 2) / jnp.square(pose[:, 6])[:, None, None]
     head = precise.einsum("bij,bnj->bni", upright, places - pose[:, None, 3:5])
     return (head - jnp.asarray([[[0.0, CENTRE]]])) / EXTENT
@@ -64,10 +64,10 @@ def portrait_colours(image: Float[Array, "b h w 3"], pose: Float[Array, "b 7"]) 
 
 
 class AlignedGenerator(nn.Module):
-    """Volume, flow and portrait to a picture.
+    """Volume, flow and portrait to an image.
 
     Attributes:
-      base, blocks: width and number of residual blocks over the whole picture, at the volume's cells.
+      base, blocks: width and number of residual blocks over the whole image, at the volume's cells.
       widths: channels in the square, at `cells` and at twice as many.
       detail: residual blocks at the finer.
       last_patch: side of the pixels that come out of one of those.
@@ -87,12 +87,12 @@ class AlignedGenerator(nn.Module):
         volume: Float[Array, "b z y x c"],
         dynamics: Float[Array, "b d"],
         flow: Float[Array, "b z y x 2"],
-        picture: Float[Array, "b h w 3"],
+        image: Float[Array, "b h w 3"],
         pose: Float[Array, "b 7"],
         colours: Float[Array, "b 3 4"],
     ) -> dict[str, Array]:
-        """Returns `compose`'s result, and what pictures of other sizes are composed from: "coarse" [b y x 2], the flow
-        of the whole picture, and "square" [b s s 6], colours in RGB, what is kept and offsets in the square.
+        """Returns `compose`'s result, and what images of other sizes are composed from: "coarse" [b y x 2], the flow
+        of the whole image, and "square" [b s s 6], colours in RGB, what is kept and offsets in the square.
         """
         x = Conv(self.base, size=1, standardise=False, use_bias=True)(fold_depth(volume))
         for _ in range(self.blocks):
@@ -100,10 +100,10 @@ class AlignedGenerator(nn.Module):
         coarse = self._flow(x, flow)
         side = 2 * self.cells * self.last_patch
         near = grid_sample(coarse, face_square(pose, side), "border")
-        seen = into_frame(grid_sample(picture, near, "border"), colours)
+        seen = into_frame(grid_sample(image, near, "border"), colours)
         square = self._paint(x, dynamics, pose, jnp.clip(seen, -_RANGE, _RANGE))
         square = jnp.concatenate([from_frame(square[..., :3], colours), square[..., 3:]], -1)
-        return compose(coarse, square, pose, picture) | {"coarse": coarse, "square": square}
+        return compose(coarse, square, pose, image) | {"coarse": coarse, "square": square}
 
     def _flow(self, x: Array, flow: Array) -> Float[Array, "b y x 2"]:
         """Chooses softly, per place, among the depth planes' source coordinates and standing still."""
@@ -133,26 +133,32 @@ class AlignedGenerator(nn.Module):
         offsets, paint = (part.astype(jnp.float32) for part in side_by_side(y, fine_flow, painter))
         paint = depth_to_space(paint, self.last_patch)
         colour = _RANGE * jnp.tanh(paint[..., :3] / _RANGE)
-        keep = jax.nn.sigmoid(paint[..., 3:] + 1.0)
+        blend_mask = jax.nn.sigmoid(paint[..., 3:] + 1.0)
         offsets = aligned_resize(REACH * jnp.tanh(offsets), paint.shape[1:3])
-        return jnp.concatenate([colour, keep, offsets], -1)
+        return jnp.concatenate([colour, blend_mask, offsets], -1)
 
 
 def compose(
     coarse: Float[Array, "b y x 2"],
     square: Float[Array, "b s s 6"],
     pose: Float[Array, "b 7"],
-    picture: Float[Array, "b h w 3"],
+    image: Float[Array, "b h w 3"],
 ) -> dict[str, Float[Array, "b h w _"]]:
-    """The picture, and what it is blended from: the moved source, what is painted, what is kept, the flow."""
-    size = picture.shape[1:3]
+    """The image, and what it is blended from: the moved source, what is painted, what is kept, the flow."""
+    size = image.shape[1:3]
     grid = identity_grid(size).reshape(1, -1, 2)
     places = square_places(pose, grid).reshape(-1, *size, 2)
     window = blend_window(places)
     pasted = grid_sample(square, places, "border")
-    keep = 1.0 - window * (1.0 - pasted[..., 3:4])
-    coords = aligned_resize(coarse, size) + window * pasted[..., 4:]
-    moved = grid_sample(picture, coords, "border")
-    painted = moved + window * (pasted[..., :3] - moved)
-    image = keep * moved + (1.0 - keep) * pasted[..., :3]
-    return {"image": image, "moved": moved, "coords": coords, "painted": painted, "keep": keep}
+    blend_mask = 1.0 - window * (1.0 - pasted[..., 3:4])
+    sampling_grid = aligned_resize(coarse, size) + window * pasted[..., 4:]
+    warped_source = grid_sample(image, sampling_grid, "border")
+    synthesised = warped_source + window * (pasted[..., :3] - warped_source)
+    blended = blend_mask * warped_source + (1.0 - blend_mask) * pasted[..., :3]
+    return {
+        "image": blended,
+        "warped_source": warped_source,
+        "sampling_grid": sampling_grid,
+        "synthesised": synthesised,
+        "blend_mask": blend_mask,
+    }

@@ -1,4 +1,4 @@
-"""Appearance encoder E_app: a picture to a volume that still has the picture's pose (VASA-1 section 3.1)."""
+"""Appearance encoder E_app: an image to a volume that still has the image's pose (VASA-1 section 3.1)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ class AppearanceEncoder(nn.Module):
 
     `patch` 1 is the paper's form, a 7x7 stem at full resolution; a larger patch folds blocks of pixels into
     channels first, which is what makes the small configurations cheap. At the paper's size every stage halves the
-    picture: 512 to 64 in three, 256 to 64 in two.
+    image: 512 to 64 in three, 256 to 64 in two.
     """
 
     stem: int

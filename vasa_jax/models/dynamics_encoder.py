@@ -1,6 +1,6 @@
 """Facial dynamics encoder: an aligned face to the holistic code z_dyn [d] (VASA-1 section 3.1).
 
-Its input is not the raw picture but the face resampled by the in-plane part of the head pose, so that place,
+Its input is not the raw image but the face resampled by the in-plane part of the head pose, so that place,
 size and roll of the head cannot be told by the code: the first and free step of disentanglement.
 """
 
@@ -27,7 +27,7 @@ def aligned_crop(
 ) -> Float[Array, "b s s c"]:
     """The square of half-width `extent` around the middle of the face, upright and at scale one.
 
-    `span` is the half-width of `image` in crop-normalised units (1 for the model's picture).
+    `span` is the half-width of `image` in crop-normalised units (1 for the model's image).
     """
     square = identity_grid((size, size)) * extent + jnp.asarray([[[0.0, centre]]])
     roll, shift, scale = pose[:, 2], pose[:, 3:5], pose[:, 6]

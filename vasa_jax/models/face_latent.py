@@ -7,7 +7,7 @@ The non-rigid offsets always act in canonical space. Volumes reach -1..1 in x an
 +-`depth_extent` in z, canonical units.
 
 Convolutions run in the configuration's `dtype`; parameters, poses, codes, norms' statistics, warp coordinates and
-pictures are float32. `block` are options of every residual block, among them what the backward pass computes again.
+images are float32. `block` are options of every residual block, among them what the backward pass computes again.
 """
 
 import flax
@@ -41,16 +41,16 @@ class FaceLatents:
     identity: Float[Array, "*r b 4 4 i"]
     pose: Float[Array, "*r b 7"]
     dynamics: Float[Array, "*r b d"]
-    picture: Float[Array, "*r b h w 3"] | None = None
-    """The source picture itself, for generators that move it (`generators.moves_source`)."""
+    image: Float[Array, "*r b h w 3"] | None = None
+    """The source image itself, for generators that move it (`generators.moves_source`)."""
     origins: Float[Array, "*r b z y x 2"] | None = None
-    """For those, where in the picture each canonical place came from, as an offset so that it extrapolates."""
+    """For those, where in the image each canonical place came from, as an offset so that it extrapolates."""
     colours: Float[Array, "*r b 3 4"] | None = None
     """The portrait's colour frame (`ops.colour`), for the aligned generator."""
 
 
 class FaceLatentModel(nn.Module):
-    """V_app, z_id, z_pose, z_dyn = encode(picture); picture = decode(V_app, z_id, z_pose, z_dyn)."""
+    """V_app, z_id, z_pose, z_dyn = encode(image); image = decode(V_app, z_id, z_pose, z_dyn)."""
 
     config: ml_collections.FrozenConfigDict
 
@@ -75,11 +75,11 @@ class FaceLatentModel(nn.Module):
     # ---- encode -------------------------------------------------------------------------------------
 
     def encode_pose(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b 7"]:
-        """z_pose of a picture."""
+        """z_pose of an image."""
         return self.pose_encoder(image.astype(self.dtype))
 
     def encode_identity(self, image: Float[Array, "b h w 3"]) -> Float[Array, "b 4 4 c"]:
-        """z_id of a picture."""
+        """z_id of an image."""
         return self.identity_encoder(image.astype(self.dtype))
 
     def encode_face(
@@ -94,7 +94,7 @@ class FaceLatentModel(nn.Module):
         return dynamics if self.pose_share is None else dynamics + self.pose_share(pose)
 
     def encode_motion(self, image: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 7"], Float[Array, "b d"]]:
-        """z_pose and z_dyn of a picture in 0..1."""
+        """z_pose and z_dyn of an image in 0..1."""
         pose = self.encode_pose(image)
         return pose, self.encode_face(aligned_crop(image, pose, self.config.face_size), pose)
 
@@ -104,7 +104,7 @@ class FaceLatentModel(nn.Module):
         pose: Float[Array, "b 7"] | None = None,
         dynamics: Float[Array, "b d"] | None = None,
     ) -> FaceLatents:
-        """All latents of a picture in 0..1; a known pose (or code) may be given instead of estimated."""
+        """All latents of an image in 0..1; a known pose (or code) may be given instead of estimated."""
         return self.encode_with_offsets(image, pose, dynamics)[0]
 
     def encode_with_offsets(
@@ -121,7 +121,7 @@ class FaceLatentModel(nn.Module):
         offsets = self.warp_in(self.code_in_pose(dynamics, pose), identity)
         coords = self._posed(pose, grid + offsets * self._reach())
         canonical = self.canonical_unet(self.sample(posed, self._normalised(coords), self.config.padding))
-        moved = {"picture": image, "origins": (coords - grid)[..., :2]} if self.moves_source else {}
+        moved = {"image": image, "origins": (coords - grid)[..., :2]} if self.moves_source else {}
         colours = portrait_colours(image, pose) if self.aligned else None
         return FaceLatents(canonical, identity, pose, dynamics, colours=colours, **moved), offsets
 
@@ -130,7 +130,7 @@ class FaceLatentModel(nn.Module):
     def decode(
         self, latents: FaceLatents, pose: Float[Array, "b 7"], dynamics: Float[Array, "b d"]
     ) -> Float[Array, "b h w 3"]:
-        """The person of `latents` with another pose and dynamics; picture in 0..1."""
+        """The person of `latents` with another pose and dynamics; image in 0..1."""
         return self.render(latents, pose, dynamics)["image"]
 
     def render(
@@ -144,9 +144,9 @@ class FaceLatentModel(nn.Module):
         self, latents: FaceLatents, pose: Float[Array, "b 7"], dynamics: Float[Array, "b d"]
     ) -> tuple[dict[str, Array], Float[Array, "b z y x 3"]]:
         """What the generator is given (arguments of `generate`), and the offsets of the warp out of canonical space."""
-        identity, picture, colours = jax.tree.map(
+        identity, image, colours = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (pose.shape[0], *x.shape[1:])),
-            (latents.identity, latents.picture, latents.colours),
+            (latents.identity, latents.image, latents.colours),
         )
         code = self.code_in_pose(dynamics, pose)
         offsets = self.warp_out(code, identity)
@@ -157,7 +157,7 @@ class FaceLatentModel(nn.Module):
             assert latents.origins is not None  # `encode` gives such a generator's portraits theirs
             both = jnp.concatenate([latents.appearance, latents.origins], -1)
             sampled = self._sample_canonical(both, places)
-            inputs |= {"volume": sampled[..., :-2], "flow": places[..., :2] + sampled[..., -2:], "picture": picture}
+            inputs |= {"volume": sampled[..., :-2], "flow": places[..., :2] + sampled[..., -2:], "image": image}
         else:
             inputs["volume"] = self._sample_canonical(latents.appearance, places)
         if self.aligned:

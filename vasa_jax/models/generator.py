@@ -1,4 +1,4 @@
-"""Projection and 2D generator G2D: the posed, warped volume to a picture (MegaPortraits)."""
+"""Projection and 2D generator G2D: the posed, warped volume to an image (MegaPortraits)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from vasa_jax.ops.resize import depth_to_space
 
 
 class Generator(nn.Module):
-    """Depth folds into channels, residual blocks, upsampling blocks, sigmoid picture.
+    """Depth folds into channels, residual blocks, upsampling blocks, sigmoid image.
 
     It has the interface of all generators (`generators.GENERATORS`): the volume, the dynamics code, which this one
     knows from the warps alone, and what else the face model gives the kind; "image" and what it is made from.

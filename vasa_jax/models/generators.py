@@ -36,5 +36,5 @@ def kind_of(generator: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def moves_source(generator: Mapping[str, Any]) -> bool:
-    """Whether a generator of that configuration moves the source picture beside painting."""
+    """Whether a generator of that configuration moves the source image beside painting."""
     return kind_of(generator)[0] in _MOVE_SOURCE

@@ -1,4 +1,4 @@
-"""Identity encoder: a picture to the identity map z_id [4, 4, c] (VASA-1 section 3.1)."""
+"""Identity encoder: an image to the identity map z_id [4, 4, c] (VASA-1 section 3.1)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -188,7 +188,7 @@ class ResBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Small residual tower over a picture, halving at each stage: [b, h, w, 3] -> [b, h/2^n, w/2^n, c]."""
+    """Small residual tower over an image, halving at each stage: [b, h, w, 3] -> [b, h/2^n, w/2^n, c]."""
 
     widths: tuple[int, ...]
     blocks: int = 1

@@ -32,6 +32,6 @@ def sample_window(
     def network(*args: Any) -> Array:
         return model.apply({"params": params}, *args, method="denoise")
 
-    audio = model.apply({"params": params}, conditions.audio, conditions.audio_valid, method="encode_audio")
+    audio = model.apply({"params": params}, conditions.audio, conditions.audio_mask, method="encode_audio")
     denoise = guidance.guided(network, conditions.replace(audio=audio), scales, config.guided, drop)
     return sampler.sample(denoise, start, key, method=method, count=steps, eta=eta, steps=config.diffusion_steps)

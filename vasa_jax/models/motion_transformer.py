@@ -125,13 +125,13 @@ class MotionConfig:
 
 class MotionConditions(flax.struct.PyTreeNode):
     """C of the paper. Motion is standardised; `audio` holds the speech features of context and window, or what
-    `encode_audio` made of them; `audio_valid` says which frames are heard, `valid` which exist. `told` has what the
+    `encode_audio` made of them; `audio_mask` says which frames are heard, `valid` which exist. `told` has what the
     model is told by name, [b, width] for the window or [b, t, width] for each frame of context and window; single
     numbers, as the distance, without the last axis. Arrays on a device, or in memory until a
     program takes them; [r, ...] are those of r sessions that a mapped program takes."""
 
     audio: Float[Array | np.ndarray, "*r b s c"]
-    audio_valid: Bool[Array | np.ndarray, "*r b t"]
+    audio_mask: Bool[Array | np.ndarray, "*r b t"]
     previous: Float[Array | np.ndarray, "*r b k m"]
     told: dict[str, Float[Array | np.ndarray, "..."]]
     valid: Bool[Array | np.ndarray, "*r b t"]
@@ -146,16 +146,16 @@ def nothing_asked(config: MotionConfig, rows: int = 1) -> MotionConditions:
     every = np.ones((rows, config.frames), bool)
     return MotionConditions(
         audio=np.zeros((rows, 0, 0), np.float32),
-        audio_valid=every,
+        audio_mask=every,
         previous=np.zeros((rows, config.context, config.motion_dim), np.float32),
         told={condition.name: np.zeros((rows, *condition.shape), np.float32) for condition in config.told},
         valid=every,
     )
 
 
-def _sinusoids(time: Float[Array, "b"], width: int) -> Float[Array, "b d"]:
+def _sinusoids(timestep: Float[Array, "b"], width: int) -> Float[Array, "b d"]:
     rates = np.exp(np.linspace(0.0, -np.log(10_000.0), width // 2)).astype(np.float32)
-    phases = time[:, None] * rates[None]
+    phases = timestep[:, None] * rates[None]
     return jnp.concatenate([jnp.sin(phases), jnp.cos(phases)], -1)
 
 
@@ -202,14 +202,14 @@ class MotionTransformer(nn.Module):
         return self.audio_in(self.audio_encoder(steps, valid))
 
     def __call__(
-        self, noisy: Float[Array, "b w m"], time: Int[Array, "b"], conditions: MotionConditions, drop: Drop
+        self, noisy: Float[Array, "b w m"], timestep: Int[Array, "b"], conditions: MotionConditions, drop: Drop
     ) -> Float[Array, "b w m"]:
         """X_0 from X_t and C with the speech features in `conditions.audio` (training)."""
-        audio = self.encode_audio(conditions.audio, conditions.audio_valid)
-        return self.denoise(noisy, time, conditions.replace(audio=audio), drop)
+        audio = self.encode_audio(conditions.audio, conditions.audio_mask)
+        return self.denoise(noisy, timestep, conditions.replace(audio=audio), drop)
 
     def denoise(
-        self, noisy: Float[Array, "b w m"], time: Int[Array, "b"], conditions: MotionConditions, drop: Drop
+        self, noisy: Float[Array, "b w m"], timestep: Int[Array, "b"], conditions: MotionConditions, drop: Drop
     ) -> Float[Array, "b w m"]:
         """X_0 from X_t and C with encoded audio (sampling).
 
@@ -218,11 +218,11 @@ class MotionTransformer(nn.Module):
           time: 0..diffusion_steps-1.
           conditions: see MotionConditions.
           drop: condition name -> rows in which its learned null takes its place; a missing name is never dropped.
-            Dropping "previous" also silences the sound of the previous frames.
+            Dropping "previous" also silences the audio of the previous frames.
         """
         c = self.config
         dropped = {name: drop.get(name, jnp.zeros(noisy.shape[0], bool)) for name in c.guided}
-        steps = time.astype(jnp.float32) * (1000.0 / c.diffusion_steps)
+        steps = timestep.astype(jnp.float32) * (1000.0 / c.diffusion_steps)
         instant = self.time_out(nn.silu(self.time_in(_sinusoids(steps, c.width))))
         audio, motion = self._frame_tokens(noisy, conditions, dropped)
         scalars = self._scalar_tokens(instant, conditions, dropped)
@@ -250,7 +250,7 @@ class MotionTransformer(nn.Module):
         c = self.config
         before = (np.arange(c.frames) < c.context)[None]
         kinds = self.types[:, None, None]
-        heard = conditions.audio_valid & ~dropped["audio"][:, None] & ~(dropped["previous"][:, None] & before)
+        heard = conditions.audio_mask & ~dropped["audio"][:, None] & ~(dropped["previous"][:, None] & before)
         audio = jnp.where(heard[..., None], conditions.audio.astype(jnp.float32), self._null("audio"))
         continued = self.motion_in(conditions.previous).astype(jnp.float32)
         previous = jnp.where(dropped["previous"][:, None, None], self._null("previous"), continued)

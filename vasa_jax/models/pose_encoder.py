@@ -1,4 +1,4 @@
-"""Pose encoder: a picture to the 3D head pose z_pose [7] (VASA-1 section 3.1)."""
+"""Pose encoder: an image to the 3D head pose z_pose [7] (VASA-1 section 3.1)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -8,7 +8,7 @@ from vasa_jax.models.layers import REMAT, Conv, StyleNorm
 
 STAGES = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pictures."""
+"""Of ImageNet's images."""
 
 
 class Residual(nn.Module):
@@ -39,7 +39,7 @@ class Residual(nn.Module):
 
 
 class DeepResNet(nn.Module):
-    """A picture in 0..1 to a map of a 32nd of its size, with 512 (18 layers) or 2048 channels (50).
+    """An image in 0..1 to a map of a 32nd of its size, with 512 (18 layers) or 2048 channels (50).
 
     `width` are the channels of the first stage, 64 as published.
     """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Real
 
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 
 _SLOWEST = 10_000.0
 
@@ -22,7 +22,7 @@ def attention(
     batch, tokens = mask.shape
     # The fused kernel wants a mask of every query.
     left = jnp.broadcast_to(mask[:, None, None, :], (batch, 1, tokens, tokens))
-    form = cast(Literal["cudnn", "xla"], choice.attention(query.dtype, query.shape[-1]))
+    form = cast(Literal["cudnn", "xla"], backends.attention(query.dtype, query.shape[-1]))
     return jax.nn.dot_product_attention(query, key, value, mask=left, implementation=form)
 
 

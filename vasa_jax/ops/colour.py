@@ -2,7 +2,7 @@
 
 What is written in that frame keeps the cast of the portrait by construction. The axes are taken in the order luma, blue
 difference, red difference, and the frame is lower triangular: chroma may depend on luma, never the other way round. A
-grey picture has no chroma and no chroma comes out, a sepia one has chroma along its luma only.
+grey image has no chroma and no chroma comes out, a sepia one has chroma along its luma only.
 """
 
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from vasa_jax.ops import precise
 _TO_LUMA = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
 _FROM_LUMA = np.linalg.inv(_TO_LUMA)
 _FLAT = 1.0 / 255.0
-"""Deviation of an axis below which nothing is read from it: the rounding of stored pictures."""
+"""Deviation of an axis below which nothing is read from it: the rounding of stored images."""
 
 
 def colour_frame(pixels: Float[Array, "b n 3"], weight: Float[Array, "b n"]) -> Float[Array, "b 3 4"]:

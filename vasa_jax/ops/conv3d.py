@@ -2,7 +2,7 @@
 
 XLA's native 3D convolution is several times slower on CPU than the same sum written as 2D convolutions, and
 for very shallow volumes one dense 2D convolution over folded depth is faster still although it multiplies
-some zeros. The three agree to float32 rounding; `ops/choice.py` is the one place that picks.
+some zeros. The three agree to float32 rounding; `ops/backends.py` is the one place that picks.
 """
 
 from typing import Literal
@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 
 Implementation = Literal["native", "depth_taps", "folded"]
 
@@ -21,7 +21,7 @@ def conv3d(
     x: Float[Array, "b z y x c"], kernel: Float[Array, "k k k c d"], implementation: Implementation | None = None
 ) -> Float[Array, "b z y x d"]:
     """Stride-1 convolution with zero padding that keeps the size; odd kernel sizes."""
-    form = implementation or choice.conv3d(x.shape[1])
+    form = implementation or backends.conv3d(x.shape[1])
     if kernel.shape[:3] == (1, 1, 1):
         return x @ kernel[0, 0, 0]
     return {"native": _native, "depth_taps": _depth_taps, "folded": _folded}[form](x, kernel)

@@ -5,7 +5,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from vasa_jax.ops import choice, precise
+from vasa_jax.ops import backends, precise
 
 EPSILON = 1e-6
 
@@ -22,10 +22,10 @@ def group_norm(
     Wu and He 2018. Statistics are float32 whatever x is; the result has x's type.
 
     Args:
-      moments: form of the sums, as in `choice.moments`.
+      moments: form of the sums, as in `backends.moments`.
     """
     flat = x.reshape(x.shape[0], -1, x.shape[-1])
-    mean, squares = (_of_groups(sums, groups, flat.shape[1]) for sums in _sums(flat, moments or choice.moments()))
+    mean, squares = (_of_groups(sums, groups, flat.shape[1]) for sums in _sums(flat, moments or backends.moments()))
     gain = lax.rsqrt(jnp.maximum(squares - mean * mean, 0.0) + EPSILON) * scale
     offset = shift - mean * gain
     spread = (slice(None), None)

@@ -1,4 +1,4 @@
-"""Products that must not be rounded: coordinates, poses, powers of sound.
+"""Products that must not be rounded: coordinates, poses, powers of audio.
 
 A TPU multiplies float32 with 8 bits by default and a GPU may with 10: half a pixel of 512, or a quarter.
 """

@@ -8,14 +8,14 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from vasa_jax.ops import choice, precise
+from vasa_jax.ops import backends, precise
 
 
 def average_pool(x: Array, factors: tuple[int, ...], form: str = "") -> Array:
-    """Mean over blocks of the axes between the first and the last, [b, ..., c]; `form` as in `choice.pool`."""
+    """Mean over blocks of the axes between the first and the last, [b, ..., c]; `form` as in `backends.pool`."""
     x = jnp.asarray(x)
     whole = not any(size % factor for size, factor in zip(x.shape[1:-1], factors, strict=True))  # else it fails below
-    if whole and (form or choice.pool()) == "window":
+    if whole and (form or backends.pool()) == "window":
         window = (1, *factors, 1)
         total = lax.reduce_window(x.astype(jnp.float32), 0.0, lax.add, window, window, "VALID")
         return (total / math.prod(factors)).astype(x.dtype)

@@ -5,7 +5,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from vasa_jax.ops import choice, precise
+from vasa_jax.ops import backends, precise
 from vasa_jax.ops.resize import nearest_upsample
 
 # Which taps [0, 1, 2] of a row fall on the same cell, for the first and the second of the two it was repeated to.
@@ -21,9 +21,9 @@ def upsampled_conv(
     cell, and take four ninths of the operations. They run as one, with their places as channels.
 
     Args:
-      form: "phases" or "repeated", as in `choice.upsampled_conv`.
+      form: "phases" or "repeated", as in `backends.upsampled_conv`.
     """
-    if (form or choice.upsampled_conv()) == "repeated":
+    if (form or backends.upsampled_conv()) == "repeated":
         return _conv(nearest_upsample(x, (2, 2)), kernel, "SAME")
     b, h, w, c = x.shape
     kernels = precise.einsum("pat,qbu,tucd->abcpqd", _SAME_CELL, _SAME_CELL, kernel.astype(jnp.float32))

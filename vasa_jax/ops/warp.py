@@ -1,10 +1,10 @@
-"""Backward warps: trilinear and bilinear sampling of volumes and pictures at normalised coordinates.
+"""Backward warps: trilinear and bilinear sampling of volumes and images at normalised coordinates.
 
 Coordinates are float32, last axis (x, y, z) or (x, y), -1..1 at the centres of the end voxels
 ("align corners"), see spec of the warp in MegaPortraits section 3.1. Three forms of one sum: "stacked" gathers the rows
 of all eight (four) neighbours at once and is by far the quicker to compile on a CPU; "corners" gathers and adds one
 neighbour after the other, so that eight times the volume never stands in memory; "planes" does that channel by channel,
-for a TPU, where a row of a picture's three channels is as long as one of 128. `ops/choice.py` picks.
+for a TPU, where a row of an image's three channels is as long as one of 128. `ops/backends.py` picks.
 """
 
 import itertools
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vasa_jax.ops import choice, precise
+from vasa_jax.ops import backends, precise
 
 Padding = Literal["zeros", "border"]
 Form = Literal["stacked", "corners", "planes"]
@@ -31,7 +31,7 @@ def grid_sample(grid: Array, coords: Array, padding: Padding = "zeros", form: Fo
     """Samples each item of a batch linearly at its own coordinates.
 
     Args:
-      grid: volumes [b, z, y, x, c] or pictures [b, h, w, c].
+      grid: volumes [b, z, y, x, c] or images [b, h, w, c].
       coords: where to read, [b, ..., 3] or [b, ..., 2], (x, y[, z]) in -1..1 (values outside are allowed).
       padding: "zeros" outside the grid, or "border" for the nearest cell on its edge.
       form: how; by default as picked for the backend.
@@ -49,7 +49,7 @@ def grid_sample(grid: Array, coords: Array, padding: Padding = "zeros", form: Fo
     places = [(place + 1.0) * 0.5 * (size - 1.0) for place, size in zip(axes, sizes)]
     if padding == "border":
         places = [jnp.clip(place, 0.0, size - 1.0) for place, size in zip(places, sizes)]
-    kind: str = form or choice.warp(len(sizes))
+    kind: str = form or backends.warp(len(sizes))
     corners = [_corner(places, sizes, steps, padding) for steps in itertools.product((0, 1), repeat=len(sizes))]
     if kind == "stacked":
         index, weight = (jnp.stack(parts, -1) for parts in zip(*corners))

@@ -67,7 +67,7 @@ def _scaled(x: Array, layer: tuple[Array, Array]) -> Array:
 
 def _block(x: Array, block: dict, stride: int) -> Array:
     shortcut = convolve(x, block["shortcut"], stride) if "shortcut" in block else x
-    # Not folded: with zeros around a picture, a shift before a convolution is not a shift after it.
+    # Not folded: with zeros around an image, a shift before a convolution is not a shift after it.
     y = _prelu(convolve(_scaled(x, block["before"]), block["conv1"]), block["slope"])
     return convolve(y, block["conv2"], stride) + shortcut
 

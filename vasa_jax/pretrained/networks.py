@@ -53,16 +53,16 @@ class IdentityNetwork:
 
 @flax.struct.dataclass(eq=False)
 class LossNetworks:
-    """What each loss compares pictures by.
+    """What each loss compares images by.
 
     Attributes:
-      picture: of whole pictures (VGG19).
+      image: of whole images (VGG19).
       face: of aligned faces (VGGFace).
       gaze: of eyes (L2CS-Net).
       identity: of people (ArcFace); None: the model's own identity encoder.
     """
 
-    picture: FeatureNetwork = OWN
+    image: FeatureNetwork = OWN
     face: FeatureNetwork = OWN
     gaze: FeatureNetwork = OWN
     identity: IdentityNetwork | None = None
@@ -86,7 +86,7 @@ def open_networks(files: Mapping[str, str], dtype: str = "float32") -> LossNetwo
     for name, network in opened.items():
         if isinstance(network, FeatureNetwork):
             opened[name] = network.replace(apply=_in_dtype(network.apply, dtype))
-    fields = {"vgg19": "picture", "vggface": "face", "gaze": "gaze", "arcface": "identity"}
+    fields = {"vgg19": "image", "vggface": "face", "gaze": "gaze", "arcface": "identity"}
     chosen: dict[str, Any] = {fields[name]: network for name, network in opened.items()}
     return LossNetworks(**chosen)
 

@@ -47,7 +47,7 @@ def _block(x: Array, block: dict[str, Convolution], stride: int) -> Array:
 
 
 def maps(params: dict, x: Float[Array, "b h w 3"]) -> list[Array]:
-    """What leaves the four stages, a quarter to a 32nd of the picture's size."""
+    """What leaves the four stages, a quarter to a 32nd of the image's size."""
     x = max_pool(jax.nn.relu(convolve(x, params["stem"], 2)), 3, 2, padding=1)
     out = []
     for number, stage in enumerate(STAGES):
@@ -58,7 +58,7 @@ def maps(params: dict, x: Float[Array, "b h w 3"]) -> list[Array]:
 
 
 def features(params: dict, x: Float[Array, "b h w 3"]) -> Float[Array, "b d"]:
-    """Mean over the picture of the last stage, before any head."""
+    """Mean over the image of the last stage, before any head."""
     return maps(params, x)[-1].mean((1, 2))
 
 

@@ -1,10 +1,10 @@
 """VGG-19 and VGG-16 (Simonyan and Zisserman 2015) up to relu5_1, whose first maps per size the feature losses compare.
 
 Two published files are read:
-* `vgg19-dcbb9e9d.pth` of torchvision, trained on ImageNet: convolutions are `features.N`, pictures are normalised by
+* `vgg19-dcbb9e9d.pth` of torchvision, trained on ImageNet: convolutions are `features.N`, images are normalised by
   ImageNet's mean and deviation;
 * `vgg_face_dag.pth`, the VGG-16 of "Deep Face Recognition" (Parkhi et al. 2015) as converted for PyTorch by Albanie,
-  which face-vid2vid and MegaPortraits train with: convolutions are `convI_J`, pictures are 0..255 less a mean.
+  which face-vid2vid and MegaPortraits train with: convolutions are `convI_J`, images are 0..255 less a mean.
 What comes after relu5_1, classifier included, is not needed and not read.
 """
 
@@ -55,7 +55,7 @@ def from_torch(state: State, names: list[list[str]]) -> list[list[Convolution]]:
 def maps(
     params: list[list[Convolution]], image: Float[Array, "b h w 3"], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> list[Array]:
-    """relu1_1, relu2_1, ..., relu5_1 of a picture in 0..1: full size to a 16th."""
+    """relu1_1, relu2_1, ..., relu5_1 of an image in 0..1: full size to a 16th."""
     x, out = (image - jnp.asarray([[[mean]]], image.dtype)) / jnp.asarray([[[std]]], image.dtype), []
     for number, block in enumerate(params):
         if number:

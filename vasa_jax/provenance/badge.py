@@ -15,7 +15,7 @@ _I = (((0.5, 0.0), (0.5, 1.0)),)
 
 @functools.cache
 def mask(height: int, width: int) -> tuple[slice, slice, Float[np.ndarray, "y x 1"], Float[np.ndarray, "y x 3"]]:
-    """Where the badge lies in a picture of that size, its opacity, and its colour already weighted by the opacity."""
+    """Where the badge lies in an image of that size, its opacity, and its colour already weighted by the opacity."""
     tall = max(_LEAST_HEIGHT, round(0.075 * min(height, width)))
     wide, gap = round(1.7 * tall), max(2, round(0.3 * tall))
     k = _OVERSAMPLE

@@ -18,7 +18,7 @@ class Verdict:
       intact: its content credentials are, and nothing was changed since they were signed.
       trusted: and this installation signed them, or one that it knows.
       text: for people.
-      watermark: what the detector says of the picture itself.
+      watermark: what the detector says of the image itself.
     """
 
     marked: bool

@@ -1,14 +1,14 @@
-"""An invisible mark in the picture itself, which stays when a video is coded again, scaled, cropped or made a GIF.
+"""An invisible mark in the image itself, which stays when a video is coded again, scaled, cropped or made a GIF.
 
     frame = watermark.mark_frame(frame, key_id, index)     # the last step before an encoder or a user
     found = watermark.find(media.VideoReader(path))        # found.found, found.key_id, found.bit_error
 
-The mark is a sum of waves of `LOW` to `HIGH` periods a picture, whose strength swings `SWING` times a second between
-plus and minus: weaker where a picture is plain, stronger where it is rich. As it is laid over the picture and not over
+The mark is a sum of waves of `LOW` to `HIGH` periods an image, whose strength swings `SWING` times a second between
+plus and minus: weaker where an image is plain, stronger where it is rich. As it is laid over the image and not over
 pixels, and goes by time and not by frames, size and frame rate do not matter. The signs of the waves say 64 bits: half
 of them a fixed pattern, half the name of a key as four letters of an alphabet of 256.
 
-The detector takes from every pixel what swings in that time, which leaves little of the picture (its swing is that of a
+The detector takes from every pixel what swings in that time, which leaves little of the image (its swing is that of a
 moving head), evens it out, supposes a crop and a scale, and adds up the waves with the signs of the fixed half. To
 a video without the mark these signs, drawn by a hash, are coins. For a sum of terms with such signs
 P(sum > t * root of the terms' squares) <= exp(-t^2 / 2) (Hoeffding 1963, theorem 2), and as many times that as places
@@ -38,7 +38,7 @@ FALSE_POSITIVES = 1e-6
 """Chance at most that a video which has nothing to do with the mark is said to carry it."""
 STRENGTH = 1.9
 """Root mean square of the mark at its height over time and place, in levels of 255: 42.5 dB."""
-_GRID = 192  # pixels a side of the small picture that is looked at
+_GRID = 192  # pixels a side of the small image that is looked at
 _LETTERS, _ALPHABET = 4, 256
 _WAVES = 24  # of each bit
 _FIXED = BITS * _WAVES
@@ -49,7 +49,7 @@ _BLOCK, _MOST_BLOCKS = 125, 24  # frames looked at together, and how many such
 _LEAST_FRAMES = 12
 
 Place = tuple[float, float, float, float]
-"""(height, width, top, left) of a video in the marked picture, as shares of it."""
+"""(height, width, top, left) of a video in the marked image, as shares of it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Found:
       bit_error: share of the fixed pattern's bits that read wrong, at the place that fits best: about a half of them
         read wrong where there is no mark and a single place is looked at, fewer at the best of many.
       score, threshold: in standard deviations of a video without the mark.
-      place: where in the marked picture the video lies.
+      place: where in the marked image the video lies.
     """
 
     found: bool
@@ -120,12 +120,12 @@ def _alphabet() -> Complex[np.ndarray, "letters alphabet n"]:
 
 @functools.lru_cache(8)
 def _pattern(height: int, width: int, key_id: int) -> Float[np.ndarray, "h w"]:
-    """The mark of a picture of that size at its height, root mean square 1."""
+    """The mark of an image of that size at its height, root mean square 1."""
     rows, columns = max(height, 2 * HIGH + 2), max(width, 2 * HIGH + 2)
     waves = _waves()
     letters = [_alphabet()[i, value] for i, value in enumerate(key_id.to_bytes(_LETTERS, "big"))]
     value = np.concatenate([_pattern_signs(), *letters]) * waves.strength
-    # Counted from the edge of the picture, and not from the centre of its first pixel.
+    # Counted from the edge of the image, and not from the centre of its first pixel.
     value = value * np.exp(1j * np.pi * (waves.y / rows + waves.x / columns))
     spectrum = np.zeros((rows, columns // 2 + 1), np.complex64)
     spectrum[waves.y % rows, waves.x] = value
@@ -270,9 +270,9 @@ def _bands() -> tuple[tuple[Float[np.ndarray, "g r"], float], ...]:
     )
 
 
-def _evened(picture: Complex[np.ndarray, "g g"]) -> Complex[np.ndarray, "g g"]:
+def _evened(image: Complex[np.ndarray, "g g"]) -> Complex[np.ndarray, "g g"]:
     """Each band over its own strength near by: places of much motion count no more than others."""
-    spectra = [scipy.fft.rfft2(part.astype(np.float32)) for part in (picture.real, picture.imag)]
+    spectra = [scipy.fft.rfft2(part.astype(np.float32)) for part in (image.real, image.imag)]
     out = np.zeros((2, _GRID, _GRID), np.float32)
     for band, width in _bands():
         parts = [scipy.fft.irfft2(spectrum * band, (_GRID, _GRID)).astype(np.float32) for spectrum in spectra]
@@ -294,8 +294,8 @@ def _sums(scale: float, signed: bool) -> Complex[np.ndarray, "f g"]:
     return np.exp(-2j * np.pi * np.outer(np.arange(-HIGH if signed else 0, HIGH + 1), at)).astype(np.complex64)
 
 
-def _rows(picture: Float[np.ndarray, "g g"], scale: float) -> Complex[np.ndarray, "f g"]:
-    return _sums(scale, True) @ picture
+def _rows(image: Float[np.ndarray, "g g"], scale: float) -> Complex[np.ndarray, "f g"]:
+    return _sums(scale, True) @ image
 
 
 def _spectrum(rows: Complex[np.ndarray, "f g"], scale: float) -> Complex[np.ndarray, " n"]:
@@ -310,16 +310,16 @@ def _norm(spectrum: Complex[np.ndarray, " n"]) -> float:
     return float(np.linalg.norm(spectrum[:_FIXED])) + 1e-20
 
 
-def _moved(picture: Float[np.ndarray, "g g"], place: Place) -> Complex[np.ndarray, " n"]:
-    """The spectrum of a video that lies at `place` in the marked picture."""
+def _moved(image: Float[np.ndarray, "g g"], place: Place) -> Complex[np.ndarray, " n"]:
+    """The spectrum of a video that lies at `place` in the marked image."""
     height, width, top, left = place
     waves = _waves()
     turn = np.exp(-2j * np.pi * (waves.y * top + waves.x * left))
-    return _spectrum(_rows(picture, height), width) * turn
+    return _spectrum(_rows(image, height), width) * turn
 
 
-def _score(picture: Float[np.ndarray, "g g"], place: Place) -> float:
-    moved = _moved(picture, place)
+def _score(image: Float[np.ndarray, "g g"], place: Place) -> float:
+    moved = _moved(image, place)
     return float((moved[:_FIXED] * _pattern_signs().conj()).real.sum()) / _norm(moved)
 
 
@@ -349,9 +349,9 @@ def _search(swings: Complex[np.ndarray, "g g"]) -> tuple[float, int, Place]:
     best: tuple[float, int, Place] = (0.0, 0, (1.0, 1.0, 0.0, 0.0))
     sides: list[tuple[float, Iterable[float]]] = [*((h, _NARROW) for h in _NARROW), *((s, (s,)) for s in _WIDE)]
     for turn in range(_TURNS):
-        picture = _turned(swings, turn)
+        image = _turned(swings, turn)
         for height, widths in sides:
-            rows = _rows(picture, height)
+            rows = _rows(image, height)
             for width in widths:
                 score, sign, top, left = _best_shift(_spectrum(rows, width))
                 if score > best[0]:
@@ -359,9 +359,9 @@ def _search(swings: Complex[np.ndarray, "g g"]) -> tuple[float, int, Place]:
     return best
 
 
-def _nearer(picture: Float[np.ndarray, "g g"], place: Place) -> tuple[float, Place]:
+def _nearer(image: Float[np.ndarray, "g g"], place: Place) -> tuple[float, Place]:
     """Climbs from a place to the best near by."""
-    score, step = _score(picture, place), 0.01
+    score, step = _score(image, place), 0.01
     while step > 0.001:
         steps: list[tuple[float, Place]] = []
         for i, sign in itertools.product(range(4), (1, -1)):
@@ -370,7 +370,7 @@ def _nearer(picture: Float[np.ndarray, "g g"], place: Place) -> tuple[float, Pla
             if i < 2:  # about the centre
                 near[i + 2] -= sign * step / 2
             height, width, top, left = near
-            steps.append((_score(picture, (height, width, top, left)), (height, width, top, left)))
+            steps.append((_score(image, (height, width, top, left)), (height, width, top, left)))
         if max(steps)[0] > score:
             score, place = max(steps)
         else:
@@ -378,8 +378,8 @@ def _nearer(picture: Float[np.ndarray, "g g"], place: Place) -> tuple[float, Pla
     return score, place
 
 
-def _read(picture: Float[np.ndarray, "g g"], place: Place, score: float, threshold: float) -> Found:
-    moved = _moved(picture, place)
+def _read(image: Float[np.ndarray, "g g"], place: Place, score: float, threshold: float) -> Found:
+    moved = _moved(image, place)
     bits = (moved[:_FIXED] * _pattern_signs().conj()).real.reshape(BITS, _WAVES).sum(1)
     letters = moved[_FIXED:].reshape(_LETTERS, -1)
     norm = np.linalg.norm(letters, axis=1)[:, None] + 1e-20

@@ -1,1 +1,1 @@
-"""A page that shows what a talking face does: pictures, sound, measurements and timings in one self-contained file."""
+"""A page that shows what a talking face does: images, audio, measurements and timings in one self-contained file."""

@@ -1,4 +1,4 @@
-"""What a finished talking-face video shows, frame by frame: loudness of its sound, opening of its mouth, lids, head."""
+"""What a finished talking-face video shows, frame by frame: loudness of its audio, opening of its mouth, lids, head."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from vasa_jax.paths import PathLike
 
 QUIET, FLOOR = -35.0, -60.0
 """Decibels below the loudest frame: under QUIET a frame counts as a pause, FLOOR is where the scale ends."""
-_NEAR = 4  # frames: what is this close to a change between sound and pause counts as neither
+_NEAR = 4  # frames: what is this close to a change between audio and pause counts as neither
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ def loudness(samples: Float[np.ndarray, " n"], frames: int) -> Float[np.ndarray,
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A short video in memory: its frames, its sound as 16 kHz mono, and what was read off them."""
+    """A short video in memory: its frames, its audio as 16 kHz mono, and what was read off them."""
 
     frames: list[UInt8[np.ndarray, "h w 3"]]
     samples: Float[np.ndarray, " n"]
@@ -66,18 +66,18 @@ def read_video(path: PathLike, renderer: FaceRenderer) -> Clip:
     frames = list(media.VideoReader(path))
     motion = np.stack(list(renderer.motion(_resized(frames, renderer.size))))
     labels = renderer.labels(motion[:, 7:])
-    sound = np.concatenate(list(media.AudioReader(path).mono()))
+    audio = np.concatenate(list(media.AudioReader(path).mono()))
     # The nose points to -z: turned by + about y it goes to the image's left, by + about x it goes down.
     degrees = np.degrees(motion[:, :3])
     readings = Readings(
-        loudness=loudness(sound, len(frames)),
+        loudness=loudness(audio, len(frames)),
         mouth=labels["mouth"][:, 0],
         lids=labels["lids"].mean(1),
         turn=-degrees[:, 1],
         nod=degrees[:, 0],
         tilt=degrees[:, 2],
     )
-    return Clip(frames, sound, readings)
+    return Clip(frames, audio, readings)
 
 
 def _resized(frames: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
@@ -89,7 +89,7 @@ def summary(readings: Readings) -> dict[str, float | None]:
     """The readings in a few numbers; None where the recording has nothing to tell them from.
 
     Returns:
-      mouth_speaking, mouth_pausing: median opening away from the edges of sound and pause.
+      mouth_speaking, mouth_pausing: median opening away from the edges of audio and pause.
       follows: correlation of mouth opening with loudness, best of lags within two frames.
       turn_range, nod_range: between the 5th and the 95th percentile, degrees.
     """

@@ -38,7 +38,7 @@ class Report:
 
     Attributes:
       video: the finished MP4.
-      portrait, box: the picture that was given and the square that was cut out of it.
+      portrait, box: the image that was given and the square that was cut out of it.
       clip: the finished video, measured.
       stats: (what, value) in large print.
       stages: of the work, in order; the sum is added.
@@ -115,9 +115,9 @@ def _words(command: str) -> str:
     return " ".join(f"<span>{html.escape(word)}</span>" for word in command.split())
 
 
-def _shrunk(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "y x 3"]:
-    scale = min(1.0, _PORTRAIT / max(picture.shape[:2]))
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+def _shrunk(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "y x 3"]:
+    scale = min(1.0, _PORTRAIT / max(image.shape[:2]))
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
 
 
 def _square(box: FaceBox, scale: float) -> str:

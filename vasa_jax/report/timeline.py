@@ -29,10 +29,10 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def jpeg(picture: UInt8[np.ndarray, "h w 3"], quality: int = 88) -> bytes:
-    """A picture as JPEG."""
+def jpeg(image: UInt8[np.ndarray, "h w 3"], quality: int = 88) -> bytes:
+    """An image as JPEG."""
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=0)
     return stream.getvalue()
 
 
@@ -66,8 +66,8 @@ def figure(clip: Clip) -> str:
         y += height + _GAP
 
     sprite = data_uri(jpeg(strip(frames)), "image/jpeg")
-    picture = f'<image href="{sprite}" width="{PLOT}" height="{_TILE:.2f}" preserveAspectRatio="none"/>'
-    lane("Video", _TILE, picture + _frame(PLOT, _TILE))
+    image = f'<image href="{sprite}" width="{PLOT}" height="{_TILE:.2f}" preserveAspectRatio="none"/>'
+    lane("Video", _TILE, image + _frame(PLOT, _TILE))
     lane("Sound", 54, _waveform(envelope(samples, 480), 54))
     lane("Mouth", 130, _mouth(readings, times, seconds, 130), "opening against loudness")
     lane("Eyes", 34, _small(1 - readings.lids, times, seconds, (0.0, 1.0), 34, ("open", "shut"), "lids"))

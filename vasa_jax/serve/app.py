@@ -120,7 +120,7 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/v1/portraits/{name}")
     async def portrait(name: str) -> FileResponse:
-        """One of them, as a picture."""
+        """One of them, as an image."""
         if name not in faces.NAMES:
             raise Refused(404, f"there are {', '.join(faces.NAMES)}")
         return FileResponse(faces.ASSETS / f"{name}.jpg", headers={"Cache-Control": "max-age=3600"})
@@ -130,7 +130,7 @@ def _add_videos(app: FastAPI) -> None:
     @app.post("/v1/videos", status_code=202)
     async def make(
         request: Request,
-        portrait: Annotated[UploadFile, File(description="a picture of one face")],
+        portrait: Annotated[UploadFile, File(description="an image of one face")],
         audio: Annotated[UploadFile, File(description="speech of 0.2 s to 10 minutes")],
         seed: Annotated[int, Form()] = 0,
         gaze: Annotated[str, Form(description="theta,phi in radians")] = "0,0",
@@ -146,11 +146,11 @@ def _add_videos(app: FastAPI) -> None:
             raise Refused(422, str(error)) from None
         if not server.videos.room():
             raise Busy(_RETRY)
-        pixels, sound = await _decoded(server, portrait, audio)
+        pixels, recording = await _decoded(server, portrait, audio)
         try:
-            return {"id": server.videos.add(pixels, sound, wanted).id}
+            return {"id": server.videos.add(pixels, recording, wanted).id}
         except jobs.Full:
-            sound.unlink(missing_ok=True)
+            recording.unlink(missing_ok=True)
             raise Busy(_RETRY) from None
 
     @app.get("/v1/videos/{id}")
@@ -187,8 +187,8 @@ async def _decoded(server: _Server, portrait: UploadFile, audio: UploadFile) -> 
     try:
         kept.append(await uploads.save(portrait, settings.portrait_bytes, "the portrait"))
         kept.append(await uploads.save(audio, settings.audio_bytes, "the audio"))
-        pixels = await uploads.picture(kept[0])
-        return pixels, await uploads.sound(kept[1])
+        pixels = await uploads.image(kept[0])
+        return pixels, await uploads.audio(kept[1])
     finally:
         for path in kept:
             path.unlink(missing_ok=True)
@@ -203,7 +203,7 @@ def _add_streams(app: FastAPI) -> None:
 
     @app.post("/v1/webrtc/offer")
     async def offer(request: Request) -> dict[str, Any]:
-        """{"sdp", "type", "portrait", "seed", "lookahead_ms"} -> {"sdp", "type"}: microphone in, picture with sound."""
+        """{"sdp", "type", "portrait", "seed", "lookahead_ms"} -> {"sdp", "type"}: microphone in, image with audio."""
         try:
             asked = await request.json()
         except ValueError:

@@ -1,6 +1,6 @@
-"""The child process that opens strangers' files: `python -m vasa_jax.serve.decoding picture|sound FILE OUT LIMIT`.
+"""The child process that opens strangers' files: `python -m vasa_jax.serve.decoding image|audio FILE OUT LIMIT`.
 
-A picture becomes plain pixels (.npy), a recording plain samples at its own rate (.wav). Memory and processor time are
+An image becomes plain pixels (.npy), a recording plain samples at its own rate (.wav). Memory and processor time are
 bounded by the system; the child dies with the server that asked for it. What is wrong is one line on standard error,
 with exit code 3 (not usable), 4 (too large) or 5 (not such a file at all).
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 BAD, LARGE, OTHER = 3, 4, 5
-_PICTURES = (
+_IMAGES = (
     b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51",
     b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"P7",
 )  # fmt: skip
@@ -32,27 +32,27 @@ def bounded(memory: int, seconds: int, parent: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-def looks_like_picture(head: bytes) -> bool:
-    """Whether a file that begins so is of any kind of picture that is read."""
-    return head.startswith(_PICTURES) or head[4:8] == b"ftyp" or _is_tga(head)
+def looks_like_image(head: bytes) -> bool:
+    """Whether a file that begins so is of any kind of image that is read."""
+    return head.startswith(_IMAGES) or head[4:8] == b"ftyp" or _is_tga(head)
 
 
 def _is_tga(head: bytes) -> bool:
     return len(head) >= 18 and head[1] in (0, 1) and head[2] in (1, 2, 3, 9, 10, 11) and head[16] in (8, 15, 16, 24, 32)
 
 
-def picture(path: Path, out: Path, pixels: int) -> int:
+def image(path: Path, out: Path, pixels: int) -> int:
     """Decodes a portrait; the exit code."""
     import numpy as np
     from PIL import Image
 
-    from vasa_jax import pictures
+    from vasa_jax import images
     from vasa_jax.errors import InputError
 
     with path.open("rb") as file:
         head = file.read(64)
-    if not looks_like_picture(head):
-        return _say("this is no picture: send PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, PPM, TGA or JPEG 2000", OTHER)
+    if not looks_like_image(head):
+        return _say("this is no image: send PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, PPM, TGA or JPEG 2000", OTHER)
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -61,14 +61,14 @@ def picture(path: Path, out: Path, pixels: int) -> int:
     except Exception:  # what Pillow cannot even open is told by the reader, in its words
         pass
     try:
-        array = pictures.read_image(path, lambda line: None)
+        array = images.read_image(path, lambda line: None)
     except InputError as error:
         return _say(str(error).replace(str(path), "the portrait"), BAD)
     np.save(out, array, allow_pickle=False)
     return 0
 
 
-def sound(path: Path, out: Path, seconds: float) -> int:
+def audio(path: Path, out: Path, seconds: float) -> int:
     """Decodes a recording; the exit code."""
     import numpy as np
     import soundfile
@@ -79,7 +79,7 @@ def sound(path: Path, out: Path, seconds: float) -> int:
     try:
         reader = media.AudioReader(path)
         if reader.seconds > seconds + 0.5:
-            return _say(f"{reader.seconds:.0f} s of sound; at most {seconds:.0f} are taken", LARGE)
+            return _say(f"{reader.seconds:.0f} s of audio; at most {seconds:.0f} are taken", LARGE)
         with soundfile.SoundFile(out, "w", reader.rate, reader.channels, "FLOAT", format="WAV") as file:
             for block in reader.blocks():
                 file.write(np.asarray(block))
@@ -99,8 +99,8 @@ def main(words: list[str]) -> int:
     kind, path, out, limit, memory, seconds, parent = words
     bounded(int(memory), int(seconds), int(parent))
     work: Callable[[], int] = {
-        "picture": lambda: picture(Path(path), Path(out), int(limit)),
-        "sound": lambda: sound(Path(path), Path(out), float(limit)),
+        "image": lambda: image(Path(path), Path(out), int(limit)),
+        "audio": lambda: audio(Path(path), Path(out), float(limit)),
     }[kind]
     try:
         return work()

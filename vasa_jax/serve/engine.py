@@ -57,19 +57,19 @@ class Made:
     """What one step made for one seat; `kind` is frames, flushed, interrupted or failed.
 
     Attributes:
-      sound: the samples as they were pushed, 640 a frame.
+      audio: the samples as they were pushed, 640 a frame.
       times: milliseconds in `queue`, `motion` and `decode`.
     """
 
     kind: str
     count: int = 0
-    sound: Float[np.ndarray, "n"] = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
+    audio: Float[np.ndarray, "n"] = dataclasses.field(default_factory=lambda: np.zeros(0, np.float32))
     times: dict[str, float] = dataclasses.field(default_factory=dict)
     error: str = ""
     finish: Callable[[], list[Frame]] = list
 
     def frames(self) -> list[Frame]:
-        """The pictures; composed here, by whoever asks, not on the engine's thread. Not marked yet
+        """The images; composed here, by whoever asks, not on the engine's thread. Not marked yet
         (`provenance.marking`): whoever sends them has to."""
         return self.finish()
 
@@ -82,23 +82,23 @@ class Seat:
         self.asked: collections.deque[tuple[str, Any, float]] = collections.deque()
         self.later: collections.deque[tuple[str, Any, float]] = collections.deque()  # of the engine's thread alone
         self.heard, self.owed = 0, 0  # samples that wait in either; frames delivered and not taken
-        self.sound = np.zeros(0, np.float32)  # as pushed, of frames not shown
+        self.audio = np.zeros(0, np.float32)  # as pushed, of frames not shown
         self.since: float | None = None  # when the last sample came that the next window needs
         self.flushing = False
         self.opened = time.monotonic()
 
     def push(self, samples: live.Samples) -> bool:
-        """Takes in sound; False, and nothing is taken, if too much is waiting already.
+        """Takes in audio; False, and nothing is taken, if too much is waiting already.
 
         Raises:
-          InputError: it is no sound.
+          InputError: it is no audio.
         """
-        sound = live.as_sound(samples)
+        audio = live.as_audio(samples)
         with self._engine.turn:
-            if self.heard + len(sound) + self.session.waiting * FRAME > MOST_HEARD and self.heard:
+            if self.heard + len(audio) + self.session.waiting * FRAME > MOST_HEARD and self.heard:
                 return False
-            self.heard += len(sound)
-            self._ask("push", sound)
+            self.heard += len(audio)
+            self._ask("push", audio)
         return True
 
     def flush(self) -> None:
@@ -319,23 +319,23 @@ class Engine:
             elif kind == "flush":
                 seat.session.end()
                 wanted = seat.session.waiting * FRAME
-                seat.sound = np.pad(seat.sound[:wanted], (0, max(0, wanted - len(seat.sound))))
+                seat.audio = np.pad(seat.audio[:wanted], (0, max(0, wanted - len(seat.audio))))
                 seat.since, seat.flushing = seat.since or came, bool(wanted)
                 if not wanted:
                     seat.deliver(Made("flushed"))
             else:
                 self._interrupt(seat, came)
 
-    def _hear(self, seat: Seat, sound: Float[np.ndarray, "n"], came: float) -> None:
+    def _hear(self, seat: Seat, audio: Float[np.ndarray, "n"], came: float) -> None:
         with self.turn:
-            seat.heard = max(0, seat.heard - len(sound))
+            seat.heard = max(0, seat.heard - len(audio))
         waited = seat.session.ready and seat.since is not None
-        seat.session.hear(sound)
-        seat.sound = np.concatenate([seat.sound, sound])
+        seat.session.hear(audio)
+        seat.audio = np.concatenate([seat.audio, audio])
         seat.since = seat.since if waited else came
 
     def _interrupt(self, seat: Seat, came: float) -> None:
-        seat.sound, seat.flushing, seat.since = np.zeros(0, np.float32), False, None
+        seat.audio, seat.flushing, seat.since = np.zeros(0, np.float32), False, None
         motion = seat.session.close()
         silence = np.zeros(FRAME * CLOSING, np.float32)
         hop, look, parts = seat.session.hop, seat.session.look, []
@@ -363,12 +363,12 @@ class Engine:
         self.steps += 1
         for seat, motion, part in zip(due, moves, parts):
             count = len(motion)
-            sound, seat.sound = seat.sound[: count * FRAME], seat.sound[count * FRAME :]
+            audio, seat.audio = seat.audio[: count * FRAME], seat.audio[count * FRAME :]
             times = {"queue": start - (seat.since or start), "motion": moved - start, "decode": done - moved}
             seat.since = start if seat.session.ready else None
             finish = _finisher(self.machine, seat.session.look, motion, part)
             seat.owed += count
-            seat.deliver(Made("frames", count, sound, {k: 1e3 * v for k, v in times.items()}, finish=finish))
+            seat.deliver(Made("frames", count, audio, {k: 1e3 * v for k, v in times.items()}, finish=finish))
             if seat.flushing and not seat.session.ready:
                 seat.flushing = False
                 seat.deliver(Made("flushed"))

@@ -1,4 +1,4 @@
-"""One client's session between its messages and the engine: sound in, in order and bounded; what is made out."""
+"""One client's session between its messages and the engine: audio in, in order and bounded; what is made out."""
 
 import asyncio
 import collections
@@ -44,7 +44,7 @@ class Listening:
         self._loop.call_soon_threadsafe(self.made.put_nowait, made)
 
     async def hear(self, samples: np.ndarray) -> None:
-        """Takes sound in; waits where too much is waiting."""
+        """Takes audio in; waits where too much is waiting."""
         await self._room.wait()
         for at in range(0, len(samples), PIECE):
             self._waiting.append(samples[at : at + PIECE])
@@ -69,7 +69,7 @@ class Listening:
         self._news.set()
 
     async def feed(self) -> None:
-        """Hands sound to the engine as it has room, for ever."""
+        """Hands audio to the engine as it has room, for ever."""
         seat = self.seat
         assert seat is not None
         while True:

@@ -1,6 +1,6 @@
-"""Frames and their sound as fragmented MP4 (H.264 and AAC), a fragment a frame, for MediaSource and players alike.
+"""Frames and their audio as fragmented MP4 (H.264 and AAC), a fragment a frame, for MediaSource and players alike.
 
-Every picture carries the visible badge and the watermark. The sound is what was pushed, in step with the pictures: the
+Every image carries the visible badge and the watermark. The audio is what was pushed, in step with the images: the
 container's time stamps hold both, the codec's own delay included.
 """
 
@@ -18,7 +18,7 @@ from vasa_jax.provenance.marking import Marks
 
 MIME = 'video/mp4; codecs="avc1.42C01E, mp4a.40.2"'
 _KEY = 25
-"""Frames from one whole picture to the next: what a player that joins waits for at most."""
+"""Frames from one whole image to the next: what a player that joins waits for at most."""
 _WHOLE, _PART = 0x02000000, 0x01010000  # sample flags of ISO/IEC 14496-12: depends on no other, on others
 
 
@@ -37,7 +37,7 @@ class Encoder:
     next packet comes, which is 80 ms later.
 
     Args:
-      size: side of the pictures, even.
+      size: side of the images, even.
 
     Attributes:
       header: what has to be sent before anything else.
@@ -61,32 +61,32 @@ class Encoder:
             self._ticks = round(1 / FPS / self._video.time_base)
         self._encoders = self._video.codec_context, self._audio.codec_context
 
-    def add(self, frames: list[Any], sound: Float[np.ndarray, "n"]) -> bytes:
-        """One fragment of the next frames and the sound that is heard with them."""
-        first, pictures = self.frames, []
+    def add(self, frames: list[Any], audio: Float[np.ndarray, "n"]) -> bytes:
+        """One fragment of the next frames and the audio that is heard with them."""
+        first, images = self.frames, []
         for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(self._marks(frame)), format="rgb24")
-            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-            picture.pts, picture.time_base = self.frames, Fraction(1, FPS)
-            for packet in self._encoders[0].encode(picture):
-                pictures.append((_prefixed(bytes(packet)), self._ticks, _WHOLE if packet.is_keyframe else _PART))
+            image = av.VideoFrame.from_ndarray(np.ascontiguousarray(self._marks(frame)), format="rgb24")
+            image = image.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            image.pts, image.time_base = self.frames, Fraction(1, FPS)
+            for packet in self._encoders[0].encode(image):
+                images.append((_prefixed(bytes(packet)), self._ticks, _WHOLE if packet.is_keyframe else _PART))
             self.frames += 1
-        heard = self._hear(sound)
-        tracks = [(1, first * self._ticks, pictures)] if pictures else []
+        heard = self._hear(audio)
+        tracks = [(1, first * self._ticks, images)] if images else []
         if heard:
             tracks.append((2, heard[0][0], [(packet, 1024, _WHOLE) for _, packet in heard]))
         self._number += 1
         return _fragment(self._number, tracks) if tracks else b""
 
-    def _hear(self, sound: Float[np.ndarray, "n"]) -> list[tuple[int, bytes]]:
+    def _hear(self, audio: Float[np.ndarray, "n"]) -> list[tuple[int, bytes]]:
         """Packets, and when they begin."""
-        if not len(sound):
+        if not len(audio):
             return []
-        plane = np.clip(np.nan_to_num(sound), -1, 1).astype(np.float32)[None]
+        plane = np.clip(np.nan_to_num(audio), -1, 1).astype(np.float32)[None]
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(plane), format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._samples, Fraction(1, RATE)
-        self._samples += len(sound)
-        # The first packet is the codec's own delay, before all sound.
+        self._samples += len(audio)
+        # The first packet is the codec's own delay, before all audio.
         packets = [(packet.pts, bytes(packet)) for packet in self._encoders[1].encode(frame)]
         return [(time, packet) for time, packet in packets if time is not None and time >= 0]
 

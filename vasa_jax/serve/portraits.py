@@ -35,7 +35,7 @@ class Portraits:
         self._turn = asyncio.Lock()
 
     async def look(self, given: Any) -> Look:
-        """The face of a start message's `portrait`: one of `NAMES`, or a picture file in base64 (a data URL will do).
+        """The face of a start message's `portrait`: one of `NAMES`, or an image file in base64 (a data URL will do).
 
         Raises:
           Refused: it is neither, or shows no face.
@@ -44,7 +44,7 @@ class Portraits:
             name = given or NAMES[0]
             return await self.kept(name, lambda: ASSETS / f"{name}.jpg")
         if not isinstance(given, str):
-            raise Refused(422, f"portrait: give one of {', '.join(NAMES)}, or a picture file in base64")
+            raise Refused(422, f"portrait: give one of {', '.join(NAMES)}, or an image file in base64")
         text = given.partition(",")[2] if given.startswith("data:") else given
         if len(text) > 1.4 * self._settings.portrait_bytes:
             raise Refused(413, f"the portrait has more than {self._settings.portrait_bytes >> 20} MiB")
@@ -60,17 +60,17 @@ class Portraits:
         path = self._uploads.new()
         try:
             await asyncio.to_thread(path.write_bytes, data)
-            pixels = await self._uploads.picture(path)
+            pixels = await self._uploads.image(path)
         finally:
             path.unlink(missing_ok=True)
         return await self.kept(key, lambda: pixels)
 
-    async def kept(self, key: str, picture: Any) -> Look:
-        """The look of that name, made of `picture()` if it is not kept."""
+    async def kept(self, key: str, image: Any) -> Look:
+        """The look of that name, made of `image()` if it is not kept."""
         async with self._turn:
             if key not in self._looks:
                 try:
-                    self._looks[key] = await asyncio.to_thread(lambda: self._face.look(picture()))
+                    self._looks[key] = await asyncio.to_thread(lambda: self._face.look(image()))
                 except UserError as error:
                     raise Refused(422, " ".join(str(error).split())) from None
             self._looks.move_to_end(key)

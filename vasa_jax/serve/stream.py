@@ -1,4 +1,4 @@
-"""The WebSocket `/v1/stream`: sound and wishes in, fragmented MP4 and events out.
+"""The WebSocket `/v1/stream`: audio and wishes in, fragmented MP4 and events out.
 
 in   {"type": "start", "portrait": "photo", "seed": 0, "lookahead_ms": 160, "gaze": [0, 0]}   the first message
      int16 16 kHz mono                                                        binary, any length
@@ -98,7 +98,7 @@ class Stream:
             message = await asyncio.wait_for(self._message(), self._settings.idle_seconds)
             if isinstance(message, bytes):
                 if len(message) % 2:
-                    raise Refused(422, "sound is int16: an even number of bytes")
+                    raise Refused(422, "audio is int16: an even number of bytes")
                 await self._listening.hear(np.frombuffer(message, "<i2").astype(np.float32) / 32768)
             else:
                 await self._obey(message, seat)
@@ -155,4 +155,4 @@ class Stream:
 
 
 def _encoded(encoder: Encoder, made: Made) -> bytes:
-    return encoder.add(made.frames(), made.sound)
+    return encoder.add(made.frames(), made.audio)

@@ -23,7 +23,7 @@ from vasa_jax.serve.settings import Settings
 _OURS = "vasa-serve"
 """A file that says whose folder it is, so that nothing else is ever deleted."""
 _STATUS = {decoding.BAD: 422, decoding.LARGE: 413, decoding.OTHER: 415}
-_WORDS = {"picture": "the portrait", "sound": "the audio"}
+_WORDS = {"image": "the portrait", "audio": "the audio"}
 
 
 class Refused(Exception):
@@ -86,20 +86,20 @@ class Uploads:
             raise
         return path
 
-    async def picture(self, path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    async def image(self, path: Path) -> UInt8[np.ndarray, "h w 3"]:
         """The pixels of an upload.
 
         Raises:
-          Refused: it is no picture, or too large.
+          Refused: it is no image, or too large.
         """
         out = self.new(".npy")
         try:
-            await self._decode("picture", path, out, self._settings.pixels)
+            await self._decode("image", path, out, self._settings.pixels)
             return np.load(out, allow_pickle=False)
         finally:
             out.unlink(missing_ok=True)
 
-    async def sound(self, path: Path) -> Path:
+    async def audio(self, path: Path) -> Path:
         """A plain WAV of an upload; the caller deletes it.
 
         Raises:
@@ -107,7 +107,7 @@ class Uploads:
         """
         out = self.new(".wav")
         try:
-            await self._decode("sound", path, out, self._settings.seconds)
+            await self._decode("audio", path, out, self._settings.seconds)
         except BaseException:
             out.unlink(missing_ok=True)
             raise

@@ -1,4 +1,4 @@
-"""The same session by WebRTC (aiortc): the microphone's track in, a track of pictures and one of sound out.
+"""The same session by WebRTC (aiortc): the microphone's track in, a track of images and one of audio out.
 
 Controls, `interrupt` and `flush` come as on the WebSocket, over a data channel of the client's. Needs aiortc; a server
 without it answers 501. Outside of a local network a client needs a STUN or TURN server of its own choice.
@@ -26,7 +26,7 @@ from vasa_jax.serve.uploads import Refused
 
 _CLOCK = 90_000
 _AHEAD = 25
-"""Frames that may lie between what is made and what is sent: older ones are left out, the sound with them."""
+"""Frames that may lie between what is made and what is sent: older ones are left out, the audio with them."""
 
 
 class Calls:
@@ -76,7 +76,7 @@ class _Call:
     def __init__(self, peer: Any, listening: Listening, seat: Seat, settings: Settings) -> None:
         self._peer, self._listening, self._seat, self._settings = peer, listening, seat, settings
         self._frames: asyncio.Queue[Any] = asyncio.Queue()
-        self._sound: asyncio.Queue[np.ndarray] = asyncio.Queue()
+        self._audio: asyncio.Queue[np.ndarray] = asyncio.Queue()
         self._tasks: list[asyncio.Task] = []
         self.closed: Any = lambda: None
         peer.on("track", self._heard)
@@ -87,31 +87,31 @@ class _Call:
         """What is sent."""
         import aiortc
 
-        frames, sound = self._frames, self._sound
+        frames, audio = self._frames, self._audio
 
-        class Pictures(aiortc.MediaStreamTrack):
+        class Images(aiortc.MediaStreamTrack):
             kind = "video"
             at = 0
 
             async def recv(self) -> av.VideoFrame:
-                picture = av.VideoFrame.from_ndarray(await frames.get(), format="rgb24")
-                picture.pts, picture.time_base = self.at * _CLOCK // FPS, Fraction(1, _CLOCK)
+                image = av.VideoFrame.from_ndarray(await frames.get(), format="rgb24")
+                image.pts, image.time_base = self.at * _CLOCK // FPS, Fraction(1, _CLOCK)
                 self.at += 1
-                return picture
+                return image
 
-        class Sound(aiortc.MediaStreamTrack):
+        class Audio(aiortc.MediaStreamTrack):
             kind = "audio"
             at = 0
 
             async def recv(self) -> av.AudioFrame:
-                piece = await sound.get()
+                piece = await audio.get()
                 frame = av.AudioFrame.from_ndarray(piece[None], format="s16", layout="mono")
                 frame.sample_rate, frame.pts, frame.time_base = RATE, self.at, Fraction(1, RATE)
                 self.at += len(piece)
                 return frame
 
-        self._peer.addTrack(Pictures())
-        self._peer.addTrack(Sound())
+        self._peer.addTrack(Images())
+        self._peer.addTrack(Audio())
 
     def start(self) -> None:
         """Begins to feed and to fetch."""
@@ -162,7 +162,7 @@ class _Call:
                 await self._listening.hear(part.to_ndarray()[0].astype(np.float32) / 32768)
 
     async def _fetch(self) -> None:
-        """Takes what is made, in the sound's own time: a frame and its 40 ms of sound, 25 a second."""
+        """Takes what is made, in the audio's own time: a frame and its 40 ms of audio, 25 a second."""
         due, marks = time.monotonic(), Marks()
         while True:
             made = await self._listening.made.get()
@@ -172,19 +172,19 @@ class _Call:
                 self._drop()
             frames = await asyncio.to_thread(_marked, made, marks)
             self._seat.taken(made.count)
-            sound = np.round(np.clip(made.sound, -1, 1) * 32767).astype(np.int16)
+            audio = np.round(np.clip(made.audio, -1, 1) * 32767).astype(np.int16)
             for at, frame in enumerate(frames):
                 due = max(due + 1 / FPS, time.monotonic() - 1 / FPS)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 if self._frames.qsize() > _AHEAD:
                     self._drop()
                 self._frames.put_nowait(frame)
-                piece = sound[at * FRAME : (at + 1) * FRAME]
+                piece = audio[at * FRAME : (at + 1) * FRAME]
                 for half in np.split(piece, [FRAME // 2]):
-                    self._sound.put_nowait(np.ascontiguousarray(half))
+                    self._audio.put_nowait(np.ascontiguousarray(half))
 
     def _drop(self) -> None:
-        for queue in (self._frames, self._sound):
+        for queue in (self._frames, self._audio):
             while not queue.empty():
                 queue.get_nowait()
 

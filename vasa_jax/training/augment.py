@@ -20,7 +20,7 @@ from vasa_jax.ops.warp import grid_sample, identity_grid
 
 
 class View(flax.struct.PyTreeNode):
-    """A batch of model pictures with their labels."""
+    """A batch of model images with their labels."""
 
     image: Float[Array, "b h w 3"]
     face: Float[Array, "b s s 3"]
@@ -28,7 +28,7 @@ class View(flax.struct.PyTreeNode):
     pose: Float[Array, "b 7"]
     labels: dict[str, Float[Array, "b 2"]]
     matte: Float[Array, "b h w 1"] | None = None
-    """How much of each pixel is the person; None: not known, the whole picture counts."""
+    """How much of each pixel is the person; None: not known, the whole image counts."""
 
 
 @flax.struct.dataclass
@@ -101,7 +101,7 @@ def _augment_one(stored, who, key, size, config):
     roll = config.roll * draw[1]
     shift = jnp.clip(config.shift * draw[2:], -0.2, 0.2)
     rotation = jnp.asarray([[jnp.cos(roll), -jnp.sin(roll)], [jnp.sin(roll), jnp.cos(roll)]])
-    # Where a cell u of the new picture reads the stored frame: x = zoom R u + shift + d(.).
+    # Where a cell u of the new image reads the stored frame: x = zoom R u + shift + d(.).
     places = zoom * precise.matmul(identity_grid((size, size)), rotation.T) + shift[None, None]
     places = places + _displacement(who["control"], places)
     image = grid_sample(frame[None], places[None] / MARGIN, "border")[0]

@@ -25,7 +25,16 @@ from jax.experimental import multihost_utils
 
 from vasa_jax.errors import InputError
 from vasa_jax.training import integrity
-from vasa_jax.training.saved import NEW_FIELDS, SCHEMA, Keep, Saved, damage, read, state_folder, steps
+from vasa_jax.training.checkpoint_info import (
+    NEW_FIELDS,
+    SCHEMA,
+    CheckpointInfo,
+    RetentionPolicy,
+    damage,
+    read,
+    state_folder,
+    steps,
+)
 from vasa_jax.training.train_step import TrainState
 
 ROOM = 2.0
@@ -42,9 +51,9 @@ class Checkpoints:
       say: gets a line about everything that went wrong here.
     """
 
-    def __init__(self, directory: Path, keep: Keep | int = 3, say: Callable[[str], None] = print):
+    def __init__(self, directory: Path, keep: RetentionPolicy | int = 3, say: Callable[[str], None] = print):
         self.directory, self.say = directory.absolute(), say
-        self.keep = keep if isinstance(keep, Keep) else Keep(keep)
+        self.keep = keep if isinstance(keep, RetentionPolicy) else RetentionPolicy(keep)
         self.primary = jax.process_index() == 0
         self.missed = 0  # saves in a row that did not come about
         self.stall = 0.0  # seconds that the last save held its caller up
@@ -57,7 +66,7 @@ class Checkpoints:
 
     # ---- finding ------------------------------------------------------------------------------------
 
-    def newest(self, before: int | None = None) -> Saved | None:
+    def newest(self, before: int | None = None) -> CheckpointInfo | None:
         """The newest whole checkpoint (older than step `before`). Damaged ones that are newer are set aside.
 
         Raises:
@@ -67,7 +76,7 @@ class Checkpoints:
         if jax.process_count() > 1:
             values = (-1, 0, 0, 0) if found is None else (found.step, found.batch, found.seed or 0, found.schema)
             step, batch, seed, schema = _as_primary(values)
-            found = None if step < 0 else Saved(step, batch, seed, schema)
+            found = None if step < 0 else CheckpointInfo(step, batch, seed, schema)
         if found is not None and found.schema > SCHEMA:
             raise InputError(
                 f"{self.directory}/{found.step} is of checkpoint schema {found.schema}, this version reads up to "
@@ -75,7 +84,7 @@ class Checkpoints:
             )
         return found
 
-    def _newest(self, before: int | None) -> Saved | None:
+    def _newest(self, before: int | None) -> CheckpointInfo | None:
         for step in reversed(steps(self.directory)):
             if before is not None and step >= before:
                 continue
@@ -103,7 +112,7 @@ class Checkpoints:
 
     # ---- writing ------------------------------------------------------------------------------------
 
-    def save(self, state: TrainState, saved: Saved) -> bool:
+    def save(self, state: TrainState, saved: CheckpointInfo) -> bool:
         """Copies the state to the host, then writes it in the background; a step already saved is left alone.
 
         Returns:
@@ -122,7 +131,7 @@ class Checkpoints:
             )
         return begins
 
-    def _save(self, state: TrainState, saved: Saved) -> bool:
+    def _save(self, state: TrainState, saved: CheckpointInfo) -> bool:
         self.wait()
         final, writing = self.directory / str(saved.step), self.directory / _WRITING / str(saved.step)
         asked = ROOM * sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / 1e9
@@ -145,7 +154,7 @@ class Checkpoints:
         self._thread.start()
         return True
 
-    def _commit(self, writing: Path, final: Path, saved: Saved) -> None:
+    def _commit(self, writing: Path, final: Path, saved: CheckpointInfo) -> None:
         """In the background: waits for the writing, seals it, gives it its name, and removes what is not kept."""
         try:
             self._writer.wait_until_finished()
@@ -190,7 +199,7 @@ class Checkpoints:
 
     # ---- reading ------------------------------------------------------------------------------------
 
-    def restore(self, saved: Saved, abstract: TrainState, shardings: TrainState) -> TrainState:
+    def restore(self, saved: CheckpointInfo, abstract: TrainState, shardings: TrainState) -> TrainState:
         """That state in the layout of `shardings`, whatever layout and schema it was saved in."""
         fields = {name: getattr(abstract, name) for name in abstract.__dataclass_fields__}
         places = {name: getattr(shardings, name) for name in fields}

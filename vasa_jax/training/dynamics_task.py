@@ -1,8 +1,8 @@
 """The dynamics encoder alone, on twins: one face made by several people in several poses must give one code.
 
-What tells of person and pose in a code differs between two twins, what tells of the face does not. So the encoder of a
-picture learns to give the code that a trained model (the teacher) gives its twin: the best guess of that is the mean
-over people and poses, which is free of both (as one learns to denoise from pairs of noisy pictures: Lehtinen et al.
+What tells of person and pose in a code differs between two twins, what tells of the face does not. So the encoder of an
+image learns to give the code that a trained model (the teacher) gives its twin: the best guess of that is the mean
+over people and poses, which is free of both (as one learns to denoise from pairs of noisy images: Lehtinen et al.
 2018). Warps and generator stand still and go on understanding the codes, which stay where they were. Of real faces,
 which have no twins, the teacher's own codes are kept.
 """
@@ -56,7 +56,7 @@ class _DynamicsStage:
     def loss(
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
-        """Distance to the teacher's code of the twin, or of the very picture, and the labels' error."""
+        """Distance to the teacher's code of the twin, or of the very image, and the labels' error."""
         keys = example_keys(rng, batch["index"])
         keys = jnp.concatenate([jax.vmap(lambda k, n=n: jax.random.fold_in(k, n))(keys) for n in range(len(FRAMES))])
         people = jax.vmap(lambda k: person_parameters(jax.random.fold_in(k, 0), self.config.augment))(keys)

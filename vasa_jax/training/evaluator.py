@@ -35,7 +35,7 @@ class _Once:
 
 
 class Evaluator:
-    """Held-out metrics and pictures of the averaged parameters, on the same batches every time."""
+    """Held-out metrics and images of the averaged parameters, on the same batches every time."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class Evaluator:
         self.networks = networks
         self.kept: list[NumpyBatch] | None = None
         self.evaluate = _Once(partitioner.run(task.evaluate), ledger)
-        self.pictures = _Once(partitioner.run(task.pictures), ledger)
+        self.images = _Once(partitioner.run(task.images), ledger)
 
     def __call__(self, ema: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """(means of the metrics under 'eval/', pictures of the first batch)."""
+        """(means of the metrics under 'eval/', images of the first batch)."""
         if self.stream_fn is None or not self.batches:
             return {}, {}
         sums: dict[str, list[float]] = {}
-        pictures = {}
+        images = {}
         if self.kept is None:  # a handful of batches: decoded once
             self.kept = [numeric(batch) for batch in itertools.islice(self.stream_fn(0), self.batches)]
         for number, batch in enumerate(self.kept):
@@ -67,5 +67,5 @@ class Evaluator:
             for name, value in jax.device_get(self.evaluate(ema, self.networks, placed, key)).items():
                 sums.setdefault(f"eval/{name}", []).append(float(value))
             if number == 0:
-                pictures = jax.device_get(self.pictures(ema, self.networks, placed, key))
-        return {name: float(np.mean(values)) for name, values in sums.items()}, pictures
+                images = jax.device_get(self.images(ema, self.networks, placed, key))
+        return {name: float(np.mean(values)) for name, values in sums.items()}, images

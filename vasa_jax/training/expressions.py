@@ -28,7 +28,7 @@ _INNER = {107: 1.0, 55: 1.0, 66: 0.5, 65: 0.5}
 _STEPS = {"smile": (_CORNERS, 0.05, -0.065), "brows": (_BROWS, 0.0, -0.075), "inner_brows": (_INNER, -0.02, -0.06)}
 _DOWN = (0.8, 0.6, 0.6)
 """How far the channels go below zero, where above it they go by 1."""
-_BROWS_MOVE = 0.6  # share of changed pictures, for either channel of the brows
+_BROWS_MOVE = 0.6  # share of changed images, for either channel of the brows
 _REACH = 0.08  # of a point's pull
 _FREE = 0.03  # pull of what stays where it is, everywhere
 
@@ -62,10 +62,10 @@ def move(view: View, amounts: Float[Array, "b 3"]) -> View:
 
 
 def draw(keys: Array, share: float, smiles: float) -> Float[Array, "b 3"]:
-    """Amounts for `move`: 0 but for a share, which has up to three channels at once. One key a picture.
+    """Amounts for `move`: 0 but for a share, which has up to three channels at once. One key an image.
 
     Args:
-      share: of the pictures.
+      share: of the images.
       smiles: share of these that smile, or turn the corners of the mouth down.
     """
     uniform = jax.vmap(lambda key: jax.random.uniform(key, (7,)))(keys)

@@ -68,7 +68,7 @@ class Transferred:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Pass:
+class ForwardOutputs:
     """One pass through the networks: what they saw and what they made. i is the source, j the driver, k the stranger.
 
     Attributes:
@@ -82,18 +82,18 @@ class Pass:
 
     source: View
     driver: View
-    other: View
-    chosen: Array
+    cross_driver: View
+    transfer_indices: Array
     codes: tuple[Array, Array, Array]
     poses: Array
     latents: FaceLatents
     offsets: Array
-    drawn: dict[str, Array]
+    generated: dict[str, Array]
     transferred: Transferred | None
 
     def pick(self, tree):
         """The chosen items of a batch."""
-        return jax.tree.map(lambda x: x[self.chosen], tree)
+        return jax.tree.map(lambda x: x[self.transfer_indices], tree)
 
 
 Losses = dict[str, Callable[[], Array]]
@@ -106,8 +106,8 @@ TRANSFER = ("consist", "cross_id", "identity", "contrast", "canonical")
 class FaceLosses:
     """The losses of a run's configuration; every method is a pure function of its arguments."""
 
-    def __init__(self, config: ml_collections.ConfigDict, model: FaceLatentModel, critic: Discriminator | None):
-        self.config, self.model, self.critic = config, model, critic
+    def __init__(self, config: ml_collections.ConfigDict, model: FaceLatentModel, discriminator: Discriminator | None):
+        self.config, self.model, self.discriminator = config, model, discriminator
         self.size, self.face_size = config.model.size, config.model.face_size
         self.contrast: dict[str, Any] = {"pairs": "cross", "scale": 5.0, "margin": 0.2}
         self.contrast |= dict(config.get("contrast", {}))
@@ -115,20 +115,20 @@ class FaceLosses:
         self.point_weight = jnp.asarray(geometry.point_weights())
         self.flow_weight = jnp.asarray(geometry.point_weights(oval=0.0))
 
-    def __call__(self, params: dict, made: Pass, step: Array) -> tuple[Array, Metrics]:
+    def __call__(self, params: dict, outputs: ForwardOutputs, step: Array) -> tuple[Array, Metrics]:
         """(weighted sum, every loss that has a weight by name). One that has not started yet is reported as 0."""
         networks = params[NETWORKS]["losses"]
-        losses = self.labels(params, made) | self.geometry(made) | self.pictures(made, networks)
-        if made.transferred is not None:
-            losses |= self.transfer(params, made, networks)
-        if self.critic is not None:
-            losses |= self.adversarial(params, *self.shown(made))
+        losses = self.labels(params, outputs) | self.geometry(outputs) | self.images(outputs, networks)
+        if outputs.transferred is not None:
+            losses |= self.transfer(params, outputs, networks)
+        if self.discriminator is not None:
+            losses |= self.adversarial(params, *self.shown(outputs))
         parts = {name: self.started(name, loss(), step) for name, loss in losses.items() if self.wants(name)}
         return sum(self.config.loss[name] * value for name, value in parts.items()), parts
 
     @property
     def transfers(self) -> bool:
-        """Whether any loss has a weight that looks at pictures nobody has seen."""
+        """Whether any loss has a weight that looks at images nobody has seen."""
         return any(map(self.wants, TRANSFER))
 
     def started(self, name: str, value: Array, step: Array) -> Array:
@@ -145,7 +145,7 @@ class FaceLosses:
         """Whether a loss has a weight; what has none is not computed."""
         return self.config.loss.get(name, 0.0) != 0.0
 
-    # ---- where pictures count -----------------------------------------------------------------------
+    # ---- where images count -----------------------------------------------------------------------
 
     def focus(self, view: View) -> Float[Array, "b h w 1"]:
         """Weight of each pixel; the eyes' grows with their closure, which is rare and has to be painted."""
@@ -163,50 +163,50 @@ class FaceLosses:
         behind = self.config.loss_focus.get("background", 0.0)
         return behind + (1.0 - behind) * view.matte
 
-    def shown(self, made: Pass) -> tuple[Array, Array]:
-        """(real, generated) pictures for the critic: behind the person both are the real one."""
-        real, fake = made.driver.image, made.drawn["image"]
-        if made.driver.matte is None:
+    def shown(self, outputs: ForwardOutputs) -> tuple[Array, Array]:
+        """(real, generated) images for the discriminator: behind the person both are the real one."""
+        real, fake = outputs.driver.image, outputs.generated["image"]
+        if outputs.driver.matte is None:
             return real, fake
-        inside = self.foreground(made.driver)
+        inside = self.foreground(outputs.driver)
         return real, inside * fake + (1.0 - inside) * real
 
     # ---- self-reenactment ---------------------------------------------------------------------------
 
-    def pictures(self, made: Pass, networks: LossNetworks) -> Losses:
-        """i driven by j must be j: pixels, features of the picture, of the aligned face and of the eyes."""
-        out, driver = made.drawn, made.driver
+    def images(self, outputs: ForwardOutputs, networks: LossNetworks) -> Losses:
+        """i driven by j must be j: pixels, features of the image, of the aligned face and of the eyes."""
+        out, driver = outputs.generated, outputs.driver
         focus, image = self.focus(driver), out["image"]
         seen = (driver.image, driver.landmarks, driver.pose, self.foreground(driver))
         losses = {
             "pixel": lambda: pyramid_l1(image, driver.image, focus).mean(),
-            "feature": lambda: feature_loss(image, driver.image, focus, networks.picture).mean(),
+            "feature": lambda: feature_loss(image, driver.image, focus, networks.image).mean(),
             "face": lambda: self.face(image, driver, networks.face).mean(),
             "gaze": lambda: gaze_loss(image, *seen, networks.gaze).mean(),
         }
-        if "painted" in out:
-            losses["painted"] = lambda: masked_l1(out["painted"], driver.image, focus).mean()
+        if "synthesised" in out:
+            losses["painted"] = lambda: masked_l1(out["synthesised"], driver.image, focus).mean()
         return losses
 
     def face(self, image: Array, view: View, network: FeatureNetwork) -> Float[Array, " b"]:
         """Feature loss of the faces, cut out as the dynamics encoder sees them (MegaPortraits: VGGFace)."""
         side = network.side or self.face_size
-        made, wanted, weight = (aligned_crop(x, view.pose, side) for x in (image, view.image, self.foreground(view)))
-        return feature_loss(made, wanted, weight, network)
+        outputs, wanted, weight = (aligned_crop(x, view.pose, side) for x in (image, view.image, self.foreground(view)))
+        return feature_loss(outputs, wanted, weight, network)
 
-    def labels(self, params: dict, made: Pass) -> Losses:
+    def labels(self, params: dict, outputs: ForwardOutputs) -> Losses:
         """The code must tell mouth, lids and eyes by a linear reading; the pose encoder must tell the pose."""
-        both = jax.tree.map(join, made.source, made.driver)
+        both = jax.tree.map(join, outputs.source, outputs.driver)
         return {
-            "labels": lambda: label_error(self.model, params["model"], join(*made.codes[:2]), both.labels),
-            "pose": lambda: geometry.pose_error(made.poses, both.pose).mean(),
+            "labels": lambda: label_error(self.model, params["model"], join(*outputs.codes[:2]), both.labels),
+            "pose": lambda: geometry.pose_error(outputs.poses, both.pose).mean(),
         }
 
-    def geometry(self, made: Pass) -> Losses:
+    def geometry(self, outputs: ForwardOutputs) -> Losses:
         """Known points: source -> canonical, driver -> canonical, and driver -> source through both warps."""
-        source, driver, out = made.source, made.driver, made.drawn
+        source, driver, out = outputs.source, outputs.driver, outputs.generated
         b = source.pose.shape[0]
-        offsets = made.offsets[:b]
+        offsets = outputs.offsets[:b]
         face = jnp.broadcast_to(self.template, (b, *self.template.shape))
         sample = lambda field, points: self.model.apply({}, field, points, method="sample_offsets")  # noqa: E731
         seen = inverse_transform(source.pose, source.landmarks)
@@ -219,98 +219,106 @@ class FaceLosses:
             "warp_out": lambda: error(place + sample(out["offsets"], place), face).mean(),
             "smooth": lambda: sum((jnp.square(x).mean() for x in steps()), jnp.zeros((), offsets.dtype)),
         }
-        if "coords" in out:
-            losses["flow"] = lambda: self.flow(out["coords"], source, driver)
+        if "sampling_grid" in out:
+            losses["flow"] = lambda: self.flow(out["sampling_grid"], source, driver)
         return losses
 
     def flow(self, coords: Array, source: View, driver: View) -> Array:
         """The driver's points must be read from where the source's are."""
         read = grid_sample(coords, driver.landmarks[..., :2], "border")
         error = geometry.point_error(read, source.landmarks[..., :2], self.flow_weight)
-        # Points of a face turned far away are hidden; their picture coordinates say little.
+        # Points of a face turned far away are hidden; their image coordinates say little.
         facing = (jnp.abs(driver.pose[:, 1]) < 0.5) & (jnp.abs(source.pose[:, 1]) < 0.5)
         return (error * facing.astype(error.dtype)).mean()
 
     # ---- transfer -----------------------------------------------------------------------------------
 
-    def transfer(self, params: dict, made: Pass, networks: LossNetworks) -> Losses:
-        """l_consist, l_cross_id, the contrasts and the canonical volumes', on pictures nobody has seen."""
-        out, b = made.transferred, made.source.pose.shape[0]
+    def transfer(self, params: dict, outputs: ForwardOutputs, networks: LossNetworks) -> Losses:
+        """l_consist, l_cross_id, the contrasts and the canonical volumes', on images nobody has seen."""
+        out, b = outputs.transferred, outputs.source.pose.shape[0]
         assert out is not None
-        source, driver = made.pick(made.source), made.pick(made.driver)
+        source, driver = outputs.pick(outputs.source), outputs.pick(outputs.driver)
         focus = self.focus(source)
         if driver.matte is not None:
             focus *= self.foreground(driver)  # what is the person in both frames
-        volumes = made.latents.appearance
-        people = functools.cache(lambda: self.identities(params, made, networks))
+        volumes = outputs.latents.appearance
+        people = functools.cache(lambda: self.identities(params, outputs, networks))
         return {
-            "consist": lambda: transfer.consistency(out.from_j, out.from_i, focus, networks.picture).mean(),
+            "consist": lambda: transfer.consistency(out.from_j, out.from_i, focus, networks.image).mean(),
             "cross_id": lambda: people()["cross_id"],
             "identity": lambda: people()["identity"],
-            "contrast": lambda: self.motions(params, made).mean(),
-            "canonical": lambda: transfer.canonical_consistency(volumes[made.chosen], volumes[b:]).mean(),
+            "contrast": lambda: self.motions(params, outputs).mean(),
+            "canonical": lambda: transfer.canonical_consistency(volumes[outputs.transfer_indices], volumes[b:]).mean(),
         }
 
-    def identities(self, params: dict, made: Pass, networks: LossNetworks) -> Metrics:
+    def identities(self, params: dict, outputs: ForwardOutputs, networks: LossNetworks) -> Metrics:
         """The driven stranger stays himself; and, for our own encoder, what a person is at all."""
-        assert made.transferred is not None
-        source, other, crossed = made.pick(made.source), made.pick(made.other), made.transferred.crossed
-        few, b = crossed.shape[0], made.source.pose.shape[0]
-        maps = self.model.apply({"params": params["model"]}, join(crossed, other.image), method="encode_identity")
+        assert outputs.transferred is not None
+        source, cross_driver, crossed = (
+            outputs.pick(outputs.source),
+            outputs.pick(outputs.cross_driver),
+            outputs.transferred.crossed,
+        )
+        few, b = crossed.shape[0], outputs.source.pose.shape[0]
+        maps = self.model.apply(
+            {"params": params["model"]}, join(crossed, cross_driver.image), method="encode_identity"
+        )
         source_id, same_id = (
-            embedding(identity) for identity in (made.latents.identity[made.chosen], made.latents.identity[b:])
+            embedding(identity)
+            for identity in (outputs.latents.identity[outputs.transfer_indices], outputs.latents.identity[b:])
         )
         crossed_id, stranger_id = embedding(maps[:few]), embedding(maps[few:])
         # The person is what two frames of a clip share and a stranger does not.
         same = contrast([(source_id, same_id)], [(same_id, stranger_id)]).mean()
         person, driven = source_id, crossed_id
         if networks.identity is not None:
-            faces = recognition_crop(join(source.image, crossed), join(source.pose, other.pose))
+            faces = recognition_crop(join(source.image, crossed), join(source.pose, cross_driver.pose))
             person, driven = jnp.split(networks.identity(faces), 2)
         return {"cross_id": transfer.cross_identity(person, driven).mean(), "identity": same}
 
-    def motions(self, params: dict, made: Pass) -> Float[Array, " f"]:
-        """L_cos: the codes of generated pictures are those of their drivers, whoever and however posed they show.
+    def motions(self, params: dict, outputs: ForwardOutputs) -> Float[Array, " f"]:
+        """L_cos: the codes of generated images are those of their drivers, whoever and however posed they show.
 
         "cross" has the one positive (crossed, k) and the negative (crossed, i). "all" has three positives, (drawn, j),
         (crossed, k) and (turned, k), which is crossed in another pose (EMOPortraits); negatives are the other drivers.
         """
-        out, other = made.transferred, made.pick(made.other)
+        out, cross_driver = outputs.transferred, outputs.pick(outputs.cross_driver)
         assert out is not None
-        code_i, code_j, code_k = made.pick(made.codes[0]), made.pick(made.codes[1]), made.codes[2]
-        pictures, poses = [out.crossed], [other.pose]
+        code_i, code_j, code_k = outputs.pick(outputs.codes[0]), outputs.pick(outputs.codes[1]), outputs.codes[2]
+        images, poses = [out.crossed], [cross_driver.pose]
         if self.contrast["pairs"] == "all":
             assert out.turned is not None and out.turned_pose is not None
-            pictures += [made.pick(made.drawn["image"]), out.turned]
-            poses += [made.pick(made.driver.pose), out.turned_pose]
-        faces = aligned_crop(join(*pictures), join(*poses), self.face_size)
+            images += [outputs.pick(outputs.generated["image"]), out.turned]
+            poses += [outputs.pick(outputs.driver.pose), out.turned_pose]
+        faces = aligned_crop(join(*images), join(*poses), self.face_size)
         again = self.model.apply({"params": params["model"]}, faces, join(*poses), method="encode_face")
-        crossed, *more = jnp.split(again, len(pictures))
+        crossed, *more = jnp.split(again, len(images))
         positives, negatives = [(crossed, code_k)], [(crossed, code_i)]
         if more:
-            drawn, turned = more
-            positives += [(drawn, code_j), (turned, code_k)]
-            negatives = [(crossed, code_j), (drawn, code_k), (turned, code_j)]
+            generated, turned = more
+            positives += [(generated, code_j), (turned, code_k)]
+            negatives = [(crossed, code_j), (generated, code_k), (turned, code_j)]
         return contrast(positives, negatives, self.contrast["scale"], self.contrast["margin"])
 
-    # ---- the critic ---------------------------------------------------------------------------------
+    # ---- the discriminator ---------------------------------------------------------------------------------
 
     def adversarial(self, params: dict, real: Array, fake: Array) -> Losses:
-        """What the critic says of generated pictures, and its features of them beside those of the real ones."""
-        assert self.critic is not None
+        """What the discriminator says of generated images, and its features of them beside those of the real ones."""
+        assert self.discriminator is not None
         frozen = jax.lax.stop_gradient(params["discriminator"])
-        logits, inner = self.critic.apply({"params": frozen}, fake)
-        _, wanted = self.critic.apply({"params": frozen}, real)
+        logits, inner = self.discriminator.apply({"params": frozen}, fake)
+        _, wanted = self.discriminator.apply({"params": frozen}, real)
         return {
             "adversarial": lambda: adversarial.generator_hinge(logits),
             "matching": lambda: adversarial.feature_matching(wanted, inner),
         }
 
-    def critic_loss(self, params: dict, real: Array, fake: Array, step: Array) -> tuple[Array, Metrics]:
-        """(loss of the critic, its parts): hinge, and R1 at every config.r1.every-th step where it has a weight."""
-        critic = self.critic
-        assert critic is not None
-        judge = lambda pictures: critic.apply({"params": params["discriminator"]}, pictures)[0]  # noqa: E731
+    def discriminator_loss(self, params: dict, real: Array, fake: Array, step: Array) -> tuple[Array, Metrics]:
+        """(loss of the discriminator, its parts): hinge, and R1 at every config.r1.every-th step where it has a
+        weight."""
+        discriminator = self.discriminator
+        assert discriminator is not None
+        judge = lambda images: discriminator.apply({"params": params["discriminator"]}, images)[0]  # noqa: E731
         b = real.shape[0]
         logits = judge(join(real, fake))
         hinge = adversarial.discriminator_hinge([x[:b] for x in logits], [x[b:] for x in logits])

@@ -1,7 +1,7 @@
 """Stage 1 as a value: how the face latent model starts, what it is trained on, how it is watched.
 
 One step per item: self-reenactment of a driver frame from a source frame of the same clip, and, on
-every n-th item, the pictures that need more decodes: for l_consist, l_cross_id and the contrast of codes. The losses
+every n-th item, the images that need more decodes: for l_consist, l_cross_id and the contrast of codes. The losses
 themselves are in `face_losses`.
 """
 
@@ -18,7 +18,7 @@ from vasa_jax.models.face_latent import FaceLatentModel
 from vasa_jax.pretrained.networks import open_networks
 from vasa_jax.training import stills
 from vasa_jax.training.augment import StoredFrames, View, augmented_view, person_parameters, plain_view
-from vasa_jax.training.face_losses import POSITIVES, FaceLosses, Pass, Transferred, join
+from vasa_jax.training.face_losses import POSITIVES, FaceLosses, ForwardOutputs, Transferred, join
 from vasa_jax.training.task import Metrics, Task, example_keys
 
 _TURNING, _TURN = 24, 0.4
@@ -32,7 +32,7 @@ def make_face_task(config: ml_collections.ConfigDict) -> Task:
     if config.discriminator.enabled:
         losses["discriminator"] = stage.discriminator_loss
     networks = {"losses": open_networks(dict(config.get("features", {})), config.model.get("dtype", "float32"))}
-    return Task("face", stage.init, losses, evaluate=stage.evaluate, pictures=stage.pictures, networks=networks)
+    return Task("face", stage.init, losses, evaluate=stage.evaluate, images=stage.images, networks=networks)
 
 
 def _part(view: View, number: int, parts: int) -> View:
@@ -45,11 +45,11 @@ class FaceStage:
     def __init__(self, config: ml_collections.ConfigDict):
         self.config = config
         self.model = FaceLatentModel(ml_collections.FrozenConfigDict(config.model))
-        critic = dict(config.discriminator)
-        self.use_critic = critic.pop("enabled")
-        self.critic = Discriminator(**critic)
+        discriminator = dict(config.discriminator)
+        self.use_discriminator = discriminator.pop("enabled")
+        self.discriminator = Discriminator(**discriminator)
         self.size, self.face_size = config.model.size, config.model.face_size
-        self.losses = FaceLosses(config, self.model, self.critic if self.use_critic else None)
+        self.losses = FaceLosses(config, self.model, self.discriminator if self.use_discriminator else None)
         if self.losses.contrast["pairs"] not in POSITIVES:
             raise UsageError(f"config.contrast.pairs is {self.losses.contrast['pairs']!r}; use 'cross' or 'all'")
 
@@ -58,8 +58,8 @@ class FaceStage:
         image = jnp.zeros((1, self.size, self.size, 3))
         keys = jax.random.split(rng)
         params = {"model": self.model.init(keys[0], image, image)["params"]}
-        if self.use_critic:
-            params["discriminator"] = self.critic.init(keys[1], image)["params"]
+        if self.use_discriminator:
+            params["discriminator"] = self.discriminator.init(keys[1], image)["params"]
         return params
 
     def _apply(self, params: dict, *args, method: str):
@@ -77,10 +77,10 @@ class FaceStage:
         view = augmented_view(
             stored, people, jnp.concatenate([fold(2), fold(3), fold(4)]), self.size, self.face_size, augment
         )
-        source, driver, other = (_part(view, n, len(names)) for n in range(len(names)))
+        source, driver, cross_driver = (_part(view, n, len(names)) for n in range(len(names)))
         if "stills" in self.config:
-            source = stills.hide(source, other, stills.is_still(batch), fold(6), self.config.stills)
-        return source, driver, other
+            source = stills.hide(source, cross_driver, stills.is_still(batch), fold(6), self.config.stills)
+        return source, driver, cross_driver
 
     # ---- losses -------------------------------------------------------------------------------------
 
@@ -88,24 +88,26 @@ class FaceStage:
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
         """Everything the encoders, warps and generator are trained on."""
-        made = self.forward(params, self.views(batch, rng), batch, rng)
-        total, parts = self.losses(params, made, step)
-        real, fake = self.losses.shown(made)
+        outputs = self.forward(params, self.views(batch, rng), batch, rng)
+        total, parts = self.losses(params, outputs, step)
+        real, fake = self.losses.shown(outputs)
         return total, (parts | {"loss": total}, {"real": real, "fake": jax.lax.stop_gradient(fake)})
 
-    def forward(self, params: dict, views: tuple[View, View, View], batch: dict, rng: Array) -> Pass:
+    def forward(self, params: dict, views: tuple[View, View, View], batch: dict, rng: Array) -> ForwardOutputs:
         """Each network runs once over everything that needs it (self-reenactment for the whole batch, the transfer
-        pictures for every n-th): one pass keeps the step small to compile and its convolutions large.
+        images for every n-th): one pass keeps the step small to compile and its convolutions large.
         """
-        source, driver, other = views
+        source, driver, cross_driver = views
         b = source.image.shape[0]
         # Every n-th item also serves the transfer losses; strided, so that shards of a batch pick the same items.
         every = self.config.transfer_every if self.losses.transfers else 0
-        chosen = jnp.arange(0, b, every) if every else jnp.zeros(0, jnp.int32)
-        few = chosen.shape[0]
-        pick = lambda view: jax.tree.map(lambda x: x[chosen], view)  # noqa: E731
-        some_source, some_driver, some_other = pick(source), pick(driver), pick(other)
-        seen = [join(*parts) for parts in zip(*((v.face, v.pose) for v in (source, driver, some_other)), strict=True)]
+        transfer_indices = jnp.arange(0, b, every) if every else jnp.zeros(0, jnp.int32)
+        few = transfer_indices.shape[0]
+        pick = lambda view: jax.tree.map(lambda x: x[transfer_indices], view)  # noqa: E731
+        some_source, some_driver, some_cross_driver = pick(source), pick(driver), pick(cross_driver)
+        seen = [
+            join(*parts) for parts in zip(*((v.face, v.pose) for v in (source, driver, some_cross_driver)), strict=True)
+        ]
         codes = self._apply(params, *seen, method="encode_face")
         code_i, code_j, code_k = codes[:b], codes[b : 2 * b], codes[2 * b :]
         poses = self._apply(params, join(source.image, driver.image), method="encode_pose")
@@ -113,25 +115,27 @@ class FaceStage:
         encoded = join(source.image, some_driver.image), join(source.pose, some_driver.pose), join(code_i, pick(code_j))
         latents, offsets = self._apply(params, *encoded, method="encode_with_offsets")
         stranger = jax.lax.stop_gradient(code_k)
-        pictures = [(jnp.arange(b), driver.pose, code_j)]  # which of the sources, in which pose, with which code
+        images = [(jnp.arange(b), driver.pose, code_j)]  # which of the sources, in which pose, with which code
         if few:
-            pictures += [
+            images += [
                 (b + jnp.arange(few), some_source.pose, pick(code_j)),
-                (chosen, some_source.pose, pick(code_j)),
-                (chosen, some_other.pose, stranger),
+                (transfer_indices, some_source.pose, pick(code_j)),
+                (transfer_indices, some_cross_driver.pose, stranger),
             ]
         turned_pose = None
         if few and self.losses.wants("contrast") and POSITIVES[self.losses.contrast["pairs"]] > 1:
-            turned_pose = self._turned(some_source, rng, jnp.asarray(batch["index"])[chosen])
-            pictures.append((chosen, turned_pose, stranger))
-        used, pose, code = (join(*parts) for parts in zip(*pictures, strict=True))
+            turned_pose = self._turned(some_source, rng, jnp.asarray(batch["index"])[transfer_indices])
+            images.append((transfer_indices, turned_pose, stranger))
+        used, pose, code = (join(*parts) for parts in zip(*images, strict=True))
         out = self._apply(params, jax.tree.map(lambda x: x[used], latents), pose, code, method="render")
-        drawn = jax.tree.map(lambda x: x[:b], out)
-        more = [out["image"][b + n * few : b + (n + 1) * few] for n in range(len(pictures) - 1)]
+        generated = jax.tree.map(lambda x: x[:b], out)
+        more = [out["image"][b + n * few : b + (n + 1) * few] for n in range(len(images) - 1)]
         turned = more[3] if more[3:] else None
         transferred = Transferred(more[0], more[1], more[2], turned, turned_pose) if few else None
         codes = code_i, code_j, code_k
-        return Pass(source, driver, other, chosen, codes, poses, latents, offsets, drawn, transferred)
+        return ForwardOutputs(
+            source, driver, cross_driver, transfer_indices, codes, poses, latents, offsets, generated, transferred
+        )
 
     def _turned(self, view: View, rng: Array, index: Array) -> Array:
         """The view's poses with random rotations, deviation `contrast.turn` (radians about x, y, z)."""
@@ -143,8 +147,8 @@ class FaceStage:
     def discriminator_loss(
         self, params: dict, batch: dict, rng: Array, step: Array, carry: dict
     ) -> tuple[Array, tuple[Metrics, dict]]:
-        """What the critic learns from the pictures of this very step."""
-        loss, parts = self.losses.critic_loss(params, carry["real"], carry["fake"], step)
+        """What the discriminator learns from the images of this very step."""
+        loss, parts = self.losses.discriminator_loss(params, carry["real"], carry["fake"], step)
         return loss, (parts, carry)
 
     # ---- watching -----------------------------------------------------------------------------------
@@ -185,7 +189,7 @@ class FaceStage:
         metrics["mouth_cosine"] = cosine(*opening).mean()
         return metrics
 
-    def pictures(self, params: dict, batch: dict, rng: Array) -> dict[str, Array]:
+    def images(self, params: dict, batch: dict, rng: Array) -> dict[str, Array]:
         """Rows of source, driver, output and what it is blended from; a video of the first source, its head turning."""
         batch = {k: v[:8] for k, v in batch.items()}
         source, driver, out = self._reenact(params, batch, turns=_TURNING)
@@ -193,7 +197,11 @@ class FaceStage:
         turning = out["image"][count:]
         out = jax.tree.map(lambda x: x[:count], out)
         columns = [source.image, driver.image, out["image"]]
-        if "painted" in out:
-            columns += [out["painted"], out["moved"], jnp.broadcast_to(out["keep"], out["image"].shape)]
+        if "synthesised" in out:
+            columns += [
+                out["synthesised"],
+                out["warped_source"],
+                jnp.broadcast_to(out["blend_mask"], out["image"].shape),
+            ]
         rows = jnp.concatenate(columns, 2)
         return {"source_driver_output": rows.reshape(-1, *rows.shape[2:]), "turning": turning}

@@ -12,7 +12,7 @@ import jax
 from jax.core import ShapedArray
 from jax.extend import core
 
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 
 
 def count(fn: Callable[..., Any], *args: Any) -> int:
@@ -20,7 +20,7 @@ def count(fn: Callable[..., Any], *args: Any) -> int:
 
     Counted in the form of accelerators, where a convolution is one: CPU forms may multiply zeros.
     """
-    with choice.as_on("tpu"):
+    with backends.as_on("tpu"):
         # A function of its own: JAX would hand back what it traced of `fn` for this machine.
         closed = jax.make_jaxpr(lambda *args: fn(*args))(*args)
     return of_jaxpr(closed)

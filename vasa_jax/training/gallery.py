@@ -1,6 +1,6 @@
 """What a run looks and sounds like: samples as files, and WORKDIR/gallery.html, which loads nothing from elsewhere.
 
-A task's `pictures` may return, by name: a picture [h, w, 3] and a video [t, h, w, 3] in 0..1, or sound [s] in -1..1.
+A task's `images` may return, by name: an image [h, w, 3] and a video [t, h, w, 3] in 0..1, or audio [s] in -1..1.
 """
 
 import html
@@ -19,7 +19,7 @@ from vasa_jax.training import optional
 
 FOLDER = "pictures"
 NAME = "gallery.html"
-SOUND_RATE = 16_000
+AUDIO_RATE = 16_000
 _SHOWN = 12  # evaluations, the newest; the files of all stay
 _SPARK = (260, 56)  # pixels of a curve
 
@@ -74,7 +74,7 @@ def save(workdir: Path, step: int, samples: Mapping[str, Any]) -> list[Path]:
         elif sample.ndim == 1:
             path = folder / f"{stem}.wav"
             with files.replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
-                file.setparams((1, 2, SOUND_RATE, 0, "NONE", ""))
+                file.setparams((1, 2, AUDIO_RATE, 0, "NONE", ""))
                 file.writeframes((np.clip(np.nan_to_num(sample), -1.0, 1.0) * 32767.0).round().astype("<i2").tobytes())
         else:
             raise ValueError(f"sample {name!r} has shape {sample.shape}; see vasa_jax/training/gallery.py")

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from vasa_jax.errors import InputError
-from vasa_jax.training.saved import Saved
+from vasa_jax.training.checkpoint_info import CheckpointInfo
 
 WINDOW = 128
 """Steps over which what is normal is averaged."""
@@ -109,7 +109,7 @@ class Guard:
         self.say(f"step {step} skipped ({why}), batch {batch.get('batch')}; {self.row} in a row, see {EVENTS}")
         return self.row >= self.patience
 
-    def choose(self, step: int, newest: Callable[[int], Saved | None]) -> Saved:
+    def choose(self, step: int, newest: Callable[[int], CheckpointInfo | None]) -> CheckpointInfo:
         """The checkpoint to go back to from that step.
 
         Args:

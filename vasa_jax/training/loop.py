@@ -15,7 +15,7 @@ import numpy as np
 
 from vasa_jax.errors import InputError
 from vasa_jax.training import gallery, goodput, guards, manifest, peaks, start
-from vasa_jax.training.checkpoint import Checkpoints, Keep, Saved
+from vasa_jax.training.checkpoint import CheckpointInfo, Checkpoints, RetentionPolicy
 from vasa_jax.training.evaluator import Evaluator, NumpyBatch, StreamFn, numeric
 from vasa_jax.training.monitor import MetricsWriter, Progress
 from vasa_jax.training.partition import accumulation, make_partitioner
@@ -89,7 +89,7 @@ class _Run:
         self.progress = Progress(config.steps, self.ledger)
         self.say = self.progress.say if self.primary else lambda text: None
         self.partitioner = make_partitioner(config)
-        keep = Keep(config.get("keep", 3), config.get("keep_every", 0), config.get("keep_best", ""))
+        keep = RetentionPolicy(config.get("keep", 3), config.get("keep_every", 0), config.get("keep_best", ""))
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep, self.say)
         self.events = guards.Events(workdir, self.primary)
         # On every device from the start, those of other hosts included: the step must not have to move it.
@@ -98,7 +98,7 @@ class _Run:
 
     def __call__(self, stream_fn, eval_stream_fn, manifest_extra, operations) -> Result:
         config, task = self.config, self.task
-        at = self.checkpoints.newest() or Saved(0, 0, config.seed)
+        at = self.checkpoints.newest() or CheckpointInfo(0, 0, config.seed)
         batches = iter(stream_fn(at.batch))
         batch = next(batches)
         self.abstract = start.shapes(config, task, numeric(batch))
@@ -121,7 +121,7 @@ class _Run:
         self._close(step)
         return Result(step, step < config.steps, self.last, parameters)
 
-    def _make_instruments(self, eval_stream_fn, at: Saved, operations, skipped: int) -> None:
+    def _make_instruments(self, eval_stream_fn, at: CheckpointInfo, operations, skipped: int) -> None:
         config = self.config
         optimizers = make_optimizers(config, self.task)
         make = functools.partial(
@@ -153,7 +153,7 @@ class _Run:
 
     # ---- the loop -----------------------------------------------------------------------------------
 
-    def _steps(self, state: TrainState, at: Saved, batches: Iterator[NumpyBatch], batch: NumpyBatch) -> int:
+    def _steps(self, state: TrainState, at: CheckpointInfo, batches: Iterator[NumpyBatch], batch: NumpyBatch) -> int:
         """Runs to the end, or until a signal; returns the step it stands at."""
         config = self.config
         self.ledger.switch("other")
@@ -173,7 +173,7 @@ class _Run:
             else:
                 pending = None if pauses else done
             if pauses:
-                self._pause(state, done, Saved(step, number, config.seed), evaluates, saves)
+                self._pause(state, done, CheckpointInfo(step, number, config.seed), evaluates, saves)
             if stop:
                 self.say(f"stopped by a signal at step {step}; saved; run the same command again to go on")
                 break
@@ -210,7 +210,7 @@ class _Run:
             self._log(done)
         return False
 
-    def _pause(self, state: TrainState, done: Dispatched, at: Saved, evaluates: bool, saves: bool) -> None:
+    def _pause(self, state: TrainState, done: Dispatched, at: CheckpointInfo, evaluates: bool, saves: bool) -> None:
         """Evaluates and saves; the step is finished and fine."""
         held_out: dict[str, float] = {}
         more: dict[str, float] = {}
@@ -224,7 +224,7 @@ class _Run:
         self._log(done, held_out | more)
         if held_out and self.primary:
             with self.ledger.on("eval"):
-                self.writer.write_pictures(at.step, samples)
+                self.writer.write_images(at.step, samples)
                 gallery.update(self.workdir, at.step, samples)
         self.times.paused()
 
@@ -244,7 +244,7 @@ class _Run:
 
     # ---- small things -------------------------------------------------------------------------------
 
-    def _restore(self, saved: Saved) -> TrainState:
+    def _restore(self, saved: CheckpointInfo) -> TrainState:
         self.say(f"resuming from {self.checkpoints.directory}/{saved.step}")
         if saved.seed not in (None, self.config.seed):
             self.say(

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: metrics.jsonl, TensorBoard events, picture files and the console line."""
+"""What a run tells while it goes: metrics.jsonl, TensorBoard events, image files and the console line."""
 
 import json
 import os
@@ -67,10 +67,10 @@ class MetricsWriter:
         if self.summary:
             self.summary.write_scalars(step, {name: value for name, value in numbers.items() if value is not None})
 
-    def write_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
-        """The pictures [h,w,3] in 0..1 among samples, to TensorBoard, which is then up to date on disk."""
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """The images [h,w,3] in 0..1 among samples, to TensorBoard, which is then up to date on disk."""
         if self.summary:
-            found = {name: picture[None] for name, picture in pictures.items() if np.ndim(picture) == 3}
+            found = {name: image[None] for name, image in images.items() if np.ndim(image) == 3}
             self.summary.write_images(step, {name: np.clip(np.nan_to_num(x), 0.0, 1.0) for name, x in found.items()})
             self.summary.flush()
 

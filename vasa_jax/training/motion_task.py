@@ -29,15 +29,15 @@ _PAUSE_BELOW = 30.0
 _PAUSE_MARGIN = (2, 4)
 _EVALUATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 _EVALUATION_STEPS = 10
-_PIXELS = 4  # of a value in the picture
+_PIXELS = 4  # of a value in the image
 _LAGS = range(-2, 3)
 
 
 def default_loss() -> ml_collections.ConfigDict:
     """Weights and probabilities of stage 2; a config changes what it names.
 
-    drop: chance that a condition is null (paper: 0.1, and 0.5 for the previous window and its sound).
-    tail_*: chance and largest number of last frames whose sound is unheard (paper: "last few frames").
+    drop: chance that a condition is null (paper: 0.1, and 0.5 for the previous window and its audio).
+    tail_*: chance and largest number of last frames whose audio is unheard (paper: "last few frames").
     previous_noise: largest standard deviation of the noise on the previous motion, against drift.
     mouth: weight of the error of the mouth as a linear readout sees it; velocity: of the frame differences.
     """
@@ -94,15 +94,15 @@ def silent_frames(power: Float[Array, "s bands"], level: Float[Array, ""]) -> Bo
 
 
 def change_correlation(
-    made: Float[Array, "b t"], real: Float[Array, "b t"], valid: Bool[Array | np.ndarray, "b t"]
+    sampled: Float[Array, "b t"], real: Float[Array, "b t"], valid: Bool[Array | np.ndarray, "b t"]
 ) -> Float[Array, ""]:
     """Correlation of frame-to-frame changes, best lag within two frames, mean over the examples."""
-    made, real = jnp.diff(made), jnp.diff(real)
-    both = (valid[:, 1:] & valid[:, :-1]).astype(made.dtype)
+    sampled, real = jnp.diff(sampled), jnp.diff(real)
+    both = (valid[:, 1:] & valid[:, :-1]).astype(sampled.dtype)
 
     def at(lag: int) -> Float[Array, "b"]:
-        n = made.shape[1]
-        a, b = made[:, max(lag, 0) : n + min(lag, 0)], real[:, max(-lag, 0) : n + min(-lag, 0)]
+        n = sampled.shape[1]
+        a, b = sampled[:, max(lag, 0) : n + min(lag, 0)], real[:, max(-lag, 0) : n + min(-lag, 0)]
         w = both[:, max(lag, 0) : n + min(lag, 0)] * both[:, max(-lag, 0) : n + min(-lag, 0)]
         total = jnp.maximum(w.sum(1, keepdims=True), 1.0)
         a, b = ((x - (x * w).sum(1, keepdims=True) / total) * w for x in (a, b))
@@ -149,24 +149,24 @@ class _MotionTask:
         power = log_mel.mel_power(batch["audio"], c.bands)
         motion = (batch["motion"] - self.mean[None, None]) / self.std[None, None]
         one = jax.vmap(functools.partial(self._vary, self.loss_config))
-        played, audio, heard, valid, motion, previous, drop = one(keys, power, motion, batch["valid"])
+        played, audio, audio_mask, valid, motion, previous, drop = one(keys, power, motion, batch["valid"])
         if not isinstance(speech, LogMel):
             # The foreign voices are made of mel power; a pretrained model has heard thousands of real ones.
-            sound = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
-            sound = jnp.take_along_axis(sound, played[..., None], 1).reshape(batch["audio"].shape)
-            audio, _ = speech.features(sound, heard & valid, _no_floor(batch))
+            waveform = batch["audio"].reshape(*played.shape, log_mel.SAMPLES_PER_FRAME)
+            waveform = jnp.take_along_axis(waveform, played[..., None], 1).reshape(batch["audio"].shape)
+            audio, _ = speech.features(waveform, audio_mask & valid, _no_floor(batch))
         batch = {**batch, "valid": valid}
         if c.per_frame:
             batch["tracks"] = jnp.take_along_axis(batch["tracks"], played[..., None], 1)
-        conditions, clean = self._pack(batch, audio, heard & valid, motion)
+        conditions, clean = self._pack(batch, audio, audio_mask & valid, motion)
         return conditions.replace(previous=previous), clean, drop
 
     def _pack(
-        self, batch: Batch, audio: Array, heard: Array, motion: Float[Array, "b t m"]
+        self, batch: Batch, audio: Array, audio_mask: Array, motion: Float[Array, "b t m"]
     ) -> tuple[MotionConditions, Float[Array, "b w m"]]:
         k = self.model_config.context
         conditions = MotionConditions(
-            audio=audio, audio_valid=heard, previous=motion[:, :k], valid=batch["valid"], told=self._told(batch)
+            audio=audio, audio_mask=audio_mask, previous=motion[:, :k], valid=batch["valid"], told=self._told(batch)
         )
         return conditions, motion[:, k:]
 
@@ -191,29 +191,29 @@ class _MotionTask:
         tail = jnp.where(draws[2] < loss.tail_probability, tail, 0)
         drop = {name: draw < loss.drop[name] for name, draw in zip(c.guided, draws[4:], strict=True)}
         index = np.arange(c.frames)
-        # Sound before a first window does not exist: the encoder must not hear it around the corner.
-        heard = (index < c.frames - tail) & ~(drop["previous"] & (index < c.context))
+        # Audio before a first window does not exist: the encoder must not hear it around the corner.
+        audio_mask = (index < c.frames - tail) & ~(drop["previous"] & (index < c.context))
         # As at inference the level is that of what is heard, to the 7.5 ms that a step sees of its neighbour.
-        level = log_mel.heard_level(power, heard & valid[played], -jnp.inf)
+        level = log_mel.heard_level(power, audio_mask & valid[played], -jnp.inf)
         power, level = augment.augment(voice_key, power, level, self.augment)
         motion = motion[played]
         spread = loss.previous_noise * draws[3]
         previous = motion[: c.context] + spread * jax.random.normal(noise_key, (c.context, c.motion_dim))
         audio = log_mel.features(power, level)
-        return played, audio, heard, valid[played], motion, previous, drop
+        return played, audio, audio_mask, valid[played], motion, previous, drop
 
     def loss(
         self, params: Params, batch: Batch, rng: PRNGKeyArray, step: Array, carry: dict[str, Any]
     ) -> tuple[Array, tuple[Metrics, dict[str, Any]]]:
-        vary_key, time_key, noise_key = jax.random.split(rng, 3)
+        vary_key, timestep_key, noise_key = jax.random.split(rng, 3)
         conditions, clean, drop = self.varied(batch, example_keys(vary_key, batch["index"]), params[NETWORKS]["speech"])
-        time = jax.vmap(lambda k: schedule.draw_time(k, self.model_config.diffusion_steps))(
-            example_keys(time_key, batch["index"])
+        timestep = jax.vmap(lambda k: schedule.draw_timestep(k, self.model_config.diffusion_steps))(
+            example_keys(timestep_key, batch["index"])
         )
         noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(noise_key, batch["index"]))
-        noisy = schedule.add_noise(clean, noise, time, self.model_config.diffusion_steps)
-        guess = self.model.apply({"params": params[PLAYER]}, noisy, time, conditions, drop)
-        metrics = self._errors(guess - clean, conditions.valid[:, self.model_config.context :])
+        noisy = schedule.add_noise(clean, noise, timestep, self.model_config.diffusion_steps)
+        prediction = self.model.apply({"params": params[PLAYER]}, noisy, timestep, conditions, drop)
+        metrics = self._errors(prediction - clean, conditions.valid[:, self.model_config.context :])
         total = metrics["x0"]
         for name in ("mouth", "velocity"):
             if self.loss_config[name] and name in metrics:
@@ -239,7 +239,7 @@ class _MotionTask:
         return metrics
 
     def evaluate(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> Metrics:
-        """Held-out x0 error at fixed times (a fixed noise per example), and what ten steps make of the sound."""
+        """Held-out x0 error at fixed times (a fixed noise per example), and what ten steps make of the audio."""
         c = self.model_config
         conditions, clean = self.plain(batch, params[NETWORKS]["speech"])
         keys = example_keys(rng, batch["index"])
@@ -247,24 +247,24 @@ class _MotionTask:
         valid = conditions.valid[:, c.context :]
         metrics = {}
         for share in _EVALUATION_TIMES:
-            time = jnp.full(clean.shape[:1], round(share * c.diffusion_steps), jnp.int32)
-            noisy = schedule.add_noise(clean, noise, time, c.diffusion_steps)
-            guess = self.model.apply({"params": params[PLAYER]}, noisy, time, conditions, {})
-            metrics[f"x0_t{share}"] = self._errors(guess - clean, valid)["x0"]
+            timestep = jnp.full(clean.shape[:1], round(share * c.diffusion_steps), jnp.int32)
+            noisy = schedule.add_noise(clean, noise, timestep, c.diffusion_steps)
+            prediction = self.model.apply({"params": params[PLAYER]}, noisy, timestep, conditions, {})
+            metrics[f"x0_t{share}"] = self._errors(prediction - clean, valid)["x0"]
         metrics["x0"] = sum(metrics.values(), jnp.zeros(())) / len(metrics)
         guided = table.default_guidance(c.guided)
-        made = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
-        spread = [jnp.sqrt(self._errors(x - x.mean(1, keepdims=True), valid)["x0"]) for x in (made, clean)]
+        sampled = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
+        spread = [jnp.sqrt(self._errors(x - x.mean(1, keepdims=True), valid)["x0"]) for x in (sampled, clean)]
         metrics["spread_ratio"] = spread[0] / spread[1]
         if self.readout is not None:
-            metrics["mouth_changes"] = change_correlation(made @ self.readout, clean @ self.readout, valid)
+            metrics["mouth_changes"] = change_correlation(sampled @ self.readout, clean @ self.readout, valid)
             wrong = jnp.roll(clean, 1, axis=0) @ self.readout
             both = valid & jnp.roll(valid, 1, axis=0)
-            metrics["mouth_changes_wrong"] = change_correlation(made @ self.readout, wrong, both)
+            metrics["mouth_changes_wrong"] = change_correlation(sampled @ self.readout, wrong, both)
         return metrics
 
-    def pictures(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> dict[str, Array]:
-        """Four held-out windows, time to the right: generated motion above the real one; and the first one's sound.
+    def images(self, params: Params, batch: Batch, rng: PRNGKeyArray) -> dict[str, Array]:
+        """Four held-out windows, time to the right: generated motion above the real one; and the first one's audio.
 
         A row of pixels is a value of the motion, grey at its mean, black and white at 2.5 deviations.
         """
@@ -273,8 +273,8 @@ class _MotionTask:
         noise = jax.vmap(lambda k: jax.random.normal(k, clean.shape[1:]))(example_keys(rng, batch["index"]))
         c = self.model_config
         guided = table.default_guidance(c.guided)
-        made = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
-        rows = jnp.stack([made, clean], 1).swapaxes(2, 3)  # [b, 2, m, w]
+        sampled = sample_window(params[PLAYER], conditions, noise, rng, guided, {}, config=c, steps=_EVALUATION_STEPS)
+        rows = jnp.stack([sampled, clean], 1).swapaxes(2, 3)  # [b, 2, m, w]
         rows = jnp.pad(rows, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=2.5)
         grey = jnp.repeat(0.5 + rows.reshape(-1, rows.shape[-1]) / 5.0, _PIXELS, axis=1)
         grey = jnp.repeat(grey, _PIXELS, axis=0)
@@ -296,6 +296,6 @@ def make_motion_task(config: ml_collections.ConfigDict, stats: Mapping[str, Any]
         init=task.init,
         losses={PLAYER: task.loss},
         evaluate=task.evaluate,
-        pictures=task.pictures,
+        images=task.images,
         networks={"speech": task.speech},
     )

@@ -57,14 +57,14 @@ def close(view: View, closure: Float[Array, " b"]) -> View:
 
 
 def draw_turns(keys: Array, share: float) -> Float[Array, "b 2"]:
-    """Angles for `turn`, up to 0.5 aside and 0.3 up and down; 0 but for a share. One key a picture."""
+    """Angles for `turn`, up to 0.5 aside and 0.3 up and down; 0 but for a share. One key an image."""
     draw = jax.vmap(lambda key: jax.random.uniform(key, (3,)))(keys)
     angles = (2.0 * draw[:, 1:] - 1.0) * jnp.asarray([[0.5, 0.3]])
     return jnp.where(draw[:, :1] < share, angles, 0.0)
 
 
 def draw_closures(keys: Array, share: float) -> Float[Array, " b"]:
-    """Closures for `close`: 0 but for a share; half of those are closed, the others on their way. One key a picture."""
+    """Closures for `close`: 0 but for a share; half of those are closed, the others on their way. One key an image."""
     draw = jax.vmap(lambda key: jax.random.uniform(key, (2,)))(keys)
     return jnp.where(draw[:, 0] < share, jnp.clip(2.0 * draw[:, 1], 0.2, 1.0), 0.0)
 
@@ -91,7 +91,7 @@ class _Eye:
 
     corner: Float[Array, "*b 2"]
     axes: Float[Array, "*b 2 2"]
-    """Columns: a step along t, a step along s, in the picture."""
+    """Columns: a step along t, a step along s, in the image."""
     upper: Float[Array, "*b 9 2"]
     lower: Float[Array, "*b 9 2"]
     iris: Float[Array, "*b 2"]
@@ -111,11 +111,11 @@ class _Eye:
         return cls(ring[0], axes, upper, into(ring[jnp.asarray(_LOWER)]), into(iris), skin)
 
     def into(self, places: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
-        """Places of the picture in this frame."""
+        """Places of the image in this frame."""
         return _into(places, self.corner, self.axes)
 
     def along(self, steps: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
-        """Steps in this frame as steps in the picture."""
+        """Steps in this frame as steps in the image."""
         return precise.matmul(steps, self.axes.T)
 
     def lids(self, t: Array) -> tuple[Array, Array]:
@@ -124,7 +124,7 @@ class _Eye:
 
 
 def _into(places: Float[Array, "*n 2"], corner: Float[Array, " 2"], axes: Float[Array, "2 2"]) -> Float[Array, "*n 2"]:
-    """Places of the picture as steps along axes of one length from a corner."""
+    """Places of the image as steps along axes of one length from a corner."""
     return precise.matmul(places - jnp.broadcast_to(corner, places.shape), axes) / jnp.square(axes[:, 0]).sum()
 
 

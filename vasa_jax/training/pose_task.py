@@ -40,7 +40,7 @@ class _PoseStage:
         return {"model": {"pose_encoder": self.encoder.init(rng, image)["params"]}}
 
     def encode(self, params: dict, image: Float[Array, "b h w 3"]) -> Float[Array, "b 7"]:
-        """z_pose of pictures."""
+        """z_pose of images."""
         return self.encoder.apply({"params": params["model"]["pose_encoder"]}, image)
 
     def _views(self, batch: dict[str, Array], rng: Array) -> View:

@@ -17,7 +17,7 @@ MOTION: Rules = (
     (r"/mlp_in/(kernel|bias)$", ("tensor",)),
     (r"/mlp_out/kernel$", ("tensor", None)),
 )
-"""Heads and hidden units of the transformer. The sound encoder's convolutions stay whole."""
+"""Heads and hidden units of the transformer. The audio encoder's convolutions stay whole."""
 
 FACE: Rules = (
     # The wide dense layers: readings of codes, the volume of the warps, low-rank style.
@@ -28,7 +28,7 @@ FACE: Rules = (
     (r"/PatchDiscriminator_\d+/\w*Conv_[02]/(kernel|bias)$", ("tensor",)),
     (r"/PatchDiscriminator_\d+/\w*Conv_[13]/kernel$", ("tensor", None)),
 )
-"""Channels inside residual blocks and between pairs of the critic's convolutions. Norms between the two of a pair see
-channels that are split, and pay for that with an exchange of their sums."""
+"""Channels inside residual blocks and between pairs of the discriminator's convolutions. Norms between the two of a
+pair see channels that are split, and pay for that with an exchange of their sums."""
 
 PRESETS: dict[str, Rules] = {"none": (), "face": FACE, "motion": MOTION}

@@ -1,7 +1,7 @@
 """Photographs as training pairs: the source loses its mouth and eyes, the target keeps them.
 
 A still has no second frame. As its own driver it teaches copying: everything that is to be painted stands in the source
-already. So mouth and eyes of the source are hidden, each in one of three ways: swapped for those of another picture,
+already. So mouth and eyes of the source are hidden, each in one of three ways: swapped for those of another image,
 blurred, or filled with the skin around them. What the driver's code says is then nowhere in the source and has to be
 painted, in the person's own skin and light.
 """
@@ -22,12 +22,12 @@ from vasa_jax.training.augment import View
 _GROUPS = (("lips_outer", 1.3, 0.05), ("eye_left", 1.35, 0.045), ("eye_right", 1.35, 0.045))
 """Points of a part, how much larger than they its region is, and what is added to its half axes."""
 _SOFT = 0.25  # width of a region's edge, of its half axes
-_BLUR = 16  # pixels of the model's picture that are averaged
+_BLUR = 16  # pixels of the model's image that are averaged
 
 
 @flax.struct.dataclass
 class Region:
-    """An ellipse in a picture: middle, half axes, turn (radians)."""
+    """An ellipse in an image: middle, half axes, turn (radians)."""
 
     middle: Float[Array, "b 2"]
     axes: Float[Array, "b 2"]
@@ -44,15 +44,15 @@ def hide(view: View, other: View, still: Bool[Array, " b"], keys: Array, config:
     """The view with mouth and eyes hidden where `still`, its face for the dynamics encoder cut out anew.
 
     Args:
-      view, other: the sources, and the pictures whose parts may take the place of theirs.
+      view, other: the sources, and the images whose parts may take the place of theirs.
       still: which of them to change.
-      keys: one a picture.
+      keys: one an image.
       config: `mouth` and `eyes`, the shares of stills of which that part is hidden.
     """
     draws = jax.vmap(lambda key: jax.random.uniform(key, (len(_GROUPS), 3)))(keys)
     places = identity_grid(view.image.shape[1:3])
     parts = [_Part.of(view, other, places, *group) for group in _GROUPS]
-    # One picture with the other's parts where this one's lie: reading it is what costs.
+    # One image with the other's parts where this one's lie: reading it is what costs.
     there = jnp.broadcast_to(places, (*still.shape, *places.shape))
     for part in parts:
         there = jnp.where((part.distance < 1.0 + 2 * _SOFT)[..., None], part.there, there)
@@ -88,7 +88,7 @@ def _distance(places: Float[Array, "h w 2"], region: Region, axes: Float[Array, 
 
 @flax.struct.dataclass
 class _Part:
-    """A region of a picture (1 on its edge), and where in the other picture what may take its place lies."""
+    """A region of an image (1 on its edge), and where in the other image what may take its place lies."""
 
     distance: Float[Array, "b h w"]
     there: Float[Array, "b h w 2"]
@@ -104,7 +104,7 @@ class _Part:
 
 
 def _replaced(image: Array, foreign: Array, distance: Array, draw: Float[Array, "b 2"]) -> Float[Array, "b h w 3"]:
-    """The picture with a region swapped (half of the time), blurred or filled with the colour around it."""
+    """The image with a region swapped (half of the time), blurred or filled with the colour around it."""
     inside = jnp.clip((1.0 + _SOFT - distance) / _SOFT, 0.0, 1.0)[..., None]
     around = ((distance > 1.0) & (distance < 1.0 + 2 * _SOFT)).astype(image.dtype)[..., None]
     mean = lambda x: (x * around).sum((1, 2), keepdims=True) / around.sum((1, 2), keepdims=True).clip(1.0)  # noqa: E731

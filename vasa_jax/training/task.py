@@ -26,7 +26,7 @@ def _no_metrics(params: Params, batch: Batch, rng: PRNGKeyArray) -> Metrics:
     return {}
 
 
-def _no_pictures(params: Params, batch: Batch, rng: PRNGKeyArray) -> dict[str, Float[Array, "h w c"]]:
+def _no_images(params: Params, batch: Batch, rng: PRNGKeyArray) -> dict[str, Float[Array, "h w c"]]:
     return {}
 
 
@@ -39,10 +39,10 @@ class Task:
       init: (rng, batch) -> {player: parameters}.
       losses: {player: loss_fn} in the order of evaluation. loss_fn(params, batch, rng, step, carry) -> (scalar,
         (metrics, carry)); it is differentiated with respect to params[player] only, at the parameters from before the
-        step. `carry` goes on to the next player of the same step, so that a discriminator can reuse the pictures of the
+        step. `carry` goes on to the next player of the same step, so that a discriminator can reuse the images of the
         generator. The first player is the model that is released.
       evaluate: (ema parameters, held-out batch, rng) -> metrics.
-      pictures: (ema parameters, held-out batch, rng) -> {name: picture in 0..1}, for the eye.
+      images: (ema parameters, held-out batch, rng) -> {name: image in 0..1}, for the eye.
       frozen: regular expression; parameters whose path "player/module/.../name" it matches (re.search) do not change.
       networks: what losses look through and nobody trains, by name: feature networks, a teacher, a speech model. They
         are an argument of the compiled step, are not saved, and come to losses and watchers as params["networks"].
@@ -52,7 +52,7 @@ class Task:
     init: Callable[[PRNGKeyArray, Batch], Params]
     losses: Mapping[str, LossFn]
     evaluate: Callable[[Params, Batch, PRNGKeyArray], Metrics] = _no_metrics
-    pictures: Callable[[Params, Batch, PRNGKeyArray], dict[str, Array]] = _no_pictures
+    images: Callable[[Params, Batch, PRNGKeyArray], dict[str, Array]] = _no_images
     frozen: str = ""
     networks: Networks = dataclasses.field(default_factory=dict)
 
@@ -61,7 +61,7 @@ class Task:
         return tuple(self.losses)
 
     def given(self, params: Params) -> Params:
-        """Parameters as losses, `evaluate` and `pictures` want them: the frozen networks beside the players."""
+        """Parameters as losses, `evaluate` and `images` want them: the frozen networks beside the players."""
         return {**params, NETWORKS: self.networks}
 
 

@@ -133,7 +133,7 @@ def _on_devices(loss_fn: LossFn, devices: int, gather: Callable[[Params], Params
 
     Parameters are gathered once for all of them, inside of what is differentiated: their gradient comes back gathered.
 
-    A loss puts pictures of its batch one after another and picks some again. Asked of a whole batch that lies on many
+    A loss puts images of its batch one after another and picks some again. Asked of a whole batch that lies on many
     devices, each of these makes XLA gather the batch of all of them on every one; a share is all on one device.
     """
 

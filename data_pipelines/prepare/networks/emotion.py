@@ -2,7 +2,7 @@
 
 Published as enet_b0_8_best_vgaf.onnx, enet_b0_8_best_afew.onnx, enet_b0_8_va_mtl.onnx (224 px) and enet_b2_8.onnx
 (260 px) by github.com/av-savchenko/face-emotion-recognition in models/affectnet_emotions/onnx: input
-[batch, 3, side, side], RGB in 0..1 normalised as ImageNet's pictures; output eight logits in the order of
+[batch, 3, side, side], RGB in 0..1 normalised as ImageNet's images; output eight logits in the order of
 `schema.EMOTIONS`, followed by valence and arousal in the mtl file (hsemotion_onnx/facial_emotions.py in
 github.com/av-savchenko/hsemotion-onnx).
 """
@@ -55,8 +55,8 @@ class EmotionNetwork:
         """Travels to other processes as the name of its file."""
         return functools.partial(EmotionNetwork, every=self._every), (self._path,)
 
-    def _probabilities(self, picture: np.ndarray, points: np.ndarray) -> Float[np.ndarray, "8"]:
-        face = frame_network.cut_face(picture, points, self._side)
+    def _probabilities(self, image: np.ndarray, points: np.ndarray) -> Float[np.ndarray, "8"]:
+        face = frame_network.cut_face(image, points, self._side)
         logits = self._network((face / 255.0 - frame_network.IMAGENET_MEAN) / frame_network.IMAGENET_STD)
         if logits.shape not in ((_COUNT,), (_COUNT + 2,)):
             raise self._network.wrong(f"its output has shape {list(logits.shape)}")

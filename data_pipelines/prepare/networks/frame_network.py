@@ -9,7 +9,7 @@ from PIL import Image
 
 IMAGENET_MEAN = np.asarray([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.asarray([0.229, 0.224, 0.225], np.float32)
-"""Of RGB in 0..1; the networks were trained on pictures normalised by these."""
+"""Of RGB in 0..1; the networks were trained on images normalised by these."""
 
 Frames = Sequence[np.ndarray] | np.ndarray
 """Pictures [h, w, 3], or an array [t, h, w, 3] of them; `check` says what is wrong with others."""
@@ -29,9 +29,9 @@ class FrameNetwork(Protocol):
         """Labels frames; its memory does not grow with the clip beyond the labels themselves.
 
         Args:
-          frames: t RGB pictures uint8 [h, w, 3], all of one size: an array [t, h, w, 3], or a list. The more pixels
-            the face has the better the labels: pictures of the video's own size rather than crops of 80 px.
-          points: the face, `vasa_jax.landmarks` points in pixels of these pictures (the outer edge of the first
+          frames: t RGB images uint8 [h, w, 3], all of one size: an array [t, h, w, 3], or a list. The more pixels
+            the face has the better the labels: images of the video's own size rather than crops of 80 px.
+          points: the face, `vasa_jax.landmarks` points in pixels of these images (the outer edge of the first
             pixel is 0, z in the same unit), finite everywhere (`labels.fill_gaps`).
 
         Returns:
@@ -50,7 +50,7 @@ def check(frames: Frames, points: np.ndarray) -> None:
 
 
 def face_box(points: Float[np.ndarray, "k 3"], width: int, height: int) -> tuple[float, float, float, float]:
-    """(left, top, right, bottom) of a face's points in pixels, within the picture and no side below two pixels."""
+    """(left, top, right, bottom) of a face's points in pixels, within the image and no side below two pixels."""
     left, top = points[:, :2].min(0)
     right, bottom = points[:, :2].max(0)
     left, top = np.clip(left, 0, width - 2), np.clip(top, 0, height - 2)
@@ -58,9 +58,9 @@ def face_box(points: Float[np.ndarray, "k 3"], width: int, height: int) -> tuple
 
 
 def cut_face(
-    picture: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "k 3"], size: int
+    image: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "k 3"], size: int
 ) -> UInt8[np.ndarray, "size size 3"]:
     """The face's box stretched to a square: gaze and emotion networks learned from faces cut out by a detector."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     box = face_box(points, width, height)
-    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box=box))
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box=box))

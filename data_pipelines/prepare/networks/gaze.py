@@ -5,7 +5,7 @@ Published as L2CSNet_gaze360.pkl by github.com/Ahmednull/L2CS-Net: the state dic
 
 Its demos call the two outputs pitch and yaw the wrong way round (issue 32 there). The names of the heads are right: the
 first one, `fc_yaw_gaze`, learned the first number of Gaze360's labels, which is the horizontal angle, and it is the one
-that others saw change its sign in mirrored pictures (pull request 472 of github.com/LibreYOLO/libreyolo). The signs are
+that others saw change its sign in mirrored images (pull request 472 of github.com/LibreYOLO/libreyolo). The signs are
 those of the arrow that the demo draws, (-sin yaw cos pitch, -sin pitch) in x right, y down (l2cs/vis.py): yaw + is the
 image's left, pitch + is up. Zero looks at the camera.
 """
@@ -67,9 +67,9 @@ def load(path: str | os.PathLike) -> dict:
     return params
 
 
-def logits(params: dict, pictures: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 90"], Float[Array, "b 90"]]:
-    """Logits of yaw and of pitch, for faces normalised as ImageNet's pictures."""
-    features = resnet.features(params["resnet"], pictures)
+def logits(params: dict, images: Float[Array, "b h w 3"]) -> tuple[Float[Array, "b 90"], Float[Array, "b 90"]]:
+    """Logits of yaw and of pitch, for faces normalised as ImageNet's images."""
+    features = resnet.features(params["resnet"], images)
     yaw, pitch = (features @ weight + bias[None] for weight, bias in (params[head] for head in _HEADS))
     return yaw, pitch
 
@@ -118,6 +118,6 @@ def relative_to_head(gaze: Float[np.ndarray, "t 2"], points: Float[np.ndarray, "
     return schema.gaze_angles(directions).astype(np.float32)
 
 
-def _face(picture: np.ndarray, points: np.ndarray) -> UInt8[np.ndarray, "448 448 3"]:
-    face = Image.fromarray(frame_network.cut_face(picture, points, _DETECTED))
+def _face(image: np.ndarray, points: np.ndarray) -> UInt8[np.ndarray, "448 448 3"]:
+    face = Image.fromarray(frame_network.cut_face(image, points, _DETECTED))
     return np.asarray(face.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))

@@ -22,9 +22,9 @@ def label_crops(
 
     Args:
       networks: where two give the same label, the later one counts.
-      crops: t pictures uint8 [s, s, 3] that span -MARGIN..MARGIN, as `crops.cut` makes them; s = CROP_SIZE is best.
+      crops: t images uint8 [s, s, 3] that span -MARGIN..MARGIN, as `crops.cut` makes them; s = CROP_SIZE is best.
       points: crop-normalised, finite everywhere.
-      size: side of the mattes in pixels: that of the stored pictures.
+      size: side of the mattes in pixels: that of the stored images.
 
     Returns:
       Label -> array [t, ...]; "matte" is uint8 [t, size, size].
@@ -43,7 +43,7 @@ def label_crops(
 
 
 class ClipLabels:
-    """What the networks say of a clip whose pictures come one by one.
+    """What the networks say of a clip whose images come one by one.
 
     Args:
       networks: see `label_crops`.
@@ -58,7 +58,7 @@ class ClipLabels:
         self._parts: list[dict[str, np.ndarray]] = []
 
     def add(self, crop: UInt8[np.ndarray, "s s 3"]) -> None:
-        """Takes the crop of the next picture."""
+        """Takes the crop of the next image."""
         self._crops.append(crop)
         if len(self._crops) == CHUNK:
             self._label()

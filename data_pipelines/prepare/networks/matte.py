@@ -1,4 +1,4 @@
-"""What belongs to the person in a picture, by MODNet (Ke et al. 2022).
+"""What belongs to the person in an image, by MODNet (Ke et al. 2022).
 
 Published as modnet_photographic_portrait_matting.onnx by github.com/ZHKKKe/MODNet, code and models under Apache 2.0:
 input [batch, 3, height, width], RGB in -1..1, sides multiples of 32 with the shorter about 512; output
@@ -21,7 +21,7 @@ SIDE, MULTIPLE = 512, 32
 
 
 def network_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height at which the network sees a picture: the shorter side 512, unless 512 lies between both."""
+    """Width and height at which the network sees an image: the shorter side 512, unless 512 lies between both."""
     resized = max(width, height) < SIDE or min(width, height) > SIDE
     factor = SIDE / min(width, height) if resized else 1.0
     across, down = (max(MULTIPLE, int(side * factor) // MULTIPLE * MULTIPLE) for side in (width, height))
@@ -54,17 +54,17 @@ class MatteNetwork:
         """Travels to other processes as the name of its file."""
         return MatteNetwork, (self._path,)
 
-    def _one(self, picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
-        height, width = picture.shape[:2]
+    def _one(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
+        height, width = image.shape[:2]
         fixed = self._network.input_shape[:1:-1]
         size = tuple(known or wanted for known, wanted in zip(fixed, network_size(width, height), strict=True))
-        seen = _resize(picture, size).astype(np.float32) / 127.5 - 1
+        seen = _resize(image, size).astype(np.float32) / 127.5 - 1
         alpha = self._network(seen)
         if alpha.shape != (1, size[1], size[0]):
             raise self._network.wrong(f"its output has shape {list(alpha.shape)}")
         return np.round(255 * np.clip(_resize(alpha[0], (width, height)), 0, 1)).astype(np.uint8)
 
 
-def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    shrinks = size[0] < picture.shape[1]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    shrinks = size[0] < image.shape[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

@@ -19,7 +19,7 @@ _SHOWN = 160  # characters of ONNX Runtime's complaint, which can be long
 
 
 class OnnxNetwork:
-    """A network with one picture as its input, run on one at a time: not every file knows another batch.
+    """A network with one image as its input, run on one at a time: not every file knows another batch.
 
     Attributes:
       input_shape, output_shape: [b, 3, h, w] and that of the first output; None where any length will do.
@@ -29,7 +29,7 @@ class OnnxNetwork:
       what: which file to give instead, should this be none.
 
     Raises:
-      InputError: the file is missing, cannot be read or takes no picture; or ONNX Runtime is not installed.
+      InputError: the file is missing, cannot be read or takes no image; or ONNX Runtime is not installed.
     """
 
     def __init__(self, path: str | os.PathLike, what: str):
@@ -51,16 +51,16 @@ class OnnxNetwork:
         self.input_shape, self.output_shape = _shape(inputs[0].shape), _shape(outputs[0].shape)
         if len(inputs) != 1 or len(self.input_shape) != 4 or self.input_shape[1] not in (3, None):
             shapes = ", ".join(f"{entry.name} {list(entry.shape)}" for entry in inputs)
-            raise self.wrong(f"its inputs are {shapes}, not one picture")
+            raise self.wrong(f"its inputs are {shapes}, not one image")
         self._name = inputs[0].name
 
     def wrong(self, why: str) -> InputError:
         """The error for a file that is another network."""
         return InputError(f"{self.path}: not the network that is wanted ({why}): give {self.what}")
 
-    def __call__(self, picture: Float[np.ndarray, "h w 3"]) -> np.ndarray:
-        """Runs the network on a picture, already normalised; returns its first output without the axis of the batch."""
-        x = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+    def __call__(self, image: Float[np.ndarray, "h w 3"]) -> np.ndarray:
+        """Runs the network on an image, already normalised; returns its first output without the axis of the batch."""
+        x = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
         try:
             return np.asarray(self._session.run(None, {self._name: x})[0], np.float32)[0]
         except Exception as error:

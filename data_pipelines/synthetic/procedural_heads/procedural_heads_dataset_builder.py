@@ -1,6 +1,6 @@
 """Procedural talking heads: people who do not exist, speaking words that mean nothing, with exact labels per frame.
 
-Head pose, gaze, lid closure, mouth shape, distance, emotion, identity and phonemes are those that drew the pictures,
+Head pose, gaze, lid closure, mouth shape, distance, emotion, identity and phonemes are those that drew the images,
 not estimates. Splits share no identity.
 """
 

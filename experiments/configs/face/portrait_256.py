@@ -11,7 +11,7 @@ This file says what the pairs are and what the model is; portrait_256_generator 
 * Colours are written in the portrait's own frame of mean and covariance (vasa_jax/ops/colour.py): a grey portrait
   cannot turn green.
 * Photographs of 2,500 people (data set `portraits`), whose mouths and eyes are hidden in the source (`stills`).
-* A fifth of them is driven by somebody else instead (`crossed`), for a critic alone (portrait_256_critic).
+* A fifth of them is driven by somebody else instead (`crossed`), for a discriminator alone (portrait_256_critic).
 * All other networks are those of sharp_256, frozen; the codes are still those of small_128.
 """
 

@@ -1,8 +1,9 @@
-"""A critic for the mouths and eyes of portrait_256: what is made up inside of them looks like one.
+"""A discriminator for the mouths and eyes of portrait_256: what is made up inside of them looks like one.
 
 Command  vasa-train --config=experiments/configs/face/portrait_256_critic.py --workdir=runs/face_portrait_256_critic
 Start    the averaged parameters of runs/face_portrait_256
-Data     as portrait_256_generator, and 461 stills driven by somebody else (`crossed`), which only the critic judges
+Data     as portrait_256_generator, and 461 stills driven by somebody else (`crossed`), which only the discriminator
+         judges
 Hardware two shared cores; 1.3 s a step beside other work
 Run      3,416 steps of 4,000; loss.adversarial 0.1 up to step 1,583, then 0.25; loss_focus.mouth 30
 Result   experiments/results/portrait_256_training.json: the error in the mouth stays (0.051), what shows in it

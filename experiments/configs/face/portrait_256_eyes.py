@@ -5,7 +5,7 @@
         --checkpoint=runs/led --input=data --output=data/generator_eyes --items=1920
     vasa-train --config=experiments/configs/face/portrait_256_eyes.py --workdir=runs/face_portrait_256_eyes
 
-Start    runs/led, whose codes have room for gaze and expressions; the critic is that of portrait_256_critic
+Start    runs/led, whose codes have room for gaze and expressions; the discriminator is that of portrait_256_critic
 Pairs    photographs whose irises, lids and brows are moved in the target (in the first five pieces the corners of the
          mouth, too; vasa_jax/training/moved_eyes.py, expressions.py): the code says so where it was unused, and as
          GRID's do in a blink; rigged and procedural heads, whose gaze is known. In the runs below 2,800 to 4,400 of

@@ -1,4 +1,4 @@
-"""Face model of 256 px on the motion encoders of small_128: pictures change, codes do not.
+"""Face model of 256 px on the motion encoders of small_128: images change, codes do not.
 
 Command  vasa-train --config=experiments/configs/face/sharp_256.py --workdir=runs/face_sharp_256
 Data     GRID (149 clips of six speakers, every third frame) and 300 procedural people of 12 frames, stored at 320 px
@@ -8,8 +8,8 @@ Result   the mouth's error 0.53 of repeating the first frame (bundled 128 px mod
          re-enacted at mouth level 0.73 and changes 0.66 (0.61, 0.61)
 
 The codes of pose and dynamics stay those of bundled-fast (`frozen`), which was the bundled model when this ran, so that
-the motion model trained on them goes on serving. What is wrong with its pictures: painted mouths are green in faces
-unlike GRID's (colour mixing while painting, and a cyan background in most pictures), and a frame takes 72 ms on two
+the motion model trained on them goes on serving. What is wrong with its images: painted mouths are green in faces
+unlike GRID's (colour mixing while painting, and a cyan background in most images), and a frame takes 72 ms on two
 cores. portrait_256 goes on from here with another generator.
 """
 

@@ -14,7 +14,7 @@ What small compute needed, and what was learned on the way:
   warps from pixels froze for thousands of steps.
 * The dynamics code starts from labels (mouth, lids, eyes). On speakers never seen, the mouth opening read linearly
   from the code follows the real one with r = 0.89 in its changes after 1,256 steps, head pose within 1.4 degrees.
-* With the source picture moved by the flow (generator.kind "moving") an unseen face stays itself from the start; frozen
+* With the source image moved by the flow (generator.kind "moving") an unseen face stays itself from the start; frozen
   copies, the known danger of such a skip, did not appear because the flow is supervised.
 * What a warp cannot make, open mouths and closed lids, is painted, and the paint is what takes the steps: the mask
   "keep" lets go of mouth and eyes only after about 2,500 steps in all. Teeth are still blurred.
@@ -101,7 +101,7 @@ def get_config() -> ml_collections.ConfigDict:
         "face_noise": 0.15,
     }
     config.loss_focus = {"mouth": 8.0, "eyes": 8.0, "closed": 0.0}
-    # Published networks to compare pictures by (docs/training.md); "" is our own, which needs no file.
+    # Published networks to compare images by (docs/training.md); "" is our own, which needs no file.
     config.features = {"vgg19": "", "vggface": "", "gaze": "", "arcface": ""}
     config.contrast = {"pairs": "cross", "scale": 5.0, "margin": 0.2, "turn": (0.15, 0.3, 0.1)}
     config.r1 = {"weight": 0.0, "every": 16}

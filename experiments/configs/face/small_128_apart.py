@@ -1,12 +1,12 @@
 """After small_128_twins: warps and generator learn to draw from the codes that came apart.
 
 Command  vasa-train --config=experiments/configs/face/small_128_apart.py --workdir=runs/face_small_128_apart
-Start    the averaged parameters of runs/face_small_128_twins (step 800), the critic of runs/face_small_128_settle; the
-         encoders of motion stand still
+Start    the averaged parameters of runs/face_small_128_twins (step 800), the discriminator of
+         runs/face_small_128_settle; the encoders of motion stand still
 Run      700 steps, 37 minutes of two cores that had other work
 Result   mouths and heads obey the codes more (experiments/results/small_128_steps.json), but on people never seen the
          likeness falls to 0.91 (0.93 before) and the mouths of drawn people turn green: small_128_hue and _gloss mend
-         that. A first version (300 steps, a fresh critic, colour 0.15) was as green and had softer lips
+         that. A first version (300 steps, a fresh discriminator, colour 0.15) was as green and had softer lips
 """
 
 import ml_collections

@@ -1,8 +1,8 @@
 """Last part of the bundled face model: the generator alone, from the mean of two models.
 
 Command  vasa-train --config=experiments/configs/face/small_128_clear.py --workdir=runs/face_small_128_clear
-Start    the mean of the parameters before and after small_128_apart, _hue and _gloss, and the critic of the last:
-         vasa-export --face=runs/face_small_128_twins,runs/face_small_128_gloss --output=runs/face_small_128_mean
+Start    the mean of the parameters before and after small_128_apart, _hue and _gloss, and the discriminator of the
+         last: vasa-export --face=runs/face_small_128_twins,runs/face_small_128_gloss --output=runs/face_small_128_mean
 Run      220 steps, 11 minutes of two cores that had other work
 Result   better than all before it, on people never seen too: the mouth's error 0.71 of repeating the first frame
          (small_128_settle 0.76, small_128_gloss 0.78, their mean 0.75), 0.94 of the changes of the mouth kept (0.85),

@@ -9,11 +9,11 @@ Result   of what shrinking keeps, 0.84 (known speakers) and 0.87 (unseen) of the
          0.02 of the real frames; blinks on s1 only (6 of 8; others 0 of 16): training_small.json
 
 The lids of unfamiliar faces close by about half. The code knows the blink (it reads 0.9-1.1 on closed eyes of
-held-out s1 frames), the picture does not follow: at 32x32 cells a lid is one cell of the warp, so it has to be
+held-out s1 frames), the image does not follow: at 32x32 cells a lid is one cell of the warp, so it has to be
 painted, and the paint is learned per face. 160 more steps with eyes weighing 40 changed nothing measurable;
 small_128_detail does.
 
-Once pose and dynamics encoders are frozen their latents are final, so stage 2 can train on them while the pictures
+Once pose and dynamics encoders are frozen their latents are final, so stage 2 can train on them while the images
 still improve: the two runs shared the two cores. Mouth and eyes weigh more, people differ more in shape and more of
 them are grey (statues, drawings).
 """

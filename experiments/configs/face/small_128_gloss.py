@@ -1,7 +1,7 @@
-"""After small_128_hue: all that draws learns on, with critic and features again, and true colours.
+"""After small_128_hue: all that draws learns on, with discriminator and features again, and true colours.
 
 Command  vasa-train --config=experiments/configs/face/small_128_gloss.py --workdir=runs/face_small_128_gloss
-Start    the averaged parameters of runs/face_small_128_hue (step 150), the critic of runs/face_small_128_apart
+Start    the averaged parameters of runs/face_small_128_hue (step 150), the discriminator of runs/face_small_128_apart
 Run      260 steps, 18 minutes of two cores that had other work
 Result   mouths of drawn people follow with r = 0.92 (0.80 of small_128_settle) and keep their colour; people never seen
          lose likeness (0.91, 0.93 before). The mean with small_128_twins has it back: small_128_clear starts there

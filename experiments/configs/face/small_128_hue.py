@@ -7,10 +7,10 @@ Result   mouths of drawn people are red and dark instead of green. Red less gree
          people never seen is off by -2.9 levels of 255 before and +0.9 after (small_128_settle: +0.7), by 14.6 and
          12.4 (13.0) without its sign; the eyes' error rises by 6 %, since nothing sharpens them
 
-What made mouths green was measured by leaving it out: with colour mixing at 0.08 in place of 0.15, and the critic kept,
-350 and 700 steps of small_128_apart stayed as green as 300 steps of its first version. Without colour mixing, features
-and critic, it is gone after 150 steps; with features and critic back (small_128_gloss), and without colour mixing, it
-stays away.
+What made mouths green was measured by leaving it out: with colour mixing at 0.08 in place of 0.15, and the
+discriminator kept, 350 and 700 steps of small_128_apart stayed as green as 300 steps of its first version. Without
+colour mixing, features and discriminator, it is gone after 150 steps; with features and discriminator back
+(small_128_gloss), and without colour mixing, it stays away.
 Numbers  experiments/results/small_128_steps.json
 """
 

@@ -1,4 +1,4 @@
-"""Fifth part of the bundled weights: back to mostly real faces, pixels over the critic.
+"""Fifth part of the bundled weights: back to mostly real faces, pixels over the discriminator.
 
 Command  vasa-train --config=experiments/configs/face/small_128_settle.py --workdir=runs/face_small_128_settle
 Start    the averaged parameters of runs/face_small_128_sharp (step 900)

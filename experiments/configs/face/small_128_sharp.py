@@ -1,4 +1,4 @@
-"""Fourth part of the bundled weights: a critic sharpens what is painted; the encoders of motion stand still.
+"""Fourth part of the bundled weights: a discriminator sharpens what is painted; the encoders of motion stand still.
 
 Command  vasa-train --config=experiments/configs/face/small_128_sharp.py --workdir=runs/face_small_128_sharp
 Start    the averaged parameters of runs/face_small_128_detail (step 1,000)
@@ -7,10 +7,10 @@ Result   the mask "keep" lets go of mouth and lids only, where it had blended a 
          13 of 14 (known speakers) and 9 of 10 (never seen); but the mouth's error rose, 0.73 and 0.86 of repeating the
          first frame after 0.67 and 0.76: half of the data are drawn heads (training_small.json)
 
-The critic as in the paper had never learned anything here: its hinge loss stood at 2.0, chance, in every run. Instance
-norm hides how strong fine structure is against coarse, and that is all that blur changes. With layer norm and the fine
-structure as a second input (`detail`) it tells blurred from sharp pictures after tens of steps
-(models/discriminator.py), and the loss of this run's critic fell to 1.5-1.6.
+The discriminator as in the paper had never learned anything here: its hinge loss stood at 2.0, chance, in every run.
+Instance norm hides how strong fine structure is against coarse, and that is all that blur changes. With layer norm and
+the fine structure as a second input (`detail`) it tells blurred from sharp images after tens of steps
+(models/discriminator.py), and the loss of this run's discriminator fell to 1.5-1.6.
 """
 
 import ml_collections

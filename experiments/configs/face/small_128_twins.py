@@ -8,7 +8,7 @@ Command  vasa-train --config=experiments/configs/face/small_128_twins.py --workd
 Data     procedural twins (python -m data_pipelines.synthetic --twins; 240 people to train on, 900 faces) and GRID,
          160 px
 Run      20 minutes of two busy cores
-Result   60 pictures each of 16 people never seen, linear probes: yaw explained 2 % of its variance (86 % in
+Result   60 images each of 16 people never seen, linear probes: yaw explained 2 % of its variance (86 % in
          small_128_settle, -2 % after the pose's share alone), identity told 2.9 times as often as by chance
          (4.3, 4.6), mouth 92 % (87, 87). With whitened codes identity is still told 5.5 times (7.3): smaller, not
          gone (experiments/results/code_probes.json).
@@ -16,7 +16,7 @@ Cost     the direction of the eyes read from the code is 14.4 degrees off (9.8 b
          Tried: 700 more steps in which the known direction of the eyes was written into the codes wanted of all
          frames. It reads better (r = 0.89 for 0.51 on drawn people), but by the wrong cue: outside twins, who looks
          into the camera turns the eyes against the head (r = 0.8 to 0.9 with yaw in GRID and in heads), so the encoder
-         takes the head's turn for it, yaw is back in the code (91 %), and pictures obey no better. Next: write it
+         takes the head's turn for it, yaw is back in the code (91 %), and images obey no better. Next: write it
          into twins alone, where it is free of yaw (small_128_steps.json, "tried")
 """
 

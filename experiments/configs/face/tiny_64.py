@@ -38,7 +38,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.size = 80
     config.model = get_model()
     config.optimizer.warmup_steps = 100
-    # The critic joins late, once there are mouths to be sharpened.
+    # The discriminator joins late, once there are mouths to be sharpened.
     config.discriminator = {"enabled": True, "widths": (16, 32, 32), "scales": 1, "patch": 2}
     config.loss_start.adversarial = 300
     return config

@@ -2,10 +2,10 @@
 
 Command  vasa-train --config=experiments/configs/face/tiny_64_all.py --workdir=runs/face_tiny_64_all
 Data     procedural heads stored at 80 px (python -m data_pipelines.synthetic --config=tiny_64)
-Result   experiments/results/stability.json (300 of 2,000 steps so far; the critic stayed at chance)
+Result   experiments/results/stability.json (300 of 2,000 steps so far; the discriminator stayed at chance)
 
-Weights as in the papers (configs/face_losses.py), our own features, spectral norm and R1 for the critic. Not a recipe
-for good faces at this size: the critic's weights are those of models a hundred times larger.
+Weights as in the papers (configs/face_losses.py), our own features, spectral norm and R1 for the discriminator. Not a
+recipe for good faces at this size: the discriminator's weights are those of models a hundred times larger.
 """
 
 import ml_collections
@@ -23,6 +23,6 @@ def get_config() -> ml_collections.ConfigDict:
     config.transfer_every = 4
     face_losses.paper_losses(config, warmup=50)
     config.discriminator.spectral = True
-    # Far above what is usual (2 to 10): most steps of the critic are clipped. What the reported run had.
+    # Far above what is usual (2 to 10): most steps of the discriminator are clipped. What the reported run had.
     config.r1 = ml_collections.ConfigDict({"weight": 64.0, "every": 16})
     return config

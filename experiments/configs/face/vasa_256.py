@@ -6,7 +6,7 @@ Data     clips of at least 256 px, prepared with --size=lite_256
 MegaPortraits trains 200,000 steps of 24 items at 256 px first, then 300,000 of 16 at 512; so does this
 pair: vasa_512 goes on with `--config.init_from=runs/face_vasa_256`, and what belongs to one size only starts fresh.
 Everything that lives in the volume (96x16x64x64), the identity map and the codes is as in vasa_512; E_app leaves out
-its first pooled stage and G2D its last doubling, so the picture is four times smaller and the volume is not.
+its first pooled stage and G2D its last doubling, so the image is four times smaller and the volume is not.
 The 3D parts therefore cost what they cost at 512 px: a decoded frame 474 GFLOP of 534, encoding 4.36 TFLOP of 4.56.
 """
 

@@ -36,8 +36,8 @@ Where the sources leave a choice:
 
 bfloat16 on accelerators; the backward pass computes every residual block again (`block.remat`), and `accumulate` splits
 a batch where a chip holds fewer items than the optimiser should see. Learning rate, its fall, betas and batch 16 are
-MegaPortraits', weights and starts of the losses those of configs/face_losses.py. The critic starts at step 20,000:
-GANs of such models were seen to diverge near 30,000 when on from the start.
+MegaPortraits', weights and starts of the losses those of configs/face_losses.py. The discriminator starts at step
+20,000: GANs of such models were seen to diverge near 30,000 when on from the start.
 """
 
 import ml_collections

@@ -4,7 +4,7 @@ Command  vasa-train --config=experiments/configs/motion/small.py --workdir=runs/
 Data     motion of the small_128 face model (7 + 32 values a frame) over GRID and 400 drawn people of 60 frames;
          encoders of runs/face_small_128_detail at step 1,000
 Hardware two cores shared with small_128_sharp: 1,000 steps in 31 minutes
-Result   held-out windows: changes of the mouth 0.58 at step 500, 0.64 at step 1,000 (wrong sound 0.22); decoded and
+Result   held-out windows: changes of the mouth 0.58 at step 500, 0.64 at step 1,000 (wrong audio 0.22); decoded and
          tracked: experiments/results/motion_grid.json. An earlier model of the same size, on the latents of an earlier
          face model: 0.60 and 0.67 (training_small.json); its sampling: experiments/results/motion_sampling.json
 

@@ -6,7 +6,7 @@ Data     motion of the small_128_twins encoders, which all later parts share:
 Start    runs/motion_small (old codes), carried over by 350 steps with lr 4e-4 of the same command
 Run      1,600 steps, 85 minutes of a share of two cores
 Result   held-out windows: changes of the mouth 0.69, 0.73, 0.75, 0.75 at steps 400, 800, 1,200, 1,600 (0.67 at the
-         start, 0.64 of motion/small on its codes; wrong sound 0.21); decoded and tracked:
+         start, 0.64 of motion/small on its codes; wrong audio 0.21); decoded and tracked:
          experiments/results/motion_grid.json; these numbers: small_128_steps.json
 Seeds    2 and 3 from the same start: 0.753 and 0.749 after 1,600 steps, decoded 0.626 and 0.642 (seed 1: 0.650);
          experiments/results/motion_seeds.json

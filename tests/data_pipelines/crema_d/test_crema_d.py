@@ -33,7 +33,7 @@ def test_all_actors_are_split(tmp_path):
     assert counts == {"train": 76, "validation": 5, "test": 10}
 
 
-def test_sound_without_pictures(tmp_path):
+def test_audio_without_images(tmp_path):
     touch(tmp_path, "AudioWAV/1001_DFA_ANG_XX.wav")
     with pytest.raises(InputError, match="no video.*VideoFlash.*git lfs clone"):
         crema_d.find_sources(tmp_path)

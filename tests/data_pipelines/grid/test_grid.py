@@ -70,10 +70,10 @@ def test_a_real_clip():
     class EveryTenth:
         """Tracks few frames and lets the face rest between: the test is of the path, not of the tracker."""
 
-        def track(self, clip_id, pictures, box=None):
-            pictures = list(pictures)
-            found = tracking.MediaPipeTracker(models[0]).track(clip_id, pictures[::25])
-            return found.take(np.arange(len(pictures)) // 25)
+        def track(self, clip_id, images, box=None):
+            images = list(images)
+            found = tracking.MediaPipeTracker(models[0]).track(clip_id, images[::25])
+            return found.take(np.arange(len(images)) // 25)
 
         def close(self):
             pass

@@ -30,14 +30,14 @@ def _lists(root, **changed):
 def test_stretches_and_boxes_of_whole_videos(tmp_path, video_writer):
     _lists(tmp_path)
     (tmp_path / "videos").mkdir()
-    # Half as large as the picture that the lists' pixels are of.
+    # Half as large as the image that the lists' pixels are of.
     video_writer(tmp_path / "videos" / "Radio11.mp4", np.zeros((2, 360, 640, 3), np.uint8), np.zeros(2000))
     touch(tmp_path, "videos/MittRomney.mp4", "_videos_raw/WDA_JamesClyburn.mp4")
     first, second, james, mitt = hdtf.find_sources(tmp_path)
     assert (first.name, first.start, first.end) == ("RD_Radio11_0", 30.0, 60.0)
     assert first.box == pytest.approx((480 / 1280, 36 / 720, 1200 / 1280, 1.0))
     assert (second.name, second.start, second.end, second.box) == ("RD_Radio11_1", 90.0, 3750.0, None)
-    assert (james.name, james.box) == ("WDA_JamesClyburn_0", None)  # the height of the picture is not known
+    assert (james.name, james.box) == ("WDA_JamesClyburn_0", None)  # the height of the image is not known
     assert mitt.name == "WRA_MittRomney_0"  # a stretch that ends before it begins is none
     assert first.split == second.split == "train"
 

@@ -28,8 +28,8 @@ def test_people_cameras_emotions_and_levels(tmp_path):
     ]
     assert [s.emotion for s in sources] == ["anger", "anger", "neutral", "surprise"]
     np.testing.assert_allclose([s.intensity for s in sources], [1 / 3, 1 / 3, 1, 1])
-    sound = tmp_path / "M003/audio/angry/level_1/001.m4a"
-    assert [s.audio for s in sources] == [sound, sound, None, None]
+    audio = tmp_path / "M003/audio/angry/level_1/001.m4a"
+    assert [s.audio for s in sources] == [audio, audio, None, None]
 
 
 def test_some_of_those_who_train_validate(tmp_path):

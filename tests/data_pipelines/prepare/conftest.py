@@ -1,4 +1,4 @@
-"""Talking heads of a few rectangles, with sound in step, long enough to be clips."""
+"""Talking heads of a few rectangles, with audio in step, long enough to be clips."""
 
 import numpy as np
 import pytest
@@ -26,23 +26,23 @@ def face_points(opening: np.ndarray, at: tuple[float, float, float] = CENTRE, sc
     return (points * scale + np.asarray(at)).astype(np.float32)
 
 
-def sound_of(opening: np.ndarray, seed: int, rate: int = 44_100, shift: int = 0) -> np.ndarray:
+def audio_of(opening: np.ndarray, seed: int, rate: int = 44_100, shift: int = 0) -> np.ndarray:
     """Noise as loud as the mouth is open, `shift` frames late."""
     rng = np.random.default_rng(seed)
     level = np.repeat(np.roll(opening, shift), rate // 25)
     return (0.002 + 0.2 * level) * rng.normal(0, 1, len(level))
 
 
-def pictures_of(opening: np.ndarray, seed: int) -> np.ndarray:
+def images_of(opening: np.ndarray, seed: int) -> np.ndarray:
     """[t, h, w, 3] a box for a head on a patterned wall, a dark box for a mouth."""
     rng = np.random.default_rng(seed)
     wall = np.kron(rng.integers(40, 120, (6, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8)
-    pictures = np.repeat(wall[None], len(opening), 0)
-    pictures[:, 20:80, 38:90] = rng.integers(150, 220, 3)
-    pictures[:, 36:40, 50:56] = pictures[:, 36:40, 72:78] = 30
-    for picture, value in zip(pictures, opening, strict=True):
-        picture[60 : 62 + round(6 * value), 56:72] = 60
-    return pictures
+    images = np.repeat(wall[None], len(opening), 0)
+    images[:, 20:80, 38:90] = rng.integers(150, 220, 3)
+    images[:, 36:40, 50:56] = images[:, 36:40, 72:78] = 30
+    for image, value in zip(images, opening, strict=True):
+        image[60 : 62 + round(6 * value), 56:72] = 60
+    return images
 
 
 class Head:
@@ -59,7 +59,7 @@ class Head:
         opening = speech(t, seed)
         path = path or self.root / "videos" / name.split("_")[0] / f"{name.split('_')[1]}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, pictures_of(opening, seed), sound_of(opening, seed, shift=shift))
+        write_video(path, images_of(opening, seed), audio_of(opening, seed, shift=shift))
         fields = {
             "points": mesh_of(face_points(opening)),
             "blendshapes": np.zeros((t, tracking.BLENDSHAPES), np.float32),

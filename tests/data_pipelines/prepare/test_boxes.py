@@ -1,4 +1,4 @@
-"""The tracker without a model follows a face that is pasted into pictures, and says when there is none."""
+"""The tracker without a model follows a face that is pasted into images, and says when there is none."""
 
 import importlib.resources
 
@@ -13,10 +13,10 @@ def test_follows_a_face_that_moves():
     portrait = importlib.resources.files("vasa_jax").joinpath("assets/portrait.jpg")
     with importlib.resources.as_file(portrait) as path:
         face = np.asarray(Image.open(path).convert("RGB").resize((240, 240)))
-    pictures = np.full((31, 300, 400, 3), 128, np.uint8)
-    for k, picture in enumerate(pictures):
-        picture[30:270, 20 + 3 * k : 260 + 3 * k] = face
-    track = boxes.BoxTracker().track("a", iter(pictures))
+    images = np.full((31, 300, 400, 3), 128, np.uint8)
+    for k, image in enumerate(images):
+        image[30:270, 20 + 3 * k : 260 + 3 * k] = face
+    track = boxes.BoxTracker().track("a", iter(images))
     assert track.valid.all() and (track.faces == 1).all() and track.points.shape == (31, 478, 3)
     middle = [crops.find_crop(landmarks.from_mediapipe(track.points[k : k + 1])) for k in (0, 30)]
     # It moves by 90 pixels; the median over two looks either way takes up to 15 off at each end.

@@ -57,7 +57,7 @@ def test_what_the_stream_reads(built):
     assert folder == pathlib.Path(built.data_dir) and folder.parts[-2:] == ("tiny_64", "1.0.0")
     train = records.RecordSplit(folder, "train")
     assert sorted(train.clip_ids) == ["anna_1_0", "anna_1_1"] and sorted(train.lengths) == [3, 4]
-    assert train[0].picture(0).shape == (80, 80, 3)
+    assert train[0].image(0).shape == (80, 80, 3)
     # A split of which nothing could be used is left out: TFDS cannot write one without examples.
     assert set(built.info.splits) == {"train", "test"}
 
@@ -122,7 +122,7 @@ def test_nothing_of_use_leaves_nothing_behind(tmp_path):
     assert not list((tmp_path / "data").glob("**/dataset_info.json"))
 
 
-def test_pictures_of_another_size_are_a_mistake(tmp_path):
+def test_images_of_another_size_are_a_mistake(tmp_path):
     touch(tmp_path / "videos", "anna/1.mp4")
     builder = datasets.builder("prepared_folder", produce=_produce, config="small_128", data_dir=tmp_path)
     with pytest.raises(ValueError, match="small_128 holds 160 px"):

@@ -30,20 +30,20 @@ def test_a_dot_lands_where_its_coordinates_say(size, centre):
     """Coordinates are of outer edges: pixel i of the video covers i..i+1, of the crop -1.25 + 2.5 i / size onwards."""
     box = crops.CropBox(*centre, 0.0, 83.7)
     for dot in ((160, 130), (60, 190), (91, 240)):
-        picture = np.zeros((260, 320, 3), np.uint8)
-        picture[dot[1] - 2 : dot[1] + 2, dot[0] - 2 : dot[0] + 2] = 255
+        image = np.zeros((260, 320, 3), np.uint8)
+        image[dot[1] - 2 : dot[1] + 2, dot[0] - 2 : dot[0] + 2] = 255
         expected = box.normalise(np.asarray([[*dot, 0.0]]))[0, :2]
         if np.abs(expected).max() > 1.2:
             continue
-        cut = crops.cut(picture, box, size)[..., 0].astype(float)
+        cut = crops.cut(image, box, size)[..., 0].astype(float)
         at = (np.arange(size) + 0.5) / size * 2 * schema.MARGIN - schema.MARGIN
         found = (cut.sum(0) @ at / cut.sum(), cut.sum(1) @ at / cut.sum())
         np.testing.assert_allclose(found, expected, atol=0.1 * 2 * schema.MARGIN / size)  # a tenth of a stored pixel
 
 
 def test_beyond_the_edge_the_edge_is_repeated():
-    picture = np.zeros((50, 50, 3), np.uint8)
-    picture[:, :25] = 200
-    cut = crops.cut(picture, crops.CropBox(25, 25, 0, 50), 100)
+    image = np.zeros((50, 50, 3), np.uint8)
+    image[:, :25] = 200
+    cut = crops.cut(image, crops.CropBox(25, 25, 0, 50), 100)
     assert cut.shape == (100, 100, 3)
     assert (np.abs(cut[:, :45].astype(int) - 200) <= 1).all() and (cut[:, 55:] <= 1).all()

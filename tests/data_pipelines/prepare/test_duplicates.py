@@ -8,17 +8,17 @@ from PIL import Image
 
 from data_pipelines import schema
 from data_pipelines.prepare import duplicates
-from tests.data_pipelines.prepare.conftest import pictures_of, sound_of, speech
+from tests.data_pipelines.prepare.conftest import audio_of, images_of, speech
 
 
 def clip(seed: int, person: int = 0, t: int = 75, quality: int = 95, noise: float = 0.0) -> dict:
     opening = speech(t, seed)
     frames = []
-    for picture in pictures_of(opening, person)[:, :, 16:112]:
+    for image in images_of(opening, person)[:, :, 16:112]:
         stream = io.BytesIO()
-        Image.fromarray(picture).resize((80, 80)).save(stream, "JPEG", quality=quality)
+        Image.fromarray(image).resize((80, 80)).save(stream, "JPEG", quality=quality)
         frames.append(stream.getvalue())
-    audio = sound_of(opening, seed, 16_000) + noise * np.random.default_rng(9).normal(0, 1, 640 * t)
+    audio = audio_of(opening, seed, 16_000) + noise * np.random.default_rng(9).normal(0, 1, 640 * t)
     return {"frames": frames, "audio": audio.astype(np.float32)}
 
 
@@ -33,7 +33,7 @@ def test_copies_are_found_and_the_first_stays():
     assert duplicates.find(clips + copies) == {"x": "c3", "y": "c5"}
 
 
-def test_same_sound_under_other_pictures_is_no_copy():
+def test_same_audio_under_other_images_is_no_copy():
     assert duplicates.find([signed("a", clip(0, person=0)), signed("b", clip(0, person=1))]) == {}
 
 
@@ -44,7 +44,7 @@ def test_clips_too_short_to_tell_are_no_copies():
 def test_a_signature_has_its_length_whatever_comes():
     for audio in (np.zeros(640 * 3), np.zeros(640 * 250)):
         example = {"frames": clip(0, t=25)["frames"], "audio": audio}
-        assert len(duplicates.signature(example)) == duplicates.SOUND_BYTES + duplicates.PICTURE_BYTES == 56
+        assert len(duplicates.signature(example)) == duplicates.AUDIO_BYTES + duplicates.IMAGE_BYTES == 56
 
 
 def test_real_sentences_of_one_speaker_differ(shared):
@@ -56,6 +56,6 @@ def test_real_sentences_of_one_speaker_differ(shared):
     clips = []
     for path in videos:
         video = ingest.Video(path)
-        frames = [schema.encode_jpeg(p[60:220, 100:260]) for p in video.pictures()]
+        frames = [schema.encode_jpeg(p[60:220, 100:260]) for p in video.images()]
         clips.append(signed(path.stem, {"frames": frames, "audio": video.audio(len(frames))}))
     assert duplicates.find(clips) == {}

@@ -30,10 +30,10 @@ class Deadly(backends.Spec):
         victim = self.victim
 
         class Kills:
-            def track(self, clip_id, pictures, box=None):
+            def track(self, clip_id, images, box=None):
                 if clip_id == victim:
                     os.kill(os.getpid(), signal.SIGKILL)
-                return folder.track(clip_id, pictures)
+                return folder.track(clip_id, images)
 
             def close(self):
                 pass

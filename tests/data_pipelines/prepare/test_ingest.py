@@ -1,4 +1,4 @@
-"""Every kind of file gives the same pictures and sound, one picture at a time, and bad ones say what is wrong."""
+"""Every kind of file gives the same images and audio, one image at a time, and bad ones say what is wrong."""
 
 import fractions
 import itertools
@@ -16,22 +16,22 @@ from vasa_jax.errors import InputError
 
 
 def numbered(count: int) -> np.ndarray:
-    """[count, 64, 64, 3] pictures that carry their number: tens in the grey of the left half, ones in the right."""
-    pictures = np.empty((count, 64, 64, 3), np.uint8)
-    pictures[:, :, :32] = (20 + 20 * (np.arange(count) // 10))[:, None, None, None]
-    pictures[:, :, 32:] = (20 + 20 * (np.arange(count) % 10))[:, None, None, None]
-    return pictures
+    """[count, 64, 64, 3] images that carry their number: tens in the grey of the left half, ones in the right."""
+    images = np.empty((count, 64, 64, 3), np.uint8)
+    images[:, :, :32] = (20 + 20 * (np.arange(count) // 10))[:, None, None, None]
+    images[:, :, 32:] = (20 + 20 * (np.arange(count) % 10))[:, None, None, None]
+    return images
 
 
-def number(picture: np.ndarray) -> int:
-    """Which of `numbered` a picture is."""
-    tens, ones = (round((half.mean() - 20) / 20) for half in (picture[:, 4:28], picture[:, 36:60]))
+def number(image: np.ndarray) -> int:
+    """Which of `numbered` an image is."""
+    tens, ones = (round((half.mean() - 20) / 20) for half in (image[:, 4:28], image[:, 36:60]))
     return 10 * tens + ones
 
 
 def numbers(path, *args) -> np.ndarray:
-    """Which of `numbered` the pictures of a video are."""
-    return np.asarray([number(picture) for picture in ingest.Video(path, *args).pictures()])
+    """Which of `numbered` the images of a video are."""
+    return np.asarray([number(image) for image in ingest.Video(path, *args).images()])
 
 
 def write_silence(container, stream, seconds: float) -> None:
@@ -50,17 +50,17 @@ def test_containers(tmp_path, video_writer, ending):
     np.testing.assert_array_equal(numbers(path), np.arange(30))
 
 
-def write_with(path, codec: str, sound: str, options: dict, ticks: np.ndarray, tone: np.ndarray, **muxer: str) -> None:
-    """`numbered` pictures on these ticks of 1/25 s, with sound [n] at 48 kHz."""
+def write_with(path, codec: str, audio: str, options: dict, ticks: np.ndarray, tone: np.ndarray, **muxer: str) -> None:
+    """`numbered` images on these ticks of 1/25 s, with audio [n] at 48 kHz."""
     with av.open(str(path), "w", options=muxer) as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 2  # the same file on any machine: one thread leaves a gap in MPEG-1
-        heard = container.add_stream(sound, rate=48_000, layout="mono")
+        heard = container.add_stream(audio, rate=48_000, layout="mono")
         packets = []
-        for tick, picture in zip(ticks, numbered(len(ticks)), strict=True):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for tick, image in zip(ticks, numbered(len(ticks)), strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = int(tick), fractions.Fraction(1, 25)
             packets += stream.encode(frame)
         packets += stream.encode(None)
@@ -89,27 +89,27 @@ CODECS = {
 
 @pytest.mark.parametrize("kind", CODECS)
 def test_other_codecs(tmp_path, kind):
-    """Every picture once, in its order, and the sound in step with it: silence until picture 20."""
-    ending, codec, sound, options = CODECS[kind]
+    """Every image once, in its order, and the audio in step with it: silence until image 20."""
+    ending, codec, audio, options = CODECS[kind]
     path, tone = tmp_path / f"clip.{ending}", np.zeros(48_000 * 40 // 25, np.int16)
     tone[38_400:] = 8000 * np.sin(np.arange(len(tone) - 38_400) / 20)
-    write_with(path, codec, sound, options, np.arange(40), tone)
+    write_with(path, codec, audio, options, np.arange(40), tone)
     np.testing.assert_array_equal(numbers(path), np.arange(40))
     read = ingest.Video(path)
-    loud = np.abs(read.audio(sum(1 for _ in read.pictures())))
+    loud = np.abs(read.audio(sum(1 for _ in read.images())))
     assert len(loud) == 40 * schema.SAMPLES_PER_FRAME
     assert abs(np.argmax(loud > 0.05) - 20 * schema.SAMPLES_PER_FRAME) < schema.SAMPLES_PER_FRAME / 2
 
 
 @pytest.mark.parametrize("bf", ["0", "2"])
-def test_ticks_without_a_picture_in_avi(tmp_path, bf):
-    """A recorder that was too slow leaves empty chunks: the pictures after them must not come early."""
+def test_ticks_without_an_image_in_avi(tmp_path, bf):
+    """A recorder that was too slow leaves empty chunks: the images after them must not come early."""
     ticks = np.asarray([*range(10), *range(14, 30), *range(31, 40)])
     path = tmp_path / "clip.avi"
     write_with(path, "libx264", "pcm_s16le", {"bf": bf}, ticks, np.zeros(48_000 * 40 // 25, np.int16))
     np.testing.assert_array_equal(numbers(path), on_show(ticks / 25))
     read = ingest.Video(path)
-    assert sum(1 for _ in read.pictures()) == 40 and read.shortfall() is None
+    assert sum(1 for _ in read.images()) == 40 and read.shortfall() is None
 
 
 @pytest.mark.parametrize(("ending", "slack"), [("mp4", 0), ("mkv", 16)])  # Matroska's clock ticks in milliseconds
@@ -118,13 +118,13 @@ def test_a_stretch_is_that_part_of_the_whole(tmp_path, video_writer, ending, sla
     # Low tones: a stretch may start between two samples, which noise would show and speech does not.
     video_writer(path, numbered(100), np.convolve(rng.normal(0, 1, 44_100 * 4), np.hanning(400) / 200, "same"))
     whole = ingest.Video(path)
-    sound = whole.audio(len(list(whole.pictures())))
+    audio = whole.audio(len(list(whole.images())))
     part = ingest.Video(path, 1.2, 2.4)
-    np.testing.assert_array_equal([number(p) for p in part.pictures()], np.arange(30, 60))
+    np.testing.assert_array_equal([number(p) for p in part.images()], np.arange(30, 60))
     read = part.audio(30)[1000:-1000]  # the resampler starts anew: its edges differ
     at = 30 * 640 + 1000
-    shifts = [np.abs(read - sound[at + k : at + k + len(read)]).max() for k in range(-slack, slack + 1)]
-    assert min(shifts) < 0.05 * sound.std()
+    shifts = [np.abs(read - audio[at + k : at + k + len(read)]).max() for k in range(-slack, slack + 1)]
+    assert min(shifts) < 0.05 * audio.std()
     assert part.shortfall() is None
 
 
@@ -148,22 +148,22 @@ def test_variable_rate_goes_by_time(tmp_path):
         stream.width = stream.height = 64
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", fractions.Fraction(1, 1000)
         container.add_stream("pcm_s16le", rate=16_000, layout="mono")
-        for pts, picture in zip(times, numbered(7), strict=True):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for pts, image in zip(times, numbered(7), strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = int(pts), fractions.Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     np.testing.assert_array_equal(numbers(path), on_show(times / 1000))
 
 
-def test_sound_in_a_file_of_its_own(tmp_path, video_writer):
+def test_audio_in_a_file_of_its_own(tmp_path, video_writer):
     import soundfile
 
     rng = np.random.default_rng(0)
     video_writer(tmp_path / "a.mp4", numbered(50), np.zeros(88_200))
     soundfile.write(tmp_path / "a.wav", rng.normal(0, 0.1, 32_000), 16_000)
     read = ingest.Video(tmp_path / "a.mp4", 0.8, None, tmp_path / "a.wav")
-    count = sum(1 for _ in read.pictures())
+    count = sum(1 for _ in read.images())
     expected = soundfile.read(tmp_path / "a.wav")[0][int(0.8 * 16_000) :]
     np.testing.assert_allclose(read.audio(count), expected, atol=1e-3)
 
@@ -177,33 +177,33 @@ def test_a_header_that_lies_is_found_by_counting(tmp_path, video_writer):
         stream.pix_fmt = "yuv420p"
         tone = container.add_stream("aac", rate=48_000, layout="mono")
         for _ in range(100):
-            picture = rng.integers(0, 255, (64, 64, 3), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = rng.integers(0, 255, (64, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
         write_silence(container, tone, 4.0)
     whole = ingest.Video(path)
-    assert sum(1 for _ in whole.pictures()) == 100 and whole.shortfall() is None
+    assert sum(1 for _ in whole.images()) == 100 and whole.shortfall() is None
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     half = ingest.Video(path)
     assert half.header.frames == 100
-    assert 20 < sum(1 for _ in half.pictures()) < 80
-    assert "of the 100 pictures" in half.shortfall()
+    assert 20 < sum(1 for _ in half.images()) < 80
+    assert "of the 100 images" in half.shortfall()
 
 
-def test_sound_up_to_where_the_file_breaks_off(tmp_path):
-    """Within a packet of sound: it cannot be decoded, those before it can."""
+def test_audio_up_to_where_the_file_breaks_off(tmp_path):
+    """Within a packet of audio: it cannot be decoded, those before it can."""
     path, noise = tmp_path / "clip.mp4", np.random.default_rng(0).integers(-5000, 5000, 48_000 * 90 // 25)
     write_with(path, "libx264", "aac", {}, np.arange(90), noise.astype(np.int16), movflags="faststart")
     whole = ingest.Video(path)
-    sound = whole.audio(sum(1 for _ in whole.pictures()))
+    audio = whole.audio(sum(1 for _ in whole.images()))
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(audio=0) if packet.size]
     path.write_bytes(path.read_bytes()[: packets[len(packets) // 2].pos + packets[len(packets) // 2].size // 2])
     half = ingest.Video(path)
-    count = sum(1 for _ in half.pictures())
+    count = sum(1 for _ in half.images())
     read = half.audio(count)
     assert 30 < count < 60 and read.shape == (count * schema.SAMPLES_PER_FRAME,)
-    np.testing.assert_array_equal(read[: 25 * schema.SAMPLES_PER_FRAME], sound[: 25 * schema.SAMPLES_PER_FRAME])
+    np.testing.assert_array_equal(read[: 25 * schema.SAMPLES_PER_FRAME], audio[: 25 * schema.SAMPLES_PER_FRAME])
 
 
 def test_a_frame_bomb_is_refused_before_decoding(tmp_path, monkeypatch):
@@ -241,12 +241,12 @@ def test_what_cannot_be_opened(tmp_path):
         ingest.Video(tmp_path / "list.mp4")
 
 
-def test_no_sound(tmp_path):
+def test_no_audio(tmp_path):
     with av.open(str(tmp_path / "c.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height = stream.width = 64
         stream.pix_fmt = "yuv420p"
         container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
         container.mux(stream.encode(None))
-    with pytest.raises(InputError, match="no sound"):
+    with pytest.raises(InputError, match="no audio"):
         ingest.Video(tmp_path / "c.mp4")

@@ -29,7 +29,7 @@ def test_eyes_relative_to_the_head(angles, rotation):
     np.testing.assert_allclose(found, angles, atol=1e-4)  # float32 pose, 1e-6, over an eye's radius of 0.1
 
 
-def test_signs_in_the_picture():
+def test_signs_in_the_image():
     """Iris to the image's right: theta +. Iris up: phi +. A head that turns takes the gaze along."""
     faces = [_face(), _face((0.2, 0)), _face((0, 0.2)), _face(rotation=(0, -0.3, 0)), _face(rotation=(-0.3, 0, 0))]
     assert faces[1][AT[468], 0] > faces[0][AT[468], 0] and faces[2][AT[468], 1] < faces[0][AT[468], 1]

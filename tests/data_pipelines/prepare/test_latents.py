@@ -15,19 +15,19 @@ def test_zoom_is_fixed_by_clip_and_spread_as_said():
     assert latents.clip_zoom("procedural_heads", 3, "train") == 1
 
 
-def test_model_picture_is_the_middle_of_the_stored_one():
+def test_model_image_is_the_middle_of_the_stored_one():
     stored = np.arange(80 * 80 * 3, dtype=np.uint32).reshape(80, 80, 3).astype(np.uint8)
-    np.testing.assert_array_equal(latents.model_picture(stored, 64), stored[8:72, 8:72])
-    assert latents.model_picture(stored, 64, 0.8).shape == (64, 64, 3)
+    np.testing.assert_array_equal(latents.model_image(stored, 64), stored[8:72, 8:72])
+    assert latents.model_image(stored, 64, 0.8).shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize("zoom", [0.8, 1.1, 1.25])
 def test_zoom_moves_a_dot_by_its_factor(zoom):
     stored = np.zeros((160, 160, 3), np.uint8)
     stored[98:102, 58:62] = 255  # a dot at (60 - 80) / 64 = -0.3125, (100 - 80) / 64 = 0.3125 of the inner crop
-    picture = latents.model_picture(stored, 128, zoom)[..., 0].astype(float)
+    image = latents.model_image(stored, 128, zoom)[..., 0].astype(float)
     at = (np.arange(128) + 0.5) / 64 - 1
-    found = np.asarray([picture.sum(0) @ at, picture.sum(1) @ at]) / picture.sum()
+    found = np.asarray([image.sum(0) @ at, image.sum(1) @ at]) / image.sum()
     np.testing.assert_allclose(found, [-0.3125 * zoom, 0.3125 * zoom], atol=0.2 / 64)  # a fifth of a pixel
 
 

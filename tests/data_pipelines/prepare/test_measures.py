@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from data_pipelines.prepare import crops, filters, measures
-from tests.data_pipelines.prepare.conftest import face_points, sound_of, speech
+from tests.data_pipelines.prepare.conftest import audio_of, face_points, speech
 
 
 def test_sharpness_falls_with_blur_and_not_with_contrast():
-    picture = np.kron(np.random.default_rng(0).integers(60, 200, (40, 40, 1)), np.ones((4, 4, 3))).astype(np.uint8)
-    sharp = measures.sharpness(picture)
-    blurred = [measures.sharpness(cv2.GaussianBlur(picture, (0, 0), s)) for s in (1, 2, 4)]
+    image = np.kron(np.random.default_rng(0).integers(60, 200, (40, 40, 1)), np.ones((4, 4, 3))).astype(np.uint8)
+    sharp = measures.sharpness(image)
+    blurred = [measures.sharpness(cv2.GaussianBlur(image, (0, 0), s)) for s in (1, 2, 4)]
     assert sharp > blurred[0] > blurred[1] > blurred[2] and blurred[1] < 0.3 * sharp
-    assert measures.sharpness(picture // 2) == pytest.approx(sharp, rel=0.02)
+    assert measures.sharpness(image // 2) == pytest.approx(sharp, rel=0.02)
     assert measures.sharpness(np.full((80, 80, 3), 7, np.uint8)) == 0
 
 
@@ -33,31 +33,31 @@ def test_jitter_of_noise_is_its_deviation_and_of_movement_nothing():
 
 def test_loudness_and_its_range():
     steady = np.random.default_rng(0).normal(0, 0.1, 48_000)
-    measured = measures.sound(steady)
+    measured = measures.audio(steady)
     assert measured["level"] == pytest.approx(-20, abs=0.5) and measured["level_range"] < 1
-    assert measures.sound(np.zeros(48_000))["level"] == -100
-    assert measures.sound(sound_of(speech(75, 0), 0, 16_000))["level_range"] > 15
+    assert measures.audio(np.zeros(48_000))["level"] == -100
+    assert measures.audio(audio_of(speech(75, 0), 0, 16_000))["level_range"] > 15
 
 
 @pytest.mark.parametrize("shift", [-9, -6, 0, 6, 9])
-def test_sound_that_was_moved_is_found(shift):
+def test_audio_that_was_moved_is_found(shift):
     opening = speech(250, 1)
-    curve = measures.sync_curve(face_points(opening), sound_of(opening, 1, 16_000, shift))
+    curve = measures.sync_curve(face_points(opening), audio_of(opening, 1, 16_000, shift))
     margin, lag = measures.out_of_step(curve)
     assert lag == -shift and (margin > 0.2) == bool(shift)
 
 
 def test_stillness_and_short_clips_say_nothing_of_sync():
     opening = speech(75, 1)
-    assert not measures.sync_curve(face_points(np.zeros(75)), sound_of(opening, 1, 16_000)).any()
-    assert not measures.sync_curve(face_points(opening[:20]), sound_of(opening[:20], 1, 16_000)).any()
+    assert not measures.sync_curve(face_points(np.zeros(75)), audio_of(opening, 1, 16_000)).any()
+    assert not measures.sync_curve(face_points(opening[:20]), audio_of(opening[:20], 1, 16_000)).any()
     assert not filters.too_far_out_of_step(1.0, 1.0, filters.Limits())
 
 
 @pytest.mark.parametrize(
     ("x", "half", "outside"), [(50, 20, 0), (50, 50, 0), (0, 20, 0.5), (-30, 20, 1), (50, 100, 0.75)]
 )
-def test_share_outside_of_the_picture(x, half, outside):
+def test_share_outside_of_the_image(x, half, outside):
     assert measures.outside(crops.CropBox(x, 50, 0, half), 100, 100) == pytest.approx(outside)
 
 
@@ -94,8 +94,8 @@ def test_every_limit_has_its_words():
 def test_kinds_of_reasons():
     for reason, kind in {
         "empty (0 bytes); fetch it again": "empty",
-        "no sound; speech is needed": "no sound",
+        "no audio; speech is needed": "no audio",
         "cut short or damaged: 3 of 9": "cut short or damaged",
-        "pictures of 8192x8192; at most": "pictures of",
+        "images of 8192x8192; at most": "images of",
     }.items():
         assert filters.kind(reason) == kind

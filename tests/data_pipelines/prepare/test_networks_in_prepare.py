@@ -11,21 +11,21 @@ from data_pipelines.prepare import backends, local, pipeline, process, steps
 from data_pipelines.prepare.networks import NetworkFiles
 from data_pipelines.prepare.source import Source
 from tests.data_pipelines.conftest import write_video
-from tests.data_pipelines.prepare.conftest import CENTRE, HEIGHT, SCALE, WIDTH, sound_of, speech
+from tests.data_pipelines.prepare.conftest import CENTRE, HEIGHT, SCALE, WIDTH, audio_of, speech
 from tests.data_pipelines.prepare.networks import stand_ins
 from vasa_jax.errors import InputError
 
 FRAMES = 12
-EDGE = 48  # of the red part of the pictures, in pixels
+EDGE = 48  # of the red part of the images, in pixels
 
 
 @pytest.fixture
 def red_left(heads):
     """A video that is red to the left of EDGE and blue to its right, and tracks of a face."""
     path = heads.write("a_b", seconds=FRAMES / 25)
-    pictures = np.zeros((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
-    pictures[:, :, :EDGE, 0] = pictures[:, :, EDGE:, 2] = 255
-    write_video(path, pictures, sound_of(speech(FRAMES, 0), 0))
+    images = np.zeros((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+    images[:, :, :EDGE, 0] = images[:, :, EDGE:, 2] = 255
+    write_video(path, images, audio_of(speech(FRAMES, 0), 0))
     return heads
 
 
@@ -64,7 +64,7 @@ def test_all_three_label_a_folder(red_left, tmp_path):
     stream = clips.ClipStream(str(output), {"folder_made": 1}, kind="clips", length=4, batch_size=1, mattes=True)
     matte = stream.batch(0)["matte"]
     assert matte.shape == (1, 4, 80, 80, 1) and matte.dtype == np.uint8
-    edge = round((1 + (EDGE - CENTRE[0]) / SCALE / schema.MARGIN) * 40)  # in the stored picture
+    edge = round((1 + (EDGE - CENTRE[0]) / SCALE / schema.MARGIN) * 40)  # in the stored image
     assert matte[..., : edge - 3, :].min() > 250 and matte[..., edge + 3 :, :].max() < 5
 
 

@@ -1,4 +1,4 @@
-"""Every picture lands in one piece, and pieces end where shots, faces and lengths end."""
+"""Every image lands in one piece, and pieces end where shots, faces and lengths end."""
 
 import numpy as np
 import pytest

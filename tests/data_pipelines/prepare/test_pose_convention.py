@@ -1,6 +1,6 @@
 """The one convention of head pose, on heads whose pose is known because they are drawn.
 
-Angles are about x, y and z (x right, y down, z away from the viewer), R = Rz Ry Rx. In the picture: + about x bows the
+Angles are about x, y and z (x right, y down, z away from the viewer), R = Rz Ry Rx. In the image: + about x bows the
 head, + about y turns the nose to the image's left, + about z leans the crown to the image's right.
 """
 
@@ -65,7 +65,7 @@ def test_the_mean_face_as_reference_adds_a_constant_of_the_person(person):
 
 
 @pytest.mark.parametrize("axis, mark, along", [(0, NOSE, (0, 1)), (1, NOSE, (-1, 0)), (2, CROWN, (1, 0))])
-def test_signs_as_seen_in_the_picture(axis, mark, along, person):
+def test_signs_as_seen_in_the_image(axis, mark, along, person):
     for degrees in (-40, -15, 15, 40):
         points = person.pose(_state(np.eye(3)[axis] * degrees)).landmarks
         straight = person.pose(_state((0, 0, 0))).landmarks
@@ -92,7 +92,7 @@ SEEN = np.asarray(
 
 
 def _seen(tracker: tracking.FaceTracker, identity: int) -> tuple[np.ndarray, np.ndarray]:
-    """Poses [t, 7] of SEEN: those the tracker sees in the pictures, and those of the drawn heads' own points."""
+    """Poses [t, 7] of SEEN: those the tracker sees in the images, and those of the drawn heads' own points."""
     person = head(identity)
     assert person.traits.style == "photo"
     renderer = Renderer(person, sample_scene(identity), SIZE)

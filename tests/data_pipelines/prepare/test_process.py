@@ -9,7 +9,7 @@ from data_pipelines import schema
 from data_pipelines.prepare import ingest, process, tracking
 from data_pipelines.prepare.source import Dropped, Source
 from tests.data_pipelines.conftest import mesh_of, write_video
-from tests.data_pipelines.prepare.conftest import SCALE, face_points, pictures_of, sound_of, speech
+from tests.data_pipelines.prepare.conftest import SCALE, audio_of, face_points, images_of, speech
 
 OPTIONS = process.Options(size=80)
 
@@ -45,7 +45,7 @@ def test_same_file_same_result(heads):
     assert one.measured == two.measured
 
 
-def test_long_tracks_are_cut_and_named_by_their_first_picture(heads):
+def test_long_tracks_are_cut_and_named_by_their_first_image(heads):
     done = run(heads, heads.write("a_b", seconds=5.0), options=dataclasses.replace(OPTIONS, max_seconds=2.5))
     assert [e["clip_id"] for e in done.examples] == ["a_b_00000", "a_b_00062"]
     assert sum(len(e["frames"]) for e in done.examples) == 125
@@ -81,23 +81,23 @@ def test_shaky_tracks_and_blur(heads):
     assert len(done.examples) == 1
 
 
-def test_silence_noise_and_sound_that_is_late(heads):
-    for name, sound, says in (
+def test_silence_noise_and_audio_that_is_late(heads):
+    for name, audio, says in (
         ("a_s", np.zeros(44_100 * 3), "silence"),
         ("a_n", np.random.default_rng(0).normal(0, 0.1, 44_100 * 3), "no pauses"),
     ):
         path = heads.write(name)
-        write_video(path, pictures_of(speech(75, 0), 0), sound)
+        write_video(path, images_of(speech(75, 0), 0), audio)
         assert reasons(run(heads, path, name))[0].startswith(says)
     done = run(heads, heads.write("a_l", shift=10), "a_l")
-    assert reasons(done)[0].startswith("sound out of step") and done.measured["a_l"]["sync_lag"] == -10
+    assert reasons(done)[0].startswith("audio out of step") and done.measured["a_l"]["sync_lag"] == -10
 
 
 def test_a_cut_between_two_people(heads, tmp_path):
     opening = speech(150, 3)
-    pictures = np.concatenate([pictures_of(opening[:75], 1), 255 - pictures_of(opening[75:], 2)])
+    images = np.concatenate([images_of(opening[:75], 1), 255 - images_of(opening[75:], 2)])
     path = tmp_path / "two.mp4"
-    write_video(path, pictures, sound_of(opening, 3))
+    write_video(path, images, audio_of(opening, 3))
     heads.write("a_b", seconds=6.0, points=mesh_of(face_points(opening)))
     assert [e["clip_id"] for e in run(heads, path).examples] == ["a_b_00000", "a_b_00075"]
 
@@ -122,7 +122,7 @@ def test_what_nobody_expected_is_dropped_and_full_disks_are_not(heads):
         def __init__(self, error):
             self.error = error
 
-        def track(self, clip_id, pictures, box=None):
+        def track(self, clip_id, images, box=None):
             raise self.error
 
         def close(self):
@@ -145,9 +145,9 @@ def test_boxes_reach_the_tracker(heads):
     seen = []
 
     class Notes(tracking.LandmarksFolder):
-        def track(self, clip_id, pictures, box=None):
+        def track(self, clip_id, images, box=None):
             seen.append(box)
-            return super().track(clip_id, pictures, box)
+            return super().track(clip_id, images, box)
 
     box = (0.1, 0.1, 0.5, 0.5)
     process.process(Source(heads.write("a_b"), "a_b", "a", box=box), Notes(heads.tracks), OPTIONS)

@@ -37,7 +37,7 @@ def test_quality_page_and_sheets(found, tmp_path):
     page = quality_page.render("mine", quality, found)
     assert "<2>" not in page and "s&lt;2&gt;_none" in page and "same recording as s1_a" in page
     assert page.count("<svg") == len(results.HISTOGRAMS) and "http" not in page.replace("http://www.w3.org", "")
-    assert page.count('class="thumbnails"') == 1 and page.count("data:image/jpeg") == 3 + 1  # copies have no picture
+    assert page.count('class="thumbnails"') == 1 and page.count("data:image/jpeg") == 3 + 1  # copies have no image
     paths = sheets.write(tmp_path / "sheets", found)
     assert [p.name for p in paths] == ["s1.jpg", "s<2>.jpg"]
     sheet = Image.open(paths[0])

@@ -7,7 +7,7 @@ from data_pipelines.prepare import shots
 
 
 def scene(seed: int, count: int, speed: float = 0.0) -> np.ndarray:
-    """[count, 90, 160, 3] a smooth picture that slides by `speed` pixels a frame, with noise."""
+    """[count, 90, 160, 3] a smooth image that slides by `speed` pixels a frame, with noise."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (10, 40, 3))
     wide = np.kron(coarse, np.ones((9, 9, 1)))
@@ -38,10 +38,10 @@ def test_slow_change_of_light_does_not_cut():
     assert cuts(frames.astype(np.uint8)) == []
 
 
-def test_repeated_pictures_are_no_change():
-    picture = scene(5, 1)[0]
+def test_repeated_images_are_no_change():
+    image = scene(5, 1)[0]
     watch = shots.Watch()
-    list(watch.over([picture] * 5))
+    list(watch.over([image] * 5))
     assert (watch.changes == 0).all() and watch.cuts() == []
 
 

@@ -10,7 +10,7 @@ from data_pipelines import schema
 from data_pipelines.prepare import backends, local, process, results, sheets, staging, steps, tracking
 from data_pipelines.prepare.source import Source
 from tests.data_pipelines.conftest import mesh_of
-from tests.data_pipelines.prepare.conftest import SCALE, face_points, pictures_of
+from tests.data_pipelines.prepare.conftest import SCALE, face_points, images_of
 
 OPTIONS = process.Options(size=80)
 
@@ -25,7 +25,7 @@ class Album:
 
     def add(self, clip: str, file: str, opening: float = 0.0, scale: float = SCALE, blink: float = 0.0, **track):
         path = self.root / "set" / file
-        Image.fromarray(pictures_of(np.asarray([opening]), 0)[0]).save(path)
+        Image.fromarray(images_of(np.asarray([opening]), 0)[0]).save(path)
         shapes = np.zeros((1, tracking.BLENDSHAPES), np.float32)
         shapes[:, 9] = blink  # of the eye on the right of the image
         points = mesh_of(face_points(np.asarray([opening]), scale=scale))
@@ -57,11 +57,11 @@ def test_photographs_of_a_person_are_frames_cut_each_by_itself(album):
     far = album.add("a_1", "b.png", opening=1.0, scale=27.0)
     (example,) = album.process(Source(near, "a", "a", further=(far,))).examples
     assert len(example["frames"]) == 2 and len(example["audio"]) == 1280
-    np.testing.assert_allclose(example["pose"][:, 6], 1, atol=1e-3)  # whatever the size in the picture
+    np.testing.assert_allclose(example["pose"][:, 6], 1, atol=1e-3)  # whatever the size in the image
     assert example["mouth"][1, 0] > example["mouth"][0, 0] + 0.05
 
 
-def test_closed_eyes_show_in_a_single_picture(album):
+def test_closed_eyes_show_in_a_single_image(album):
     (example,) = album.process(Source(album.add("a", "a.png", blink=0.7), "a", "a")).examples
     np.testing.assert_allclose(example["lids"], [[0, 1]], atol=1e-6)
 
@@ -84,7 +84,7 @@ def test_what_is_dropped(album, fields, says):
 
 def test_a_damaged_photograph_leaves_the_others(album):
     good, bad = album.add("a_0", "a.png"), album.add("a_1", "b.png")
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     done = album.process(Source(good, "a", "a", further=(bad,)))
     assert len(done.examples[0]["frames"]) == 1 and [d.clip for d in done.dropped] == ["a_1"]
     assert str(bad) not in done.dropped[0].reason

@@ -9,7 +9,7 @@ import pytest
 from data_pipelines.prepare import tracking
 from vasa_jax.errors import InputError
 
-PICTURES = [np.zeros((8, 8, 3), np.uint8)] * 4
+IMAGES = [np.zeros((8, 8, 3), np.uint8)] * 4
 SHARED = pathlib.Path(__file__).parents[4] / "shared"
 
 
@@ -22,7 +22,7 @@ def _track(t=4):
 def test_saved_tracks_come_back(tmp_path):
     track = _track()
     track.save(tmp_path / "a.npz")
-    back = tracking.LandmarksFolder(tmp_path).track("a", iter(PICTURES))
+    back = tracking.LandmarksFolder(tmp_path).track("a", iter(IMAGES))
     for name in ("points", "blendshapes", "valid"):
         np.testing.assert_array_equal(getattr(back, name), getattr(track, name))
     assert os.listdir(tmp_path) == ["a.npz"]
@@ -31,7 +31,7 @@ def test_saved_tracks_come_back(tmp_path):
 
 def test_blendshapes_may_be_absent(tmp_path):
     np.savez(tmp_path / "a.npz", lm=_track().points, ok=_track().valid)
-    assert (tracking.LandmarksFolder(tmp_path).track("a", PICTURES).blendshapes == 0).all()
+    assert (tracking.LandmarksFolder(tmp_path).track("a", IMAGES).blendshapes == 0).all()
 
 
 def test_what_can_be_wrong_with_tracks(tmp_path):
@@ -39,32 +39,32 @@ def test_what_can_be_wrong_with_tracks(tmp_path):
         tracking.LandmarksFolder(tmp_path / "absent")
     folder = tracking.LandmarksFolder(tmp_path)
     with pytest.raises(InputError, match="--face_model"):
-        folder.track("a", PICTURES)
+        folder.track("a", IMAGES)
     (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(InputError, match="not a landmarks file"):
-        folder.track("b", PICTURES)
+        folder.track("b", IMAGES)
     np.savez(tmp_path / "c.npz", other=np.zeros(3))
     with pytest.raises(InputError, match="not a landmarks file"):
-        folder.track("c", PICTURES)
+        folder.track("c", IMAGES)
     _track(5).save(tmp_path / "d.npz")
-    with pytest.raises(InputError, match="of 4 pictures"):
-        folder.track("d", PICTURES)
+    with pytest.raises(InputError, match="of 4 images"):
+        folder.track("d", IMAGES)
 
 
 def test_saving_tracker_tracks_once(tmp_path):
     calls = []
 
     class Fake:
-        def track(self, clip_id, pictures):
+        def track(self, clip_id, images):
             calls.append(clip_id)
-            return _track(len(list(pictures)))
+            return _track(len(list(images)))
 
         def close(self):
             pass
 
     saving = tracking.SavingTracker(Fake(), tmp_path / "tracks")
     for _ in range(2):
-        assert saving.track("a", iter(PICTURES)).points.shape == (4, 478, 3)
+        assert saving.track("a", iter(IMAGES)).points.shape == (4, 478, 3)
     assert calls == ["a"]
 
 
@@ -87,8 +87,8 @@ def test_finds_a_real_face():
     from data_pipelines.prepare import crops, ingest
     from vasa_jax import landmarks
 
-    pictures = itertools.islice(ingest.Video(clips[0]).pictures(), 3)
-    track = tracking.MediaPipeTracker(models[0]).track("a", pictures)
+    images = itertools.islice(ingest.Video(clips[0]).images(), 3)
+    track = tracking.MediaPipeTracker(models[0]).track("a", images)
     assert track.valid.all() and track.points.shape == (3, 478, 3) and track.blendshapes.shape == (3, 52)
     box = crops.find_crop(landmarks.from_mediapipe(track.points))
-    assert 60 < box.half < 140 and 100 < box.x < 260 and 100 < box.y < 230  # a 360 x 288 picture of head and shoulders
+    assert 60 < box.half < 140 and 100 < box.x < 260 and 100 < box.y < 230  # a 360 x 288 image of head and shoulders

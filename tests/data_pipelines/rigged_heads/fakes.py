@@ -83,7 +83,7 @@ def _eye(name: str, centre: np.ndarray) -> rig.Mesh:
     return rig.Mesh(name, points.astype(np.float32), np.full((40, 2), 0.9), triangles, 1, {})
 
 
-def _picture(seed: int) -> Image.Image:
+def _image(seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     small = rng.integers(90, 220, (8, 8, 3), np.uint8)
     return Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC)
@@ -91,7 +91,7 @@ def _picture(seed: int) -> Image.Image:
 
 def head_file(seed: int = 0) -> rig.HeadFile:
     """A head as a reader returns it."""
-    return rig.HeadFile(f"Made_F_{seed}_Casual", meshes(1 + 0.02 * seed), {1: np.asarray(_picture(seed))})
+    return rig.HeadFile(f"Made_F_{seed}_Casual", meshes(1 + 0.02 * seed), {1: np.asarray(_image(seed))})
 
 
 def write_npz(folder, name: str, seed: int = 0) -> None:
@@ -104,7 +104,7 @@ def write_npz(folder, name: str, seed: int = 0) -> None:
         entries.append({"i": i, "name": mesh.name, "tex": 1, "targets": list(mesh.targets)})
     meta = json.dumps({"name": name, "meshes": entries}).encode()
     np.savez(folder / f"{name}.npz", meta=np.frombuffer(meta, np.uint8), **arrays)
-    _picture(seed).save(folder / f"{name}_tex1.webp", lossless=True)
+    _image(seed).save(folder / f"{name}_tex1.webp", lossless=True)
 
 
 class _Glb:
@@ -162,7 +162,7 @@ def write_glb(path, seed: int = 0, required: tuple[str, ...] = ()) -> None:
         nodes.append({"name": mesh.name, "mesh": k} | ({"skin": 0} if not k else {}))
     nodes.append({"name": "bone", "rotation": turn})
     stream = io.BytesIO()
-    _picture(seed).save(stream, "PNG")
+    _image(seed).save(stream, "PNG")
     content = {
         "asset": {"version": "2.0"}, "nodes": nodes, "meshes": shapes, "accessors": glb.accessors,
         "skins": [{"joints": [4], "inverseBindMatrices": bones}], "extensionsRequired": list(required),

@@ -29,7 +29,7 @@ def made(folder):
     return clip.make_clip(folder / "Made_F_0_Casual.npz", 1, _FRAMES, _SIZE)
 
 
-def test_a_clip_has_every_field_and_no_picture_comes_twice(made):
+def test_a_clip_has_every_field_and_no_image_comes_twice(made):
     labels = {name: made[name] for name in schema.PER_FRAME}
     example = schema.make_example(
         made["clip_id"], made["speaker"], made["frames"], made["audio"], made["mattes"], **labels

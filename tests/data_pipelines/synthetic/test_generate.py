@@ -16,8 +16,8 @@ def test_examples_come_in_order_and_fit_the_schema():
     tasks = [(0, 1, 3, 48), (1, 1, 3, 48), (0, 2, 3, 48)]
     made = list(generate.examples(tasks))
     assert [e["clip_id"] for e in made] == ["head000001_0000", "head000001_0001", "head000002_0000"]
-    picture = schema.decode_jpeg(made[0]["frames"][0])
-    assert picture.shape == (48, 48, 3)
+    image = schema.decode_jpeg(made[0]["frames"][0])
+    assert image.shape == (48, 48, 3)
     assert np.abs(made[0]["audio"]).max() <= 1
 
 

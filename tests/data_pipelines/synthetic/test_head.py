@@ -1,4 +1,4 @@
-"""Exactness of a posed head: what the labels say is where the picture has it."""
+"""Exactness of a posed head: what the labels say is where the image has it."""
 
 import numpy as np
 import pytest

@@ -35,17 +35,17 @@ def _draw(renderer, rotation=(0, 0, 0), gaze=(0, 0), **strengths):
     return renderer(posed).astype(float), pixels
 
 
-def _at(picture, points):
+def _at(image, points):
     x, y = np.round(points).astype(int).T
-    return picture[y, x].mean(-1)
+    return image[y, x].mean(-1)
 
 
 def test_irises_are_darker_than_the_white_beside_them(renderer):
     for gaze in ((0, 0), (0.35, 0), (-0.35, 0)):
-        picture, points = _draw(renderer, gaze=gaze)
+        image, points = _draw(renderer, gaze=gaze)
         iris = points[landmarks.SLICES["irises"]]
-        brightest = [picture[int(y) - 2 : int(y) + 3, int(x) - 6 : int(x) + 7].mean(-1).max() for x, y in iris]
-        assert (_at(picture, iris) < 0.75 * np.asarray(brightest)).all()
+        brightest = [image[int(y) - 2 : int(y) + 3, int(x) - 6 : int(x) + 7].mean(-1).max() for x, y in iris]
+        assert (_at(image, iris) < 0.75 * np.asarray(brightest)).all()
 
 
 def test_an_open_mouth_is_dark_inside(renderer):
@@ -77,6 +77,6 @@ def test_any_size(size):
     drawer = scene.Renderer(Head(1, texture_size=128), scene.sample_scene(1), size)
     still = np.zeros(3)
     posed = drawer.head.pose(FrameState(np.zeros(len(expression_basis.NAMES)), still, still, 1.0, np.zeros(2), still))
-    picture = drawer(posed)
-    assert picture.shape == (size, size, 3)
-    assert picture.dtype == np.uint8
+    image = drawer(posed)
+    assert image.shape == (size, size, 3)
+    assert image.dtype == np.uint8

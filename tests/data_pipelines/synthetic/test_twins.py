@@ -26,9 +26,9 @@ def test_a_clip_is_one_face_made_by_everybody_in_another_pose(group):
         np.testing.assert_allclose(example["eyes"], np.tile(example["eyes"][:1], (3, 1)), atol=2e-3)
 
 
-def test_a_person_keeps_his_scene_and_no_picture_comes_twice(group):
-    pictures = np.stack([[schema.decode_jpeg(f) for f in example["frames"]] for example in group]).astype(float)
-    corner = pictures[:, :, :3, :3].mean((2, 3))
+def test_a_person_keeps_his_scene_and_no_image_comes_twice(group):
+    images = np.stack([[schema.decode_jpeg(f) for f in example["frames"]] for example in group]).astype(float)
+    corner = images[:, :, :3, :3].mean((2, 3))
     assert corner.std(0).max() < 6  # the background of a person, but for noise
     assert len({bytes(frame) for example in group for frame in example["frames"]}) == 12
 

@@ -5,7 +5,7 @@ from tests.data_pipelines.files import touch
 from vasa_jax.errors import InputError
 
 
-def test_parts_of_the_publishers_and_sound_apart(tmp_path):
+def test_parts_of_the_publishers_and_audio_apart(tmp_path):
     touch(
         tmp_path,
         "dev/mp4/id00012/21Uxsk56VDQ/00001.mp4",

@@ -45,10 +45,10 @@ def test_every_part_reports(options):
 
 def test_bare_decoding_is_of_the_same_bytes(options):
     stream = data._stream(options, "pairs", 2)
-    stored = data._stored_pictures(stream, options)
+    stored = data._stored_images(stream, options)
     assert [len(batch) for batch in stored] == [6, 6]
     batch = stream.batch(1)
-    decoded = [stream.decode(picture) for picture in stored[1]]
+    decoded = [stream.decode(image) for image in stored[1]]
     wanted = [batch[name][row] for name in ("source", "driver", "other") for row in range(2)]
     np.testing.assert_array_equal(decoded, wanted)
 

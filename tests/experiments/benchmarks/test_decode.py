@@ -9,7 +9,7 @@ from experiments.benchmarks import decode, forms, tpu
 from experiments.common import dry_run
 from experiments.common.timing import Lap
 from vasa_jax.errors import InputError, UsageError
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 
 
 def test_a_row_tells_share_rate_and_latency():
@@ -77,13 +77,15 @@ def test_forms_are_compared_each_under_its_own_choice(monkeypatch):
         """Notes which forms are picked while its program is made."""
 
         def __init__(self, name, dtype):
-            taken.append((choice.conv3d(4), choice.warp(3), choice.pool(), choice.moments(), choice.upsampled_conv()))
+            taken.append(
+                (backends.conv3d(4), backends.warp(3), backends.pool(), backends.moments(), backends.upsampled_conv())
+            )
 
         def jobs(self, batches, repeat):
             return {f"decode {batch}": lambda: Lap(10, 1.0, 1.0) for batch in batches}
 
     monkeypatch.setattr(decode, "Model", Model)
-    with choice.as_on("cpu"):
+    with backends.as_on("cpu"):
         report = forms.run({"configs": ["any"], "batches": [2], "dtype": None, "rounds": 3})["any"]["decode 2"]
     assert report["warp corners"]["share_p50"] == 1.0 and report["picked"]["n"] == 3
     picked = ("folded", "stacked", "mean", "dot", "phases")

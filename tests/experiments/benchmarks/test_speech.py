@@ -12,8 +12,8 @@ from vasa_jax.models.audio.speech_model import Pieces
 
 def test_it_tells_speed_and_difference(tmp_path, monkeypatch):
     monkeypatch.setattr(speech, "PIECES", (Pieces(5, 4, 2), Pieces(5, 30, 30)))
-    sound = 0.1 * np.random.default_rng(0).standard_normal(16_000)
-    soundfile.write(tmp_path / "a.wav", sound.astype(np.float32), 16_000)
+    audio = 0.1 * np.random.default_rng(0).standard_normal(16_000)
+    soundfile.write(tmp_path / "a.wav", audio.astype(np.float32), 16_000)
     options = {"speech_model": str(write_folder(tmp_path / "model")), "audio": str(tmp_path / "a.wav"), "rounds": 3}
     report = speech.run(options)
     assert report["frames"] == 25 and report["states"] == 3 and report["whole"]["seconds_of_sound_per_second_p50"] > 0

@@ -1,4 +1,4 @@
-"""Suite `stream`: a clock that the sound and the models move, and what it says of lips."""
+"""Suite `stream`: a clock that the audio and the models move, and what it says of lips."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from vasa_jax.inference.portrait import FaceBox
 @pytest.fixture(scope="module")
 def look():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(portraits, "find_face", lambda picture, **_: FaceBox(45.0, 45.0, 40.0))
+        patch.setattr(portraits, "find_face", lambda image, **_: FaceBox(45.0, 45.0, 40.0))
         return live_face().look(np.full((90, 90, 3), 100, np.uint8))
 
 
@@ -40,9 +40,9 @@ def test_latency_is_the_models_time_and_the_first_frame_waits_for_its_look_ahead
 
 def test_who_waits_behind_many_is_late(look, monkeypatch) -> None:
     monkeypatch.setattr(stream, "time", Clock())
-    sound = np.zeros(640 * 20, np.float32)
-    assert "late" not in stream.Served(live_face(), look, 160, 8, 1).play(sound, 0.14)  # 8 windows are 80 ms
-    assert stream.Served(live_face(), look, 160, 16, 1).play(sound, 0.14) == {"late": True}
+    audio = np.zeros(640 * 20, np.float32)
+    assert "late" not in stream.Served(live_face(), look, 160, 8, 1).play(audio, 0.14)  # 8 windows are 80 ms
+    assert stream.Served(live_face(), look, 160, 16, 1).play(audio, 0.14) == {"late": True}
 
 
 def test_agreement_finds_the_lag() -> None:
@@ -53,6 +53,6 @@ def test_agreement_finds_the_lag() -> None:
     assert found["lag_ms"] == 80.0 and found["changes"] > 0.98 and 0.4 < found["range"] < 0.6
 
 
-def test_sound_and_pictures_leave_together() -> None:
+def test_audio_and_images_leave_together() -> None:
     pytest.importorskip("av")
     assert abs(stream.av_offset(64)) < 5

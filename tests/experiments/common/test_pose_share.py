@@ -1,4 +1,4 @@
-"""What the pose tells of a code is found, and taken out without changing a picture."""
+"""What the pose tells of a code is found, and taken out without changing an image."""
 
 import numpy as np
 import pytest

@@ -14,10 +14,10 @@ FRAMES, SIZE, CODE = 40, 32, 6
 
 
 def make_clip(number: int, speaker: str = "s1") -> HeldOutClip:
-    """Noise pictures whose first pixel holds the frame's number; a mouth that moves at random, one blink."""
+    """Noise images whose first pixel holds the frame's number; a mouth that moves at random, one blink."""
     rng = np.random.default_rng(number)
-    pictures = rng.integers(0, 255, (FRAMES, SIZE, SIZE, 3), np.uint8)
-    pictures[:, 0, 0, 0], pictures[:, 0, 0, 1] = np.arange(FRAMES), number
+    images = rng.integers(0, 255, (FRAMES, SIZE, SIZE, 3), np.uint8)
+    images[:, 0, 0, 0], images[:, 0, 0, 1] = np.arange(FRAMES), number
     points = np.repeat(landmarks.template()[None], FRAMES, 0)
     labels = {name: np.zeros((FRAMES, *shape), dtype) for name, (shape, dtype) in schema.PER_FRAME.items()}
     labels["landmarks"], labels["pose"] = points, landmarks.fit_pose(points)
@@ -28,7 +28,7 @@ def make_clip(number: int, speaker: str = "s1") -> HeldOutClip:
     labels["gaze"] = labels["eyes"]
     labels["valid"][:] = True
     audio = rng.normal(0, 0.1, FRAMES * schema.SAMPLES_PER_FRAME).astype(np.float32)
-    return HeldOutClip(f"{speaker}_{number}", speaker, pictures, audio, labels)
+    return HeldOutClip(f"{speaker}_{number}", speaker, images, audio, labels)
 
 
 class FakeSplit:
@@ -50,26 +50,26 @@ class FakeSplit:
 class FakeFace:
     """A perfect model: the motion holds the truth (pose, mouth, lids, eyes); decoding gives the real frame back.
 
-    Motion is the clip's labels; "latents" is the clip's number, read off its first picture.
+    Motion is the clip's labels; "latents" is the clip's number, read off its first image.
     """
 
     size = SIZE
     source = {"release": "fake"}
 
     def __init__(self, clips, gain=1.0):
-        self.clips, self.gain = {int(c.pictures[0, 0, 0, 1]): c for c in clips}, gain
+        self.clips, self.gain = {int(c.images[0, 0, 0, 1]): c for c in clips}, gain
 
-    def encode(self, picture):
-        return int(picture[0, 0, 1])
+    def encode(self, image):
+        return int(image[0, 0, 1])
 
-    def motion(self, pictures):
-        clip = self.clips[int(pictures[0, 0, 0, 1])]
-        at = pictures[:, 0, 0, 0]
+    def motion(self, images):
+        clip = self.clips[int(images[0, 0, 0, 1])]
+        at = images[:, 0, 0, 0]
         parts = [clip.labels[name][at] for name in ("pose", "mouth", "lids", "eyes")]
         return np.concatenate(parts, -1)
 
     def decode(self, latents, motion):
-        return self.clips[latents].pictures[np.arange(len(motion)) % FRAMES]
+        return self.clips[latents].images[np.arange(len(motion)) % FRAMES]
 
     def labels(self, motion):
         mouth, lids, eyes = np.split(motion[:, 7:], 3, -1)
@@ -78,14 +78,14 @@ class FakeFace:
 
 @dataclasses.dataclass
 class FakeReader:
-    """Knows what the pictures of the clips show."""
+    """Knows what the images of the clips show."""
 
     clips: dict
     name: str = "fake"
 
-    def read(self, pictures, real=None):
-        clip = self.clips[int(pictures[0, 0, 0, 1])]
-        at = pictures[:, 0, 0, 0]
+    def read(self, images, real=None):
+        clip = self.clips[int(images[0, 0, 0, 1])]
+        at = images[:, 0, 0, 0]
         return Reading(clip.labels["mouth"][at, 0], clip.labels["lids"][at], np.ones(len(at), bool))
 
 

@@ -13,13 +13,13 @@ D = 8
 COURSES = leading.Courses(np.eye(D)[:2], np.eye(D)[2:5])
 HOME = np.asarray([0.05, -0.1, 0.02, 0, 0, 0, 1.0])
 LOOK = types.SimpleNamespace(home=HOME, code=np.zeros(D))
-PICTURES = 13 + len(asked.SIGNS)
+IMAGES = 13 + len(asked.SIGNS)
 
 
-def test_pictures_ask_for_one_thing_each():
+def test_images_ask_for_one_thing_each():
     motions = asked.motions(LOOK, COURSES)
     eyes, amounts = motions[:, 7:9], motions[:, 9:12]
-    assert len(motions) == PICTURES
+    assert len(motions) == IMAGES
     np.testing.assert_allclose(motions[0], np.concatenate([HOME, np.zeros(D)]), atol=1e-9)
     for where, axis, wanted in (asked.PARTS["aside"], asked.PARTS["up"]):
         # The portrait's head is turned a little itself, so that the angles in the head are about those in the room.
@@ -35,7 +35,7 @@ def _rows(gain: float, people: int = 3):
     """Eyes that go a share of the way, of one person shut; scores that rise but for disgust."""
     made = []
     for n in range(people):
-        eyes = np.zeros((PICTURES, 2))
+        eyes = np.zeros((IMAGES, 2))
         for where, axis, wanted in asked.PARTS.values():
             eyes[where, axis] = gain * np.asarray(wanted)
         if n == 0:
@@ -63,7 +63,7 @@ def test_a_release_that_leads_nothing_is_told():
 
 
 def test_portraits_that_nobody_can_read_are_told():
-    nobody = types.SimpleNamespace(track=lambda name, frames: types.SimpleNamespace(valid=np.zeros(PICTURES, bool)))
+    nobody = types.SimpleNamespace(track=lambda name, frames: types.SimpleNamespace(valid=np.zeros(IMAGES, bool)))
     paint = lambda look, motions: np.zeros((len(motions), 8, 8, 3), np.uint8)  # noqa: E731
     with pytest.raises(InputError, match="reads no portrait"):
         asked.run(lambda _: LOOK, paint, COURSES, nobody, [types.SimpleNamespace(name="a")])

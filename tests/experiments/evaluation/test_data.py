@@ -18,10 +18,10 @@ def test_speakers_take_turns(train):
     assert {train.clip(i).speaker for i in train.choose(0, ["s2"])} == {"s2"} and train.main_speaker() == "s1"
 
 
-def test_pictures_are_the_inner_crop(train):
+def test_images_are_the_inner_crop(train):
     clip = train.clip(train.choose(1)[0])
-    assert clip.pictures.shape[1:] == (64, 64, 3) and clip.pictures.dtype == np.uint8 and len(clip) == 12
-    assert np.abs(clip.pictures[3].astype(int) - [5, 14, 128]).max() <= 3  # JPEG
+    assert clip.images.shape[1:] == (64, 64, 3) and clip.images.dtype == np.uint8 and len(clip) == 12
+    assert np.abs(clip.images[3].astype(int) - [5, 14, 128]).max() <= 3  # JPEG
 
 
 def test_tracks_of_one_speaker(train):

@@ -26,7 +26,7 @@ def test_a_perfect_model(face, reader, split, capsys):
 
 
 def test_a_frozen_model_scores_as_the_first_frame(face, reader, split):
-    face.decode = lambda latents, motion: np.repeat(face.clips[latents].pictures[:1], len(motion), 0)
+    face.decode = lambda latents, motion: np.repeat(face.clips[latents].images[:1], len(motion), 0)
     everyone = suite.FaceSuite(face, reader).run(split, [0, 1, 2])[0]["all"]
     assert everyone["mouth_changes"]["mean"] == 0.0 and everyone["mouth_changes_shrunk"]["mean"] == pytest.approx(1.0)
     assert everyone["l1_mouth_of_copy"]["mean"] == pytest.approx(1.0)
@@ -42,7 +42,7 @@ class Recogniser:
 
 def test_identity_beside_that_of_real_frames_and_strangers(face, reader, split):
     for clip, colour in zip(split.clips, ([200, 10, 10], [200, 10, 10], [10, 10, 200])):
-        clip.pictures[:, 1:] = colour
+        clip.images[:, 1:] = colour
     report, _ = suite.FaceSuite(face, reader, Recogniser()).run(split, [0, 2])
     assert report["all"]["identity"]["mean"] == pytest.approx(1.0)
     assert report["all"]["identity_real"]["mean"] == pytest.approx(1.0)
@@ -55,8 +55,8 @@ def test_identity_beside_that_of_real_frames_and_strangers(face, reader, split):
 def test_frames_without_a_face_do_not_count(face, reader, split):
     honest = reader.read
 
-    def lost(pictures, real=None):
-        reading = honest(pictures, real)
+    def lost(images, real=None):
+        reading = honest(images, real)
         if real is None:
             reading.valid[5:9] = False
             reading.mouth[5:9] = 9.0

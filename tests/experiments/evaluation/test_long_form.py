@@ -9,7 +9,7 @@ from experiments.evaluation import long_form as suite
 
 
 class Generator:
-    """Noise in windows of 44 frames; `seam` is added at every joint; checks that the sound goes on and on."""
+    """Noise in windows of 44 frames; `seam` is added at every joint; checks that the audio goes on and on."""
 
     mean, std = np.zeros(3), np.ones(3)
 
@@ -42,5 +42,5 @@ def test_seams_show():
 
 
 def test_there_is_speech_without_any_data():
-    sound = suite.synthetic_speech(2)
-    assert len(sound) == 2 * suite.RATE and np.abs(sound).max() > 0.1
+    audio = suite.synthetic_speech(2)
+    assert len(audio) == 2 * suite.RATE and np.abs(audio).max() > 0.1

@@ -10,11 +10,11 @@ from tests.experiments.evaluation.conftest import FRAMES, FakeSplit, make_clip
 
 @pytest.fixture
 def generate(face):
-    """Knows the sentence by its sound, shuts the mouth after it, and moves the head by the seed."""
+    """Knows the sentence by its audio, shuts the mouth after it, and moves the head by the seed."""
 
-    def make(sound, frames, seed):
-        clip = next(c for c in face.clips.values() if np.array_equal(c.audio[:100], sound[:100]))
-        motion = face.motion(clip.pictures)[np.minimum(np.arange(frames), FRAMES - 1)]
+    def make(audio, frames, seed):
+        clip = next(c for c in face.clips.values() if np.array_equal(c.audio[:100], audio[:100]))
+        motion = face.motion(clip.images)[np.minimum(np.arange(frames), FRAMES - 1)]
         motion[FRAMES:, 7] = 0.0
         rng = np.random.default_rng(seed)
         motion[:, :3] += 0.1 * np.cumsum(rng.normal(size=(frames, 3)), 0)
@@ -45,7 +45,7 @@ def test_a_model_that_knows_the_sentence(face, generate, clips, capsys):
     assert "ridge from log-mel" in capsys.readouterr().out
 
 
-def test_pictures_are_read_when_there_is_a_reader(face, generate, reader, clips):
+def test_images_are_read_when_there_is_a_reader(face, generate, reader, clips):
     mouth = run(face, generate, reader, clips)["mouth"]
     assert mouth["real video shrunk"]["changes"]["mean"] == pytest.approx(1.0)
     assert mouth["generated"]["changes"]["mean"] == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""Scoring of found faces: boxes turn with their picture, outcomes follow the rule, drawn pictures hold no face."""
+"""Scoring of found faces: boxes turn with their image, outcomes follow the rule, drawn images hold no face."""
 
 import cv2
 import numpy as np
@@ -10,12 +10,12 @@ from vasa_jax.inference import portrait
 from vasa_jax.inference.portrait import FaceBox
 
 
-def test_boxes_turn_with_the_picture():
-    picture = np.zeros((40, 60, 3), np.uint8)
-    picture[5:15, 20:50] = 255
+def test_boxes_turn_with_the_image():
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[5:15, 20:50] = 255
     for turn in portraits.TURNS:
-        x0, y0, x1, y1 = portraits.turned_box(np.asarray([20, 5, 50, 15]), picture.shape, turn).astype(int)
-        turned = np.rot90(picture, -turn)
+        x0, y0, x1, y1 = portraits.turned_box(np.asarray([20, 5, 50, 15]), image.shape, turn).astype(int)
+        turned = np.rot90(image, -turn)
         assert (turned[y0:y1, x0:x1] == 255).all() and turned.sum() == 255 * 3 * (y1 - y0) * (x1 - x0)
 
 
@@ -30,7 +30,7 @@ def test_a_turned_crop_holds_the_turned_face(turn):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three sources of white pictures of 50 pixels; two say where the face is, in pictures of 100."""
+    """Three sources of white images of 50 pixels; two say where the face is, in images of 100."""
     for source, count in (("a", 3), ("b", 1), ("textures", 2)):
         (tmp_path / source).mkdir()
         for k in range(count):
@@ -78,7 +78,7 @@ def test_outcomes(folder):
     assert report["without_faces"]["all"] == {"pictures": 1, "taken": 1}
 
 
-def test_drawn_pictures_are_the_same_again_and_hold_no_face():
+def test_drawn_images_are_the_same_again_and_hold_no_face():
     drawn, again = (list(portraits.drawn(8, 3)) for _ in range(2))
     assert [name for name, _ in drawn[:5]] == ["texture 0", "sky 0", "text 0", "shapes 0", "texture 1"]
     for (_, one), (_, two) in zip(drawn, again, strict=True):

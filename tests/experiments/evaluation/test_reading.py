@@ -24,27 +24,27 @@ def test_no_face_anywhere():
     assert not found.valid.any() and found.mouth.shape == (4,) and found.lids.shape == (4, 2)
 
 
-def test_the_latents_are_read_without_pictures(face, clips):
-    found = reading.read_motion(face, face.motion(clips[0].pictures))
+def test_the_latents_are_read_without_images(face, clips):
+    found = reading.read_motion(face, face.motion(clips[0].images))
     assert found.mouth == pytest.approx(clips[0].labels["mouth"][:, 0]) and found.valid.all()
 
 
 def test_the_model_s_own_reading_says_so(face, clips):
     reader = reading.ModelReader(face)
     assert "--face_model" in reader.name
-    assert reader.read(clips[0].pictures).mouth == pytest.approx(clips[0].labels["mouth"][:, 0])
+    assert reader.read(clips[0].images).mouth == pytest.approx(clips[0].labels["mouth"][:, 0])
 
 
-def test_tracks_of_real_pictures_are_kept_and_of_decoded_ones_not(monkeypatch, tmp_path, clips):
+def test_tracks_of_real_images_are_kept_and_of_decoded_ones_not(monkeypatch, tmp_path, clips):
     calls = []
 
     class Tracker:
         def __init__(self, path):
             pass
 
-        def track(self, clip_id, pictures):
+        def track(self, clip_id, images):
             calls.append(clip_id)
-            return track(len(pictures), np.ones(len(pictures), bool))
+            return track(len(images), np.ones(len(images), bool))
 
         def close(self):
             pass
@@ -52,8 +52,8 @@ def test_tracks_of_real_pictures_are_kept_and_of_decoded_ones_not(monkeypatch, t
     monkeypatch.setattr(reading.tracking, "MediaPipeTracker", Tracker)
     for _ in range(2):
         reader = reading.TrackReader("model.task", tmp_path / "tracks")
-        reader.read(clips[0].pictures, real="s1_0")
-        reader.read(clips[0].pictures)
+        reader.read(clips[0].images, real="s1_0")
+        reader.read(clips[0].images)
     assert len(calls) == 3 and [path.name for path in (tmp_path / "tracks").iterdir()] == ["s1_0_at32.npz"]
 
 
@@ -68,12 +68,12 @@ def test_gradients_tell_of_what_they_learned():
     """Bars that turn stand for heads that turn."""
     rng = np.random.default_rng(0)
     angles = rng.uniform(-0.5, 0.5, 80)
-    pictures = np.stack([bar(angle) for angle in angles])
+    images = np.stack([bar(angle) for angle in angles])
     rotation = np.stack([0 * angles, angles, 0 * angles], -1)
     known = slice(0, 60)
     eyes, mouth, lids = np.zeros((60, 2)), angles[known] + 1, np.zeros((60, 2))
-    reader = reading.HogReader(pictures[known], rotation[known], eyes, mouth, lids)
-    found = reader.read(pictures[60:])
+    reader = reading.HogReader(images[known], rotation[known], eyes, mouth, lids)
+    found = reader.read(images[60:])
     assert np.abs(found.rotation[:, 1] - angles[60:]).mean() < 0.08
     assert np.abs(found.mouth - angles[60:] - 1).mean() < 0.08 and found.valid.all()
 

@@ -12,16 +12,16 @@ from tests.data_pipelines.files import touch
 from tests.data_pipelines.prepare.conftest import (
     CENTRE,
     SCALE,
+    audio_of,
     face_points,
     heads,  # noqa: F401
-    pictures_of,
-    sound_of,
+    images_of,
     speech,
 )
 from vasa_jax.errors import InputError
 
 
-def test_held_out_portraits_come_first_else_every_picture(tmp_path):
+def test_held_out_portraits_come_first_else_every_image(tmp_path):
     touch(tmp_path, "mine/b.png", "mine/a.jpg", "notes.txt")
     found = stills.find_stills(tmp_path)
     assert [s.name for s in found] == ["mine/a.jpg", "mine/b.png"]
@@ -34,7 +34,7 @@ def test_held_out_portraits_come_first_else_every_picture(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["absent", "empty"])
-def test_no_picture(tmp_path, name):
+def test_no_image(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="give --data a folder of portraits"):
         stills.find_stills(tmp_path / name)
@@ -42,18 +42,18 @@ def test_no_picture(tmp_path, name):
 
 def write_speech(path, seconds: float, silent: float = 0.0, seed: int = 0):
     """Speech with `silent` seconds of near silence before it."""
-    sound = sound_of(np.clip(speech(round(25 * seconds), seed) + 0.2, 0, 1), seed, rate=schema.SAMPLE_RATE)
+    audio = audio_of(np.clip(speech(round(25 * seconds), seed) + 0.2, 0, 1), seed, rate=schema.SAMPLE_RATE)
     quiet = np.random.default_rng(1).normal(0, 1e-4, round(silent * schema.SAMPLE_RATE))
-    soundfile.write(path, np.concatenate([quiet, sound]), schema.SAMPLE_RATE)
+    soundfile.write(path, np.concatenate([quiet, audio]), schema.SAMPLE_RATE)
 
 
 def test_recordings_in_turn_without_silence(tmp_path):
     write_speech(tmp_path / "a.wav", 6.0, silent=3.0)
     write_speech(tmp_path / "b.wav", 5.9, seed=1)
-    (tmp_path / "notes.txt").write_text("no sound")
+    (tmp_path / "notes.txt").write_text("no audio")
     found = stills.find_speech([tmp_path], 3.0, 9)
     assert [name for name, _ in found] == ["a at 3 s", "b at 0 s", "a at 6 s", "b at 2.92 s"]
-    assert all(len(sound) == 3 * schema.SAMPLE_RATE for _, sound in found)
+    assert all(len(audio) == 3 * schema.SAMPLE_RATE for _, audio in found)
     assert len(stills.find_speech([tmp_path], 3.0, 3)) == 3
 
 
@@ -70,8 +70,8 @@ def test_the_project_s_own_speech_serves():
 class Still:
     """A tracker that sees the face where the made videos have it."""
 
-    def track(self, clip_id, pictures, box=None):
-        t = sum(1 for _ in pictures)
+    def track(self, clip_id, images, box=None):
+        t = sum(1 for _ in images)
         shapes = np.zeros((t, tracking.BLENDSHAPES), np.float32)
         return tracking.Track(mesh_of(face_points(np.zeros(t))), shapes, np.ones(t, bool))
 
@@ -81,10 +81,10 @@ def test_real_clips_speakers_in_turn_cut_about_the_face(tmp_path, heads):  # noq
         heads.write(name, seconds=1.0)
     found = list(stills.real_clips(heads.root / "videos", Still(), 40, seconds=0.6, count=2))
     assert [clip.name for clip in found] == ["s1/a", "s2/c"]
-    assert found[0].pictures.shape == (15, 40, 40, 3) and len(found[0].audio) == 15 * 640
-    whole = Image.fromarray(pictures_of(speech(25, 0), 0)[0])
+    assert found[0].images.shape == (15, 40, 40, 3) and len(found[0].audio) == 15 * 640
+    whole = Image.fromarray(images_of(speech(25, 0), 0)[0])
     box = (CENTRE[0] - SCALE, CENTRE[1] - SCALE, CENTRE[0] + SCALE, CENTRE[1] + SCALE)
     cut = np.asarray(whole.resize((40, 40), Image.Resampling.BICUBIC, box=box)).astype(int)
-    assert np.abs(found[0].pictures[0].astype(int) - cut).mean() < 6
+    assert np.abs(found[0].images[0].astype(int) - cut).mean() < 6
     with pytest.raises(InputError, match="give --real a folder"):
         list(stills.real_clips(tmp_path / "absent", Still(), 40))

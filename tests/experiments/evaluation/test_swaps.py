@@ -19,13 +19,13 @@ CODES = np.concatenate([FACES, RNG.normal(0, 0.3, (MOMENTS, 4))], -1)
 
 def drawn(person, poses, faces):
     """Pictures whose first pixel holds person, pose and face."""
-    pictures = np.full((len(poses), 16, 16, 3), 10 * person, np.uint8)
-    pictures[:, 0, 0] = np.stack([np.full(len(poses), person), poses, faces], -1)
+    images = np.full((len(poses), 16, 16, 3), 10 * person, np.uint8)
+    images[:, 0, 0] = np.stack([np.full(len(poses), person), poses, faces], -1)
     points = np.repeat(landmarks.template()[None], len(poses), 0)
     pose = np.concatenate([ROTATIONS[poses], np.zeros((len(poses), 3)), np.ones((len(poses), 1))], -1)
     face = FACES[faces]
     labels = {"landmarks": points, "pose": pose, "eyes": face[:, 1:3], "mouth": face[:, :1], "lids": face[:, 3:]}
-    return Drawn(pictures, labels)
+    return Drawn(images, labels)
 
 
 def act(person, rng):
@@ -49,29 +49,29 @@ class Model:
     def __init__(self, leak=0.0, turn=False, deaf=False):
         self.leak, self.turn, self.deaf = leak, turn, deaf
 
-    def encode(self, picture):
-        return picture
+    def encode(self, image):
+        return image
 
-    def motion(self, pictures):
-        _, poses, faces = pictures[:, 0, 0].T
+    def motion(self, images):
+        _, poses, faces = images[:, 0, 0].T
         head = np.concatenate([poses[:, None], np.zeros((len(poses), 6))], -1)
         codes = CODES[faces].copy()
         codes[:, 7] += self.leak * ROTATIONS[poses, 1]
         return np.concatenate([head, codes], -1)
 
     def decode(self, latents, motion):
-        pictures = np.repeat(latents[None], len(motion), 0)
+        images = np.repeat(latents[None], len(motion), 0)
         if not self.deaf:
             faces = np.abs(motion[:, None, 7:14] - CODES[None, :, :7]).sum(-1).argmin(-1)
-            pictures[:, 0, 0, 1], pictures[:, 0, 0, 2] = faces if self.turn else motion[:, 0], faces
-        return pictures
+            images[:, 0, 0, 1], images[:, 0, 0, 2] = faces if self.turn else motion[:, 0], faces
+        return images
 
 
 class Reader:
     name = "the first pixel"
 
-    def read(self, pictures, real=None):
-        _, poses, faces = pictures[:, 0, 0].T
+    def read(self, images, real=None):
+        _, poses, faces = images[:, 0, 0].T
         points = np.repeat(landmarks.template()[None], len(poses), 0)
         face = FACES[faces]
         lids = np.repeat(face[:, 3:], 2, -1)
@@ -89,7 +89,7 @@ def run(model, recogniser=None, people=6):
 
 
 def test_a_perfect_model(capsys):
-    report, pictures = run(Model(), Recogniser())
+    report, images = run(Model(), Recogniser())
     assert report["people"] == 6 and report["swaps"] == 6 * DRAWS
     for name in swaps.MOVES:
         assert report["moves"][name]["mean"] == pytest.approx(0.0, abs=1e-6)
@@ -100,7 +100,7 @@ def test_a_perfect_model(capsys):
     assert report["re_encoding"]["other_driver"]["centred"]["mean"] == pytest.approx(1.0)
     assert report["identity"]["self"]["mean"] == pytest.approx(1.0) and report["identity"]["strangers"] == 0.0
     assert report["code"]["mouth_explained"] > 0.9 and report["code"]["yaw_explained"] < 0.4
-    assert len(pictures) == 6 and pictures[0].shape == (len(swap_tables.TITLES), 16, 16, 3)
+    assert len(images) == 6 and images[0].shape == (len(swap_tables.TITLES), 16, 16, 3)
     json.dumps(tables.plain(report), allow_nan=False)
     swap_tables.show(report | {"read_by": "pixels"})
     assert "what a swap moves" in capsys.readouterr().out
@@ -113,7 +113,7 @@ def test_a_model_whose_code_turns_the_head():
     assert report["moves"]["pose_by_dynamics"]["mean"] > 5 and report["moves"]["pose_by_dynamics_drawn"]["mean"] < 1e-3
     assert report["obeys"]["yaw"]["model"]["correlation"] == 0.0
     assert verdicts.judge({"heads": report})[0]["verdict"] == "FAIL"
-    report["moves"]["pose_by_dynamics_own"]["mean"] = 1.5  # most of it is what the reader sees in true pictures
+    report["moves"]["pose_by_dynamics_own"]["mean"] = 1.5  # most of it is what the reader sees in true images
     assert verdicts.judge({"heads": report})[0]["verdict"] == "pass, less the reader"
 
 
@@ -153,5 +153,5 @@ def test_drawings_are_kept_for_the_next_run(tmp_path):
     parts = {name: drawn(1, np.arange(2), np.arange(2)) for name in puppets._GROUPS}
     puppets._keep(tmp_path / "a" / "one.npz", parts)
     again = puppets._read(tmp_path / "a" / "one.npz", 7)
-    assert again.name == "head000007" and (again.own["ji"].pictures == parts["ji"].pictures).all()
+    assert again.name == "head000007" and (again.own["ji"].images == parts["ji"].images).all()
     assert again.test.labels["pose"] == pytest.approx(parts["test"].labels["pose"])

@@ -23,8 +23,8 @@ class Obedient:
 
     def windows(self, chunks, frames, *, gaze=(0, 0), distance=0.0, emotion=0.0, **how):
         self.asked.append(how)
-        sound = next(iter(chunks))
-        clip = next(c for c in self.clips if np.array_equal(c.audio, sound))
+        audio = next(iter(chunks))
+        clip = next(c for c in self.clips if np.array_equal(c.audio, audio))
         motion = np.zeros((frames, 7 + CODE), np.float32)
         motion[:, 6] = np.exp(0.5 * distance * SCALE.std + SCALE.mean)
         motion[:, 7:9], motion[:, 9:11], motion[:, 11:13] = clip.labels["mouth"], clip.labels["lids"], gaze
@@ -36,10 +36,10 @@ class Face:
     """Encodes the truth."""
 
     def __init__(self, clips):
-        self.clips = {int(c.pictures[0, 0, 0, 1]): c for c in clips}
+        self.clips = {int(c.images[0, 0, 0, 1]): c for c in clips}
 
-    def motion(self, pictures):
-        clip, at = self.clips[int(pictures[0, 0, 0, 1])], pictures[:, 0, 0, 0]
+    def motion(self, images):
+        clip, at = self.clips[int(images[0, 0, 0, 1])], images[:, 0, 0, 0]
         parts = [clip.labels[name][at] for name in ("pose", "mouth", "lids", "eyes", "emotion")]
         return np.concatenate(parts, -1)
 
@@ -104,7 +104,7 @@ def test_feelings_are_learned_from_codes(clips):
         clip.labels["emotion"][:] = rng.uniform(0, 1, 8)
     found = talking_heads.learn_feelings(FakeSplitWithEvery(clips), Face(clips), 3, 1)
     told = np.asarray([clip.labels["emotion"].mean(0) for clip in clips])
-    codes = np.asarray([Face(clips).motion(clip.pictures)[:, 7:].mean(0) for clip in clips])
+    codes = np.asarray([Face(clips).motion(clip.images)[:, 7:].mean(0) for clip in clips])
     at = schema.EMOTIONS.index("happiness")
     assert np.corrcoef(found(codes)[:, at], told[:, at])[0, 1] > 0.9
 

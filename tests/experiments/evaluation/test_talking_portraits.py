@@ -1,4 +1,4 @@
-"""A face whose mouth is a grey patch that brightens with the sound: every number of the suite can be foretold."""
+"""A face whose mouth is a grey patch that brightens with the audio: every number of the suite can be foretold."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from data_pipelines.prepare import measures, tracking
 from experiments.evaluation import reading, talking_portraits, verdicts
 from experiments.evaluation.stills import RealClip, Still
 from tests.data_pipelines.conftest import mesh_of
-from tests.data_pipelines.prepare.conftest import face_points, sound_of, speech
+from tests.data_pipelines.prepare.conftest import audio_of, face_points, speech
 from vasa_jax import media
 from vasa_jax.errors import InputError
 from vasa_jax.inference.portrait import FaceBox
@@ -22,21 +22,21 @@ MOUTH = np.s_[40:56, 16:48]
 
 
 def draw(opening: float, tint: int = 0) -> np.ndarray:
-    picture = np.full((SIZE, SIZE, 3), 90, np.uint8)
-    picture[MOUTH] = round(40 + 150 * opening)
-    picture[MOUTH][..., 0] += np.uint8(tint)
-    return picture
+    image = np.full((SIZE, SIZE, 3), 90, np.uint8)
+    image[MOUTH] = round(40 + 150 * opening)
+    image[MOUTH][..., 0] += np.uint8(tint)
+    return image
 
 
 class PatchTracker:
-    """Sees how bright the patch is; no face in a black picture."""
+    """Sees how bright the patch is; no face in a black image."""
 
-    def track(self, clip_id, pictures, box=None):
-        pictures = np.stack(list(pictures))
-        opening = np.clip((pictures[:, MOUTH[0], MOUTH[1]].mean((1, 2, 3)) - 40) / 150, 0, 1)
+    def track(self, clip_id, images, box=None):
+        images = np.stack(list(images))
+        opening = np.clip((images[:, MOUTH[0], MOUTH[1]].mean((1, 2, 3)) - 40) / 150, 0, 1)
         points = face_points(opening, at=(SIZE / 2, SIZE / 2, 0.0), scale=SIZE / 2)
-        shapes = np.zeros((len(pictures), tracking.BLENDSHAPES), np.float32)
-        return tracking.Track(mesh_of(points), shapes, pictures.mean((1, 2, 3)) > 5)
+        shapes = np.zeros((len(images), tracking.BLENDSHAPES), np.float32)
+        return tracking.Track(mesh_of(points), shapes, images.mean((1, 2, 3)) > 5)
 
 
 @dataclasses.dataclass
@@ -57,8 +57,8 @@ class TalkingPatch:
     gain: float = 0.6
     tint: int = 0
 
-    def animate(self, picture, audio, **controls):
-        if not picture.any():
+    def animate(self, image, audio, **controls):
+        if not image.any():
             raise InputError("the portrait shows no face")
         level = measures.loudness(soundfile.read(audio)[0])
         opening = self.gain * np.clip((level - level.max() + 40) / 40, 0, 1)
@@ -84,7 +84,7 @@ def stills(tmp_path):
 
 
 SPEECH = [
-    (f"piece {k}", sound_of(speech(25 * SECONDS, k), k, rate=schema.SAMPLE_RATE).astype(np.float32)) for k in range(3)
+    (f"piece {k}", audio_of(speech(25 * SECONDS, k), k, rate=schema.SAMPLE_RATE).astype(np.float32)) for k in range(3)
 ]
 
 
@@ -93,7 +93,7 @@ def run(stills, face, real=None):
     return talking_portraits.PortraitSuite(face, PatchTracker(), MeanColour()).run(stills, SPEECH, real)
 
 
-def test_a_mouth_that_follows_its_own_sound(stills):
+def test_a_mouth_that_follows_its_own_audio(stills):
     opening = speech(75, 5)
     clip = RealClip("real", np.stack([draw(0.5 * value) for value in opening]), SPEECH[0][1])
     report, looks = run(stills, TalkingPatch(), lambda size: [clip])
@@ -105,7 +105,7 @@ def test_a_mouth_that_follows_its_own_sound(stills):
     assert report["opening_of_real"] == pytest.approx(talking["opening"]["mean"] / report["real"]["opening"]["mean"])
     assert {name: entry["n"] for name, entry in report["groups"]["age"].items()} == {"adult": 2, "old": 1}
     sheet = talking_portraits.contact_sheet(looks)
-    closed, half, wide = (picture[MOUTH].mean() for picture in looks[0][1][1:4])
+    closed, half, wide = (image[MOUTH].mean() for image in looks[0][1][1:4])
     assert len(looks) == 3 and sheet.shape[0] == 2 * (200 + 18) and closed < half < wide
 
 
@@ -127,12 +127,12 @@ def test_a_portrait_that_cannot_be_animated_counts_as_no_face(stills):
 
 
 def test_loudness_is_only_compared_where_the_face_was_found():
-    sound = SPEECH[0][1]
-    level = measures.loudness(sound)
+    audio = SPEECH[0][1]
+    level = measures.loudness(audio)
     seen = np.arange(75) % 3 > 0
     mouth = np.where(seen, np.maximum(level, level.max() - 40) / 100, 5.0)
     found = reading.Reading(mouth, np.zeros((75, 2)), seen)
-    assert talking_portraits.follows(found, sound)["loudness"] == pytest.approx(1)
+    assert talking_portraits.follows(found, audio)["loudness"] == pytest.approx(1)
 
 
 def test_phases_and_badge():

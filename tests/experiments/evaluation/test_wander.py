@@ -12,7 +12,7 @@ FPS = 25
 class Walk:
     """A motion model whose head wanders off, unless it is poised; the mouth opens and closes."""
 
-    def windows(self, sound, frames, *, seed, start, poised):
+    def windows(self, audio, frames, *, seed, start, poised):
         rng = np.random.default_rng(seed)
         motion = np.tile(start, (frames, 1)).astype(np.float64)
         step = np.radians(0.4) * rng.standard_normal((frames, 3))
@@ -76,10 +76,10 @@ def test_blinks_are_counted_by_mode() -> None:
     blinking.show({"codes": report})
 
 
-def test_blinks_are_counted_in_pictures() -> None:
+def test_blinks_are_counted_in_images() -> None:
     class Reader:
-        def read(self, pictures):
-            return type("Reading", (), {"lids": _lids(int(pictures[0, 0, 0, 0]), 1500)})
+        def read(self, images):
+            return type("Reading", (), {"lids": _lids(int(images[0, 0, 0, 0]), 1500)})
 
     asked = []
 
@@ -87,6 +87,6 @@ def test_blinks_are_counted_in_pictures() -> None:
         asked.append((portrait, seed, mode))
         return [np.full((2, 2, 3), 250 if mode == blinks.MODEL else 125, np.uint8)] * 3
 
-    report = blinking.in_pictures(animate, Reader(), ["a.jpg", "b.jpg"])
+    report = blinking.in_images(animate, Reader(), ["a.jpg", "b.jpg"])
     assert report["model"]["mean"] == pytest.approx(6) and report["auto"]["mean"] == pytest.approx(12)
     assert asked[0] == ("a.jpg", 0, "model") and asked[-1] == ("b.jpg", 1, "auto")

@@ -62,7 +62,7 @@ def test_codes_and_latents_get_gradients_and_views_do_not():
     out, (_, (latents, code)) = jax.eval_shape(part.function, *part.arguments)
     assert out["image"].shape[1:] == (32, 32, 3) and code.shape == part.arguments[1][2].shape
     assert latents.appearance is not None and latents.identity is not None
-    assert latents.pose is None and latents.picture is None
+    assert latents.pose is None and latents.image is None
     part = {part.name: part for part in _parts()}["encode_with_offsets"]
     _, (_, (code,)) = jax.eval_shape(part.function, *part.arguments)
     assert code.shape == part.arguments[1][2].shape

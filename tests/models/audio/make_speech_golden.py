@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).with_name("speech_golden.json")
 SAMPLES, HEARD = 1333, 1000
 
 
-def sound() -> np.ndarray:
+def audio() -> np.ndarray:
     """Two recordings, the second padded; [2, n]."""
     made = np.random.default_rng(7).standard_normal((2, SAMPLES)).astype(np.float32)
     made[1, HEARD:] = 0.0
@@ -35,7 +35,7 @@ def main() -> None:
         mask = torch.ones(2, SAMPLES, dtype=torch.long)
         mask[1, HEARD:] = 0
         with torch.no_grad():
-            out = model(torch.tensor(sound()), attention_mask=mask, output_hidden_states=True)
+            out = model(torch.tensor(audio()), attention_mask=mask, output_hidden_states=True)
         states = [*out.hidden_states, out.last_hidden_state]
         found[form] = [[float(f"{x:.6g}") for x in state.reshape(-1).tolist()] for state in states]
     GOLDEN.write_text(json.dumps(found, separators=(",", ":")).replace("],[", "],\n[") + "\n")

@@ -1,4 +1,4 @@
-"""What the audio encoders see of the sound, and the mix of hidden states."""
+"""What the audio encoders see of the audio, and the mix of hidden states."""
 
 import jax
 import jax.numpy as jnp

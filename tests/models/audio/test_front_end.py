@@ -26,7 +26,7 @@ HEARS = dataclasses.replace(
 )
 
 
-def _sound(frames: int, seed: int = 0) -> np.ndarray:
+def _audio(frames: int, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal(frames * 640)).astype(np.float32)
 
 
@@ -47,7 +47,7 @@ def test_a_motion_model_speaks_through_pretrained_features(folder, monkeypatch) 
     assert set(params["audio_encoder"]) == {"mix", "encoder"}
     params = jax.tree.map(lambda x: x + 0.1 * jax.random.normal(jax.random.key(1), x.shape), params)
     generator = MotionGenerator(HEARS, params, STATS, open_for(HEARS, folder, "--speech_model"))
-    made = [np.concatenate(list(generator.windows([_sound(20, seed)], 20, steps=2))) for seed in (0, 0, 1)]
+    made = [np.concatenate(list(generator.windows([_audio(20, seed)], 20, steps=2))) for seed in (0, 0, 1)]
     assert made[0].shape == (20, 9) and np.isfinite(made[0]).all()
     np.testing.assert_array_equal(made[0], made[1])
     assert np.abs(made[0] - made[2]).max() > 1e-3
@@ -56,11 +56,11 @@ def test_a_motion_model_speaks_through_pretrained_features(folder, monkeypatch) 
 def test_unheard_frames_of_a_window_change_no_feature(folder) -> None:
     speech = open_for(HEARS, folder, "--speech_model")
     heard = np.arange(HEARS.frames) >= HEARS.context
-    sound = _sound(HEARS.frames)
-    loud = sound.copy()
+    audio = _audio(HEARS.frames)
+    loud = audio.copy()
     loud[: HEARS.context * 640] = 9.0
     listen = quick.jit(lambda x: speech.features(x[None], heard[None], jnp.full(1, -30.0)))
-    (features, other), (floor, _) = zip(*map(listen, (sound, loud)), strict=True)
+    (features, other), (floor, _) = zip(*map(listen, (audio, loud)), strict=True)
     features = [x[:, 2 * HEARS.context :] for x in (features, other)]
     assert floor == -30.0
     assert features[0].shape == (1, 2 * HEARS.window, 3 * 8)
@@ -72,11 +72,11 @@ def test_no_gradient_from_frames_that_are_not_heard(folder) -> None:
     heard = (np.arange(HEARS.frames) >= 2) & (np.arange(HEARS.frames) < 9)
 
     @quick.jit
-    def reach(sound):
+    def reach(audio):
         loudness = lambda x: jnp.square(speech.features(x[None], heard[None], jnp.zeros(1))[0][:, 4:18]).sum()  # noqa: E731
-        return jnp.abs(jax.grad(loudness)(sound)).reshape(HEARS.frames, 640).max(-1)
+        return jnp.abs(jax.grad(loudness)(audio)).reshape(HEARS.frames, 640).max(-1)
 
-    np.testing.assert_array_equal(np.asarray(reach(_sound(HEARS.frames))) > 0, heard)
+    np.testing.assert_array_equal(np.asarray(reach(_audio(HEARS.frames))) > 0, heard)
 
 
 def test_one_hidden_state_instead_of_the_mix(folder) -> None:
@@ -107,7 +107,7 @@ def test_every_front_end_keeps_the_protocol(name, tmp_path) -> None:
     opened = open_for(config, path, "--speech_model")
     assert isinstance(opened, FrontEnd) and front_end.fitting(config, opened) is opened
     heard = np.ones((2, config.frames), bool)
-    features, level = jax.eval_shape(opened.features, _sound(2 * config.frames).reshape(2, -1), heard, np.zeros(2))
+    features, level = jax.eval_shape(opened.features, _audio(2 * config.frames).reshape(2, -1), heard, np.zeros(2))
     assert features.shape == (2, *config.speech_shape) and level.shape == (2,)
     assert opened.hop * config.speech_shape[0] == SAMPLES_PER_FRAME * config.frames
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(opened))
@@ -120,13 +120,13 @@ def test_a_kind_that_is_named_is_asked_for(folder) -> None:
 
 
 def test_log_mel_hears_no_further_than_it_says() -> None:
-    hears, sound = LogMel(16), _sound(6)
+    hears, audio = LogMel(16), _audio(6)
     last = 3 * SAMPLES_PER_FRAME + hears.lookahead  # of what the third frame's features depend on
-    changed = sound.copy()
+    changed = audio.copy()
     changed[last:] = 0.9
     # One level for both, so that only the features' own reach is seen.
     heard, floor = np.ones((1, 6), bool), np.zeros(1, np.float32)
-    before, after = (hears.features(jnp.asarray(x[None]), heard, floor)[0] for x in (sound, changed))
+    before, after = (hears.features(jnp.asarray(x[None]), heard, floor)[0] for x in (audio, changed))
     np.testing.assert_array_equal(before[:, :12], after[:, :12])
     changed[last - 1] = 0.9
     assert (hears.features(jnp.asarray(changed[None]), heard, floor)[0][:, :12] != before[:, :12]).any()

@@ -50,7 +50,7 @@ def test_power_agrees_with_scipy() -> None:
 
 def test_power_agrees_with_the_committed_numbers_of_transformers() -> None:
     golden = json.loads(make_log_mel_golden.GOLDEN.read_text(encoding="utf-8"))["power"]
-    got = np.asarray(log_mel.mel_power(jnp.asarray(make_log_mel_golden.sound()), make_log_mel_golden.BANDS))
+    got = np.asarray(log_mel.mel_power(jnp.asarray(make_log_mel_golden.audio()), make_log_mel_golden.BANDS))
     assert got.shape == (10, make_log_mel_golden.BANDS)
     # Written with six digits; rounding of the float32 transform as above.
     np.testing.assert_allclose(got, golden, rtol=1e-3, atol=1e-6 * np.max(golden))

@@ -17,10 +17,10 @@ from vasa_jax.models.audio.wav2vec2 import Wav2Vec2, Wav2Vec2Config, distance_bu
 def test_hidden_states_are_those_that_pytorch_computed(form, tmp_path):
     config, params, normalise = speech_files.read_folder(write_folder(tmp_path, form, prefix="wav2vec2."))
     assert normalise
-    sound, samples = make_speech_golden.sound(), np.arange(make_speech_golden.SAMPLES)
+    audio, samples = make_speech_golden.audio(), np.arange(make_speech_golden.SAMPLES)
     heard = samples < np.asarray([[make_speech_golden.SAMPLES], [make_speech_golden.HEARD]])
-    run = quick.jit(lambda sound, heard: Wav2Vec2(config).apply({"params": params}, sound, heard))
-    hidden = run(sound, heard)
+    run = quick.jit(lambda audio, heard: Wav2Vec2(config).apply({"params": params}, audio, heard))
+    hidden = run(audio, heard)
     golden = json.loads(make_speech_golden.GOLDEN.read_text(encoding="utf-8"))[form]
     for found, wanted in zip([*hidden.states, hidden.last], golden, strict=True):
         wanted = np.reshape(wanted, found.shape)

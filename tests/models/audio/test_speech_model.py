@@ -40,7 +40,7 @@ def _compile_fast():
         yield
 
 
-def _sound(frames: int = FRAMES, seed: int = 0) -> np.ndarray:
+def _audio(frames: int = FRAMES, seed: int = 0) -> np.ndarray:
     """Noise whose loudness and mean wander, so that statistics of a part are not those of the whole."""
     rng = np.random.default_rng(seed)
     loudness = np.repeat(rng.uniform(0.02, 0.3, frames), FRAME)
@@ -49,26 +49,26 @@ def _sound(frames: int = FRAMES, seed: int = 0) -> np.ndarray:
 
 def test_two_features_a_frame_and_a_width_that_is_said(model):
     assert (model.width, model.states, model.edge) == (3 * 8, 3, 40)
-    assert whole_of(model, _sound()[None]).shape == (1, 2 * FRAMES, 24)
+    assert whole_of(model, _audio()[None]).shape == (1, 2 * FRAMES, 24)
     for frames in (1, 2, 25, 100, 15_000):
         assert model.config.steps(frames * FRAME + 2 * model.edge) == 2 * frames
 
 
 def test_a_layer_is_its_part_of_the_mix(model):
-    mix = whole_of(model, _sound()[None])
+    mix = whole_of(model, _audio()[None])
     last = model.replace(layer=2)
     assert last.width == 8
-    np.testing.assert_allclose(whole_of(last, _sound()[None]), mix[..., 16:], atol=1e-5)
+    np.testing.assert_allclose(whole_of(last, _audio()[None]), mix[..., 16:], atol=1e-5)
     with pytest.raises(UsageError, match="has hidden states 0 to 2, and no 3"):
         model.replace(layer=3)
 
 
 def test_normalised_as_transformers_does():
-    sound = np.stack([_sound(2), _sound(2, 1)])
+    audio = np.stack([_audio(2), _audio(2, 1)])
     heard = np.arange(2 * FRAME) < np.asarray([[2 * FRAME], [700]])
-    found = np.asarray(normalised(jnp.asarray(sound), jnp.asarray(heard)))
+    found = np.asarray(normalised(jnp.asarray(audio), jnp.asarray(heard)))
     for row, count in enumerate((2 * FRAME, 700)):
-        x = sound[row, :count]
+        x = audio[row, :count]
         # The formula of Wav2Vec2FeatureExtractor.zero_mean_unit_var_norm.
         np.testing.assert_allclose(found[row, :count], (x - x.mean()) / np.sqrt(x.var() + 1e-7), atol=1e-5)
         np.testing.assert_array_equal(found[row, count:], 0.0)
@@ -76,7 +76,7 @@ def test_normalised_as_transformers_does():
 
 
 def test_padding_changes_nothing(model):
-    long, short = _sound(), _sound(5, 1)
+    long, short = _audio(), _audio(5, 1)
     batch = np.stack([long, np.pad(short, (0, 3 * FRAME), constant_values=7.0)])
     heard = np.arange(FRAMES * FRAME) < np.asarray([[FRAMES * FRAME], [5 * FRAME]])
     found = whole_of(model, batch, heard)
@@ -87,16 +87,16 @@ def test_padding_changes_nothing(model):
 
 @pytest.mark.parametrize("pieces", [Pieces(8, 0, 0), Pieces(3, 8, 8)])
 def test_pieces_that_hear_all_are_the_whole(model, pieces):
-    whole = whole_of(model, _sound()[None])[0]
-    found = pieces_of(model, _sound(), pieces=pieces)
+    whole = whole_of(model, _audio()[None])[0]
+    found = pieces_of(model, _audio(), pieces=pieces)
     assert found.shape == whole.shape
     np.testing.assert_allclose(found, whole, atol=5e-5)
 
 
 def test_pieces_that_hear_more_come_closer_to_the_whole(model):
-    whole = whole_of(model, _sound()[None])[0]
+    whole = whole_of(model, _audio()[None])[0]
     differences = [
-        relative_difference(pieces_of(model, _sound(), pieces=pieces), whole, model.states).mean()
+        relative_difference(pieces_of(model, _audio(), pieces=pieces), whole, model.states).mean()
         for pieces in (Pieces(2, 0, 0), PIECES)
     ]
     assert differences[0] > differences[1] > 0
@@ -104,37 +104,37 @@ def test_pieces_that_hear_more_come_closer_to_the_whole(model):
 
 @pytest.mark.parametrize("sizes", [(8 * FRAME,), (1, 2 * FRAME, 777, 8 * FRAME), (3 * FRAME,) * 3])
 def test_the_stream_sends_what_the_pieces_are(model, sizes):
-    sound, stream, made, at = _sound(), SpeechStream(model, PIECES), [], 0
+    audio, stream, made, at = _audio(), SpeechStream(model, PIECES), [], 0
     for size in sizes:
-        made.append(stream.push(sound[at : at + size]))
-        at = min(at + size, len(sound))
+        made.append(stream.push(audio[at : at + size]))
+        at = min(at + size, len(audio))
         # What is sent lags by the look-ahead, by at most a piece, and by the sample that tells of more.
         assert sum(map(len, made)) == 4 * max((at - 1 - FRAME) // (2 * FRAME), 0)
     made.append(stream.flush())
-    np.testing.assert_allclose(np.concatenate(made), pieces_of(model, sound, pieces=PIECES), atol=5e-5)
+    np.testing.assert_allclose(np.concatenate(made), pieces_of(model, audio, pieces=PIECES), atol=5e-5)
 
 
 def test_a_stream_that_ends_within_a_frame_fills_it_with_silence(model):
     end = 7 * FRAME + 100
-    sound = _sound()
-    cut = np.where(np.arange(len(sound)) < end, sound, np.float32(0))
+    audio = _audio()
+    cut = np.where(np.arange(len(audio)) < end, audio, np.float32(0))
     stream = SpeechStream(model, PIECES)
-    found = np.concatenate([stream.push(sound[:end]), stream.flush()])
+    found = np.concatenate([stream.push(audio[:end]), stream.flush()])
     np.testing.assert_allclose(found, pieces_of(model, cut, pieces=PIECES), atol=5e-5)
     assert len(SpeechStream(model, PIECES).flush()) == 0
 
 
-def test_no_sound_beyond_the_look_ahead_moves_a_feature(model):
+def test_no_audio_beyond_the_look_ahead_moves_a_feature(model):
     count = FRAMES // PIECES.chunk
 
     @quick.jit
-    def reach(sound, piece):
-        def loudness(sound):
-            return jnp.square(model.in_pieces(sound, PIECES)).reshape(count, -1).sum(1)[piece]
+    def reach(audio, piece):
+        def loudness(audio):
+            return jnp.square(model.in_pieces(audio, PIECES)).reshape(count, -1).sum(1)[piece]
 
-        return jnp.abs(jax.grad(loudness)(sound)).reshape(FRAMES, FRAME).max(-1)
+        return jnp.abs(jax.grad(loudness)(audio)).reshape(FRAMES, FRAME).max(-1)
 
-    found = np.stack([reach(_sound(), piece) for piece in range(count)])
+    found = np.stack([reach(_audio(), piece) for piece in range(count)])
     assert np.isfinite(found).all()
     for piece, row in enumerate(found):
         known = PIECES.chunk * (piece + 1) + PIECES.ahead
@@ -154,7 +154,7 @@ def test_difference_of_features():
 def test_random_weights_plan_a_run(monkeypatch):
     small = Wav2Vec2Config(width=16, layers=1, heads=2, mlp_width=8, conv_widths=(4,) * 7)
     monkeypatch.setattr(speech, "Wav2Vec2Config", lambda: small)
-    found = whole_of(open_speech(RANDOM, dtype="bfloat16"), _sound(2)[None])
+    found = whole_of(open_speech(RANDOM, dtype="bfloat16"), _audio(2)[None])
     assert found.shape == (1, 4, 32) and found.dtype == jnp.float32 and np.isfinite(found).all()
 
 

@@ -61,16 +61,16 @@ def _original(name, folder):
     return model
 
 
-def _sound(lengths=LENGTHS, seed=0):
+def _audio(lengths=LENGTHS, seed=0):
     """Sound and which samples of it are heard, [b, n]."""
     heard = np.arange(max(lengths)) < np.asarray(lengths)[:, None]
-    sound = np.random.default_rng(seed).standard_normal(heard.shape).astype(np.float32)
-    return np.where(heard, sound, np.float32(0)), heard
+    audio = np.random.default_rng(seed).standard_normal(heard.shape).astype(np.float32)
+    return np.where(heard, audio, np.float32(0)), heard
 
 
 def _run(folder):
     config, params, _ = speech_files.read_folder(folder)
-    return config, quick.jit(lambda sound, heard=None: Wav2Vec2(config).apply({"params": params}, sound, heard))
+    return config, quick.jit(lambda audio, heard=None: Wav2Vec2(config).apply({"params": params}, audio, heard))
 
 
 def _differences(ours, theirs, where):
@@ -86,15 +86,15 @@ def test_every_layer_is_that_of_transformers(name, tmp_path):
     torch, _ = _transformers()
     model = _original(name, tmp_path)
     config, run = _run(tmp_path)
-    sound, heard = _sound()
+    audio, heard = _audio()
     mask = torch.tensor(heard.astype(np.int64))
     with torch.no_grad():
-        plain = model(torch.tensor(sound), output_hidden_states=True)
-        masked = model(torch.tensor(sound), attention_mask=mask, output_hidden_states=True)
+        plain = model(torch.tensor(audio), output_hidden_states=True)
+        masked = model(torch.tensor(audio), attention_mask=mask, output_hidden_states=True)
     everywhere = np.ones((len(LENGTHS), config.steps(LENGTHS[0])), bool)
     counted = np.arange(everywhere.shape[1]) < np.asarray([config.steps(n) for n in LENGTHS])[:, None]
-    found = {"plain": _differences(run(sound), plain, everywhere)}
-    found["masked"] = _differences(run(sound, heard), masked, counted)
+    found = {"plain": _differences(run(audio), plain, everywhere)}
+    found["masked"] = _differences(run(audio, heard), masked, counted)
     print(json.dumps({name: {key: [float(f"{x:.1e}") for x in value] for key, value in found.items()}}))
     assert max(max(value) for value in found.values()) < TOLERANCE
 
@@ -105,10 +105,10 @@ def test_odd_lengths(length, tmp_path_factory):
     for name in ("wav2vec2-base", "wav2vec2-large"):
         folder = tmp_path_factory.mktemp(name)
         model, (config, run) = _original(name, folder), _run(folder)
-        sound, _ = _sound((length,))
+        audio, _ = _audio((length,))
         with torch.no_grad():
-            theirs = model(torch.tensor(sound), output_hidden_states=True)
-        ours = run(sound)
+            theirs = model(torch.tensor(audio), output_hidden_states=True)
+        ours = run(audio)
         assert ours.last.shape[1] == config.steps(length)
         assert max(_differences(ours, theirs, np.s_[:])) < TOLERANCE
 

@@ -1,1 +1,1 @@
-"""Audio encoders: sound in, one vector per video frame out."""
+"""Audio encoders: audio in, one vector per video frame out."""

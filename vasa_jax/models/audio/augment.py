@@ -106,7 +106,7 @@ def longest_run(mask: Bool[Array, "t"]) -> tuple[Int[Array, ""], Int[Array, ""]]
 def lengthen_pause(key: jax.Array, silent: Bool[Array, "t"], shortest: int = 7) -> Int[Array, "t"]:
     """Which frame to play at each frame so that the longest pause lasts longer.
 
-    Inside the pause the playback swings to and fro around its middle, so sound and motion stay together, motion stays
+    Inside the pause the playback swings to and fro around its middle, so audio and motion stay together, motion stays
     continuous, eyes and head stay alive at their own speed, and the mouth stays as it is in silence. Where no pause
     has `shortest` frames, the order is unchanged.
     """

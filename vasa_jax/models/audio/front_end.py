@@ -1,7 +1,7 @@
 """The front ends for speech, by the name that a motion model's configuration has (`config.model.speech`).
 
     front_end = open_for(config, "wav2vec2-base-960h", "--speech_model")
-    features, level = front_end.features(sound, heard, floor)
+    features, level = front_end.features(audio, heard, floor)
 
 Training and inference hear through the same one. Another is a file with a class of `protocol.FrontEnd`'s form, and a
 line of `FRONT_ENDS`.

@@ -1,7 +1,7 @@
 """Log-mel front end: speech to four steps a video frame.
 
 A video frame at 25 fps covers 640 samples at 16 kHz and four mel steps of 160 samples (100 Hz). The window of
-step s is centred on the middle of its 160 samples, so that the steps of a frame see the sound of that frame and
+step s is centred on the middle of its 160 samples, so that the steps of a frame see the audio of that frame and
 7.5 ms of either neighbour.
 
 Loudness: features are decibels *below the speech level*, not absolute. The level comes from the loudest 120 ms of
@@ -58,10 +58,10 @@ def _window() -> np.ndarray:
 
 
 def mel_power(audio: Float[Array, "*b n"], bands: int) -> Float[Array, "*b s bands"]:
-    """Mel power of 16 kHz sound in -1..1, one step per 160 samples.
+    """Mel power of 16 kHz audio in -1..1, one step per 160 samples.
 
     The scale is that of mean squares: the power of a step summed over the bands is about the mean square of the
-    sound around it. The sound before the first and after the last sample counts as zero.
+    audio around it. The audio before the first and after the last sample counts as zero.
     """
     steps = audio.shape[-1] // HOP
     margin = (WINDOW - HOP) // 2
@@ -131,9 +131,9 @@ class LogMel:
         """Nothing can be wrong with it."""
 
     def features(
-        self, sound: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
+        self, audio: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
     ) -> tuple[Float[Array, "b s c"], Float[Array, "b"]]:
         """As `protocol.FrontEnd` has it."""
-        power = mel_power(jnp.where(jnp.repeat(heard, SAMPLES_PER_FRAME, axis=1), sound, 0.0), self.bands)
+        power = mel_power(jnp.where(jnp.repeat(heard, SAMPLES_PER_FRAME, axis=1), audio, 0.0), self.bands)
         level = jnp.maximum(speech_level(power), floor)
         return features(power, level), level

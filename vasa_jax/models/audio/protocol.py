@@ -19,7 +19,7 @@ class Form(NamedTuple):
 
 @runtime_checkable
 class Asks(Protocol):
-    """What a motion model's configuration says of the sound it is given (`MotionConfig`)."""
+    """What a motion model's configuration says of the audio it is given (`MotionConfig`)."""
 
     @property
     def speech(self) -> str: ...
@@ -80,13 +80,13 @@ class FrontEnd(Protocol):
         """Raises InputError where this is not the one that a configuration was made for."""
 
     def features(
-        self, sound: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
+        self, audio: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
     ) -> tuple[Float[Array, "b s c"], Float[Array, "b"]]:
-        """Features of windows from nothing but their own sound, as far as it is heard.
+        """Features of windows from nothing but their own audio, as far as it is heard.
 
         Args:
-          sound: 16 kHz in -1..1, whole frames.
-          heard: frames whose sound counts; that of others changes nothing, not even the level.
+          audio: 16 kHz in -1..1, whole frames.
+          heard: frames whose audio counts; that of others changes nothing, not even the level.
           floor: least level of the speech in dB, carried over from the window before (-inf: there was none).
 
         Returns:

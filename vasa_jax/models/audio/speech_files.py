@@ -4,7 +4,7 @@
     microsoft/wavlm-base
 
 A folder holds config.json, the weights (model.safetensors or pytorch_model.bin), and preprocessor_config.json, which
-says whether sound is brought to zero mean and unit variance first. Heads (CTC, quantiser) are not read.
+says whether audio is brought to zero mean and unit variance first. Heads (CTC, quantiser) are not read.
 """
 
 import json
@@ -29,7 +29,7 @@ _GIVE = f"give the folder of a {', '.join(KINDS[:-1])} or {KINDS[-1]} model"
 
 
 def read_folder(folder: str | Path) -> tuple[Wav2Vec2Config, dict[str, Any], bool]:
-    """Config, parameters of `Wav2Vec2`, and whether sound is to be normalised (do_normalize).
+    """Config, parameters of `Wav2Vec2`, and whether audio is to be normalised (do_normalize).
 
     Raises:
       InputError: a file is missing or damaged, or holds a model of another kind.
@@ -72,7 +72,7 @@ def _normalises(folder: Path) -> bool:
     found = _read_json(path)
     rate = found.get("sampling_rate", SAMPLE_RATE)
     if rate != SAMPLE_RATE:
-        raise InputError(f"{path}: a model for sound of {rate} Hz; {_GIVE} for {SAMPLE_RATE} Hz")
+        raise InputError(f"{path}: a model for audio of {rate} Hz; {_GIVE} for {SAMPLE_RATE} Hz")
     return bool(found.get("do_normalize", True))
 
 
@@ -216,8 +216,8 @@ def _positions(state: State) -> dict[str, np.ndarray]:
 
 def parameter_shapes(config: Wav2Vec2Config) -> dict[str, Any]:
     """The tree of `Wav2Vec2`'s parameters, as shapes."""
-    sound = jax.ShapeDtypeStruct((1, config.reach), jnp.float32)
-    return jax.eval_shape(Wav2Vec2(config).init, jax.random.key(0), sound)["params"]
+    audio = jax.ShapeDtypeStruct((1, config.reach), jnp.float32)
+    return jax.eval_shape(Wav2Vec2(config).init, jax.random.key(0), audio)["params"]
 
 
 def _check_shapes(params: dict[str, Any], config: Wav2Vec2Config, folder: Path) -> None:

@@ -72,7 +72,7 @@ class SpeechModel:
 
     Attributes:
       config, params: of `Wav2Vec2`.
-      normalise: whether it wants sound at zero mean and unit variance.
+      normalise: whether it wants audio at zero mean and unit variance.
       layer: the hidden state that is the feature, 0 (before the first layer) to `config.layers` (the output), or `MIX`.
       name: for messages.
       kind: its `model_type`, wav2vec2, hubert or wavlm.
@@ -124,13 +124,13 @@ class SpeechModel:
 
     @property
     def lookahead(self) -> None:
-        """A feature depends on all sound that is given."""
+        """A feature depends on all audio that is given."""
 
     def features(
-        self, sound: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
+        self, audio: Float[Array, "b n"], heard: Bool[Array, "b t"], floor: Float[Array, "b"]
     ) -> tuple[Float[Array, "b s c"], Float[Array, "b"]]:
         """As `protocol.FrontEnd` has it; there is no level."""
-        return self(sound, jnp.repeat(heard, SAMPLES_PER_FRAME, axis=1)), floor
+        return self(audio, jnp.repeat(heard, SAMPLES_PER_FRAME, axis=1)), floor
 
     @property
     def states(self) -> int:
@@ -152,7 +152,7 @@ class SpeechModel:
 
         Args:
           audio: 16 kHz in -1..1, whole frames.
-          heard: what is sound and not padding; features of padding mean nothing, and padding changes no other feature.
+          heard: what is audio and not padding; features of padding mean nothing, and padding changes no other feature.
         """
         x = normalised(audio, heard) if self.normalise else audio
         x = jnp.pad(x, [(0, 0), (self.edge, self.edge)])
@@ -200,7 +200,7 @@ class SpeechModel:
         """Features of one piece.
 
         Args:
-          window: its sound with `before` and `ahead`, and `edge` samples on either side.
+          window: its audio with `before` and `ahead`, and `edge` samples on either side.
           number: 0 for the first piece of the recording.
           end: frames of the recording that are known, and `ended`: whether there are no more.
           mean, square: of all known samples and of their squares.
@@ -221,17 +221,17 @@ _piece = jax.jit(SpeechModel.piece, static_argnames="pieces")
 
 
 class SpeechStream:
-    """Features of sound as it comes in, `pieces.ahead` frames behind it, in constant memory."""
+    """Features of audio as it comes in, `pieces.ahead` frames behind it, in constant memory."""
 
     def __init__(self, model: SpeechModel, pieces: Pieces = Pieces()) -> None:
         self._model, self._pieces = model, pieces
-        # Sound from where the next piece's window begins; what lies before the recording is silence.
+        # Audio from where the next piece's window begins; what lies before the recording is silence.
         self._kept = np.zeros(pieces.before * SAMPLES_PER_FRAME + model.edge, np.float32)
         self._number = 0
         self._frames, self._sums = 0, np.zeros(2)
 
     def push(self, samples: Float[np.ndarray, "n"]) -> Float[np.ndarray, "s c"]:
-        """Takes sound of any length; gives the features that are ready, perhaps none."""
+        """Takes audio of any length; gives the features that are ready, perhaps none."""
         self._kept = np.concatenate([self._kept, np.asarray(samples, np.float32)])
         made = []
         # One sample more than a piece hears: then the recording goes on beyond it.

@@ -37,7 +37,7 @@ class Wav2Vec2Config:
       stable: norms before attention and MLP instead of after them.
       projection_norm: a norm before the projection to `width`; some HuBERTs have none.
       buckets, farthest: of WavLM's relative positions; no buckets, no bias.
-      exact_padding: the group norm takes its statistics from heard sound alone, so that padding changes nothing. The
+      exact_padding: the group norm takes its statistics from heard audio alone, so that padding changes nothing. The
         published code counts padding in, so its features of a short recording depend on the longest in its batch.
     """
 
@@ -105,7 +105,7 @@ class ConvExtractor(nn.Module):
     def __call__(
         self, audio: Float[Array, "b n"], heard: Bool[Array, "b n"] | None
     ) -> tuple[Float[Array, "b s c"], Bool[Array, "b s"] | None]:
-        """Features, and which of them saw nothing but heard sound."""
+        """Features, and which of them saw nothing but heard audio."""
         c, dtype = self.config, jnp.dtype(self.config.dtype)
         act, x = ACTIVATIONS[c.conv_activation], audio[..., None]
         for i, (width, kernel, stride) in enumerate(zip(c.conv_widths, c.conv_kernels, c.conv_strides, strict=True)):
@@ -195,7 +195,7 @@ class Layer(nn.Module):
 
 
 class Hidden(NamedTuple):
-    """What the encoder makes of sound.
+    """What the encoder makes of audio.
 
     Attributes:
       states: what enters the first layer and what leaves each, `layers` + 1 in all.
@@ -217,7 +217,7 @@ class Wav2Vec2(nn.Module):
 
         Args:
           audio: 16 kHz, normalised as the model was trained.
-          heard: which samples are sound and which are padding, on either side; all of them if not given. A feature
+          heard: which samples are audio and which are padding, on either side; all of them if not given. A feature
             counts where all the samples it sees are heard; the others mean nothing and are read by none.
         """
         c, dtype = self.config, jnp.dtype(self.config.dtype)

@@ -152,7 +152,7 @@ def write_onnx(
 
 
 def write_emotion(path: Path, side: int = 224, count: int = 8, channels: int = 3) -> tuple[Path, dict[str, np.ndarray]]:
-    """A network of the emotion network's signature, and its weights: the picture's mean colour, then a linear layer."""
+    """A network of the emotion network's signature, and its weights: the image's mean colour, then a linear layer."""
     rng = np.random.default_rng(0)
     weights = {"w": rng.normal(size=(channels, count)), "b": rng.normal(size=count)}
     nodes = [

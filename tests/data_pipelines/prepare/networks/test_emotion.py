@@ -66,7 +66,7 @@ def test_wrong_files_say_which_to_get(runtime, tmp_path):
         ("text.onnx", "not a readable ONNX file"),
         ("cut.onnx", "not a readable ONNX file"),
         ("seven.onnx", "it tells 7 classes apart, not 8"),
-        ("grey.onnx", "not one picture"),
+        ("grey.onnx", "not one image"),
     ):
         with pytest.raises(InputError, match=rf"{name}.*{why}.*give enet_b0_8_best_vgaf.onnx") as caught:
             emotion.EmotionNetwork(tmp_path / name)

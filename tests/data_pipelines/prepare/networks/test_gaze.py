@@ -17,7 +17,7 @@ def test_the_expectation_of_the_bins_is_the_angle(degrees):
 
 
 @pytest.mark.parametrize("yaw, pitch", [(20.0, 0.0), (-35.0, 0.0), (0.0, 15.0), (0.0, -25.0), (30.0, -20.0)])
-def test_signs_are_those_of_the_picture(yaw, pitch):
+def test_signs_are_those_of_the_image(yaw, pitch):
     """The network's authors draw gaze as an arrow (-sin yaw cos pitch, -sin pitch), x right, y down; so do we."""
     angles = np.asarray(gaze.schema_gaze(stand_ins.gaze_peak(yaw), stand_ins.gaze_peak(pitch)))
     across, down, away = schema.gaze_direction(angles)
@@ -65,7 +65,7 @@ def test_frames_are_labelled_by_themselves_and_by_their_faces(tmp_path):
     np.testing.assert_array_equal(gaze.GazeNetwork(path, batch=1)(elsewhere, points)["gaze"], one)
 
 
-def test_faces_half_outside_the_picture(tmp_path):
+def test_faces_half_outside_the_image(tmp_path):
     network = gaze.GazeNetwork(stand_ins.write_gaze(tmp_path / "net.pkl", 0.0, 0.0))
     points = _points(np.zeros((2, 3)), centre=(0.0, 0.0)) + np.asarray([[[0, 0, 0]], [[-500, 900, 0]]])
     labels = network(np.zeros((2, 60, 60, 3), np.uint8), points)

@@ -22,20 +22,20 @@ class _Dots:
         return {"colours": colours, "matte": mattes}
 
 
-def test_points_lie_on_the_crops_where_they_lay_on_the_pictures():
+def test_points_lie_on_the_crops_where_they_lay_on_the_images():
     rng = np.random.default_rng(0)
     box = crops.CropBox(130.0, 90.0, 0.0, 50.0)
     points = landmarks.template() + rng.normal(0, 0.05, (2, 1, 3))
-    pictures = np.zeros((2, 200, 260, 3), np.uint8)
-    for picture, frame in zip(pictures, points):
+    images = np.zeros((2, 200, 260, 3), np.uint8)
+    for image, frame in zip(images, points):
         x, y = (
             np.floor(frame[:, 0] * box.half + box.x).astype(int),
             np.floor(frame[:, 1] * box.half + box.y).astype(int),
         )
         for dx in (-1, 0, 1):
             for dy in (-1, 0, 1):
-                picture[y + dy, x + dx] = 255
-    cut = [crops.cut(picture, box, networks.CROP_SIZE) for picture in pictures]
+                image[y + dy, x + dx] = 255
+    cut = [crops.cut(image, box, networks.CROP_SIZE) for image in images]
     labels = networks.label_crops([_Dots()], cut, points, size=80)
     assert (labels["colours"] > 200).all()
     assert labels["matte"].shape == (2, 80, 80) and labels["matte"].dtype == np.uint8

@@ -14,18 +14,18 @@ def runtime():
 
 
 @pytest.mark.parametrize(
-    "picture, seen",
+    "image, seen",
     [((80, 80), (512, 512)), ((512, 512), (512, 512)), ((640, 480), (640, 480)), ((1920, 1080), (896, 512)),
      ((360, 288), (640, 512)), ((600, 500), (576, 480)), ((40, 2000), (32, 1984))],
 )  # fmt: skip
-def test_sizes_are_those_of_the_published_code(picture, seen):
+def test_sizes_are_those_of_the_published_code(image, seen):
     """Its rule (onnx/inference_onnx.py): the shorter side becomes 512 where both are above it or both below."""
-    assert matte.network_size(*picture) == seen
+    assert matte.network_size(*image) == seen
 
 
 @pytest.mark.parametrize("size", [(80, 80), (72, 90), (64, 48)])
 @pytest.mark.parametrize("fixed", [False, True])
-def test_mattes_have_the_size_and_place_of_their_pictures(size, fixed, runtime, tmp_path):
+def test_mattes_have_the_size_and_place_of_their_images(size, fixed, runtime, tmp_path):
     path = stand_ins.write_matte(tmp_path / "matte.onnx", *((64, 96) if fixed else ()))
     height, width = size
     frames = np.zeros((3, height, width, 3), np.uint8)

@@ -1,7 +1,7 @@
 """Pictures in: any file, as the upright sRGB pixels that it means. Every bad file is one clear line.
 
 `read_image("portrait.jpg")` follows the colour profile, the orientation, the depth and the transparency of the file.
-Limits are checked before anything is decoded, because a small file can claim an enormous picture.
+Limits are checked before anything is decoded, because a small file can claim an enormous image.
 """
 
 import contextlib
@@ -29,22 +29,22 @@ NEUTRAL = 128
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "TGA", "JPEG2000")
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF", "TIFF")
 _HELD = 1 << 28  # bytes of a file that is read at once
-_LOOKED_AT = 100  # frames of an animation among which one with a picture is looked for
+_LOOKED_AT = 100  # frames of an animation among which one with an image is looked for
 _FLAT = 2.0  # standard deviation of grey levels below which a frame shows nothing
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def read_image(path: PathLike, say: Say | None = None) -> UInt8[np.ndarray, "h w 3"]:
-    """Reads any picture as upright sRGB. Transparent parts become neutral grey, 16 bits become 8.
+    """Reads any image as upright sRGB. Transparent parts become neutral grey, 16 bits become 8.
 
     Args:
       path: the file.
       say: called with a line for whatever had to be guessed or left out.
 
     Raises:
-      InputError: not a picture, damaged, too small, or too large to decode safely.
+      InputError: not an image, damaged, too small, or too large to decode safely.
     """
-    path = check_file(path, "a picture (PNG, JPEG, WebP, ...)")
+    path = check_file(path, "an image (PNG, JPEG, WebP, ...)")
     with _one_line(path), path.open("rb") as file:
         head = file.read(1 << 20)
         file.seek(0)
@@ -54,11 +54,11 @@ def read_image(path: PathLike, say: Say | None = None) -> UInt8[np.ndarray, "h w
             data = _whole_parts(file.read(), say)
             source, head = io.BytesIO(data), data[: len(head)]
         formats = [name for name in (*_FORMATS, *_heif(head, path)) if name in Image.OPEN]
-        with Image.open(source, formats=formats) as image, _muted(image.format == "TIFF"):
-            picture = _pixels(image, str(path), say or _silent, head)
+        with Image.open(source, formats=formats) as opened, _muted(opened.format == "TIFF"):
+            image = _pixels(opened, str(path), say or _silent, head)
         if say is not None and isinstance(source, io.BytesIO) and marks.is_damaged_jpeg(source.getvalue()):
             say("it is damaged: parts of it may be missing or wrong")
-        return picture
+        return image
 
 
 def _whole_parts(data: bytes, say: Say | None) -> bytes:
@@ -78,7 +78,7 @@ def from_image(image: Image.Image, name: str, say: Say | None = None) -> UInt8[n
 
 
 def check_size(name: PathLike, size: tuple[int, int]) -> None:
-    """InputError for pictures too large to decode safely or too small for a face; size is width and height."""
+    """InputError for images too large to decode safely or too small for a face; size is width and height."""
     width, height = size
     if width * height > MAX_PIXELS:
         raise InputError(f"{name}: {width}x{height} is too large; at most {MAX_PIXELS // 10**6} megapixels")
@@ -107,13 +107,13 @@ def _one_line(name: PathLike) -> Iterator[None]:
             Image.init()  # loads the readers; a build may lack some
             yield
     except Image.DecompressionBombError:
-        raise InputError(f"{name}: the picture is too large; at most {MAX_PIXELS // 10**6} megapixels") from None
+        raise InputError(f"{name}: the image is too large; at most {MAX_PIXELS // 10**6} megapixels") from None
     except MemoryError:
         raise InputError(f"{name} is damaged, or needs more memory than there is: make it smaller") from None
     except InputError:
         raise
     except Exception:  # the decoders raise nearly anything on damaged files
-        raise InputError(f"{name} is not a readable picture: give a PNG, JPEG or WebP file") from None
+        raise InputError(f"{name} is not a readable image: give a PNG, JPEG or WebP file") from None
 
 
 @contextlib.contextmanager
@@ -140,7 +140,7 @@ def _heif(head: bytes, path: Path) -> tuple[str, ...]:
         import pillow_heif
     except ImportError:
         raise InputError(
-            f"{path} is a HEIC picture, which needs pillow-heif: pip install 'vasa_jax[heif]', or convert it to JPEG"
+            f"{path} is a HEIC image, which needs pillow-heif: pip install 'vasa_jax[heif]', or convert it to JPEG"
         ) from None
     pillow_heif.register_heif_opener()
     return ("HEIF",)
@@ -164,10 +164,10 @@ def _pixels(image: Image.Image, name: str, say: Say, head: bytes = b"") -> UInt8
     elif deep is not None:
         deep, alpha = depth.scaled(deep, image, head, say)
     codes = deep if deep is not None else _plain(image)
-    picture = _managed(codes, image, head, say)
+    pixels = _managed(codes, image, head, say)
     if alpha is not None:
-        picture = over_neutral(picture, alpha)
-    return _turned(picture, turn)
+        pixels = over_neutral(pixels, alpha)
+    return _turned(pixels, turn)
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -179,7 +179,7 @@ def _plain(image: Image.Image) -> Image.Image:
     return image.convert("RGBA").convert("RGB") if image.mode in ("P", "PA", "RGBa") else image.convert("RGB")
 
 
-# ---------------------------------------------------------------- which picture, and which way up
+# ---------------------------------------------------------------- which image, and which way up
 
 
 def _choose_frame(image: Image.Image, say: Say) -> None:
@@ -196,7 +196,7 @@ def _choose_frame(image: Image.Image, say: Say) -> None:
         contrast.append(_contrast(image))
         if index == 0 and contrast[0] >= _FLAT:
             break
-    # A picture that fades in is taken once it is there.
+    # An image that fades in is taken once it is there.
     chosen = next(k for k, value in enumerate(contrast) if value >= max(contrast) / 2)
     image.seek(chosen)
     what = f"{count} {pages}; the first"
@@ -223,7 +223,7 @@ def _orientation(image: Image.Image, say: Say) -> int:
         return 1
 
 
-def _turned(picture: np.ndarray, orientation: int) -> UInt8[np.ndarray, "h w 3"]:
+def _turned(image: np.ndarray, orientation: int) -> UInt8[np.ndarray, "h w 3"]:
     """Upright, by the numbers of EXIF."""
     ways: dict[int, Callable[[np.ndarray], np.ndarray]] = {
         2: lambda a: a[:, ::-1],
@@ -234,7 +234,7 @@ def _turned(picture: np.ndarray, orientation: int) -> UInt8[np.ndarray, "h w 3"]
         7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
         8: np.rot90,
     }
-    return np.ascontiguousarray(ways[orientation](picture)) if orientation in ways else picture
+    return np.ascontiguousarray(ways[orientation](image)) if orientation in ways else image
 
 
 # ---------------------------------------------------------------- colours

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vasa_jax.ops import choice
+from vasa_jax.ops import backends
 from vasa_jax.ops.warp import grid_sample
 
 
@@ -18,17 +18,17 @@ from vasa_jax.ops.warp import grid_sample
     ],
 )
 def test_another_backend_is_taken_only_inside_the_block(backend, forms):
-    with choice.as_on(backend):
-        picked = choice.conv3d(16), choice.warp(3), choice.warp(2), choice.pool()
-        assert choice.backend() == backend and picked == forms
-    assert choice.backend() == jax.default_backend()
+    with backends.as_on(backend):
+        picked = backends.conv3d(16), backends.warp(3), backends.warp(2), backends.pool()
+        assert backends.backend() == backend and picked == forms
+    assert backends.backend() == jax.default_backend()
 
 
 def test_a_form_that_is_asked_for_wins():
-    with choice.using(warp="corners"), choice.using(conv3d="native"):
-        assert (choice.warp(2), choice.conv3d(4)) == ("corners", "native")
-        with choice.as_on("cpu"):
-            assert (choice.warp(3), choice.conv3d(4)) == ("stacked", "folded")
+    with backends.using(warp="corners"), backends.using(conv3d="native"):
+        assert (backends.warp(2), backends.conv3d(4)) == ("corners", "native")
+        with backends.as_on("cpu"):
+            assert (backends.warp(3), backends.conv3d(4)) == ("stacked", "folded")
 
 
 @pytest.mark.parametrize("padding", ["zeros", "border"])

@@ -1,7 +1,7 @@
 """Decoded frames of a video as a player shows them: whole, upright, of square pixels, in sRGB.
 
 Matrix and range (BT.601, BT.709, BT.2020; limited or full) are followed as the file says; where it does not say, large
-pictures are BT.709 and small ones BT.601, as players take them. HDR and wide gamuts go through `colour`.
+images are BT.709 and small ones BT.601, as players take them. HDR and wide gamuts go through `colour`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,12 @@ from jaxtyping import UInt8
 
 from vasa_jax import colour
 from vasa_jax.errors import InputError
-from vasa_jax.pictures import over_neutral
+from vasa_jax.images import over_neutral
 
 _LEAST_ASPECT, _MOST_ASPECT = 1 / 4, 4  # of a pixel: what lies beyond is a mistake in the file
 _KNOWN_MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}
 _BT709 = 1
-_DOLBY_ALONE = {"dvh1", "dvhe", "dav1", "dva1", "dvav"}  # Dolby Vision without a picture for other players
+_DOLBY_ALONE = {"dvh1", "dvhe", "dav1", "dva1", "dvav"}  # Dolby Vision without an image for other players
 Tag = TypeVar("Tag")
 
 
@@ -32,7 +32,7 @@ class Shown:
     Args:
       path: the file, for errors.
       stream: its video stream, opened.
-      most: pixels a side that a picture may have once its pixels are square.
+      most: pixels a side that an image may have once its pixels are square.
 
     Attributes:
       notes: lines about what was guessed or could not be kept, in the order in which it was seen.
@@ -50,7 +50,7 @@ class Shown:
             self._say(f"pixels of {stream.sample_aspect_ratio} are a mistake and taken as square")
         tag = stream.codec_context.codec_tag
         if tag in _DOLBY_ALONE:
-            raise InputError(f"{path}: Dolby Vision without a picture for other players: convert it to H.264 (SDR)")
+            raise InputError(f"{path}: Dolby Vision without an image for other players: convert it to H.264 (SDR)")
 
     def whole(self, frames: Iterable[tuple[Tag, av.VideoFrame]]) -> Iterator[tuple[Tag, av.VideoFrame]]:
         """The frames with what they are paired with; from the first interlaced one on, without their combs."""
@@ -60,7 +60,7 @@ class Shown:
                 yield tag, frame
                 continue
             if graph is None:
-                self._say("interlaced: its fields are made into whole pictures")
+                self._say("interlaced: its fields are made into whole images")
             if graph is None or graph.kind != _kind(frame):
                 if graph is not None:
                     yield from self._pulled(graph, waiting, last=True)
@@ -81,15 +81,15 @@ class Shown:
             return function(*args)
         except (av.error.FFmpegError, ValueError, NotImplementedError):
             raise InputError(
-                f"{self.path} is interlaced, and its fields cannot be made into pictures: convert it to progressive"
+                f"{self.path} is interlaced, and its fields cannot be made into images: convert it to progressive"
             ) from None
 
-    def picture(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+    def image(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
         """One frame as upright RGB. InputError: its colours are not known, or those of a damaged one make no sense."""
         try:
             return self._converted(frame)
         except av.FFmpegError:
-            raise InputError(f"{self.path}: a picture cannot be converted to RGB; convert the video to H.264") from None
+            raise InputError(f"{self.path}: an image cannot be converted to RGB; convert the video to H.264") from None
 
     def _converted(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
         trc, matrix = int(frame.color_trc or 0), int(frame.colorspace)
@@ -100,13 +100,13 @@ class Shown:
             options["src_colorspace"] = _BT709
         space = self._space(int(frame.color_primaries or 0), trc)
         if space is not None:
-            picture = colour.to_srgb(self._array(frame, "rgb48le", options), space)
+            image = colour.to_srgb(self._array(frame, "rgb48le", options), space)
         elif any(part.is_alpha for part in frame.format.components):
             samples = self._array(frame, "rgba", options)
-            picture = over_neutral(samples[..., :3], samples[..., 3])
+            image = over_neutral(samples[..., :3], samples[..., 3])
         else:
-            picture = self._array(frame, "rgb24", options)
-        return _turned(picture, frame)
+            image = self._array(frame, "rgb24", options)
+        return _turned(image, frame)
 
     def _array(self, frame: av.VideoFrame, layout: str, options: dict) -> np.ndarray:
         return self._reformatter.reformat(frame, format=layout, **options).to_ndarray()
@@ -140,7 +140,7 @@ class Shown:
 
 
 def square_size(stream: av.VideoStream) -> tuple[int, int]:
-    """Width and height of a stream's pictures once their pixels are square, before they are turned."""
+    """Width and height of a stream's images once their pixels are square, before they are turned."""
     return _square(stream.codec_context.width, stream.codec_context.height, _aspect(stream))
 
 
@@ -211,15 +211,15 @@ def _kind(frame: av.VideoFrame) -> tuple[int, int, str]:
     return frame.width, frame.height, frame.format.name
 
 
-def _turned(picture: np.ndarray, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+def _turned(image: np.ndarray, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
     """Turned and mirrored as the file's display matrix says: telephones film lying on their side.
 
     The matrix takes column p and row q to x = a p + c q, y = b p + d q; it is read as the nearest quarter turn.
     """
     data = frame.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload] # PyAV's stub names another class
     if data is None:
-        return picture
+        return image
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(np.float64)
     if abs(a) + abs(d) < abs(b) + abs(c):
-        picture, a, d = picture.swapaxes(0, 1), c, b
-    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

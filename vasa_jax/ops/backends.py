@@ -52,7 +52,7 @@ def conv3d(depth: int) -> str:
 
 
 def warp(axes: int) -> str:
-    """Form of `ops.warp.grid_sample` for volumes (3 axes) and pictures (2)."""
+    """Form of `ops.warp.grid_sample` for volumes (3 axes) and images (2)."""
     if form := _forced.get().get("warp"):
         return form
     if backend() == "tpu":

@@ -66,7 +66,7 @@ def mixing(names: Sequence[str]) -> Float[np.ndarray, "n 2"]:
 
 @dataclasses.dataclass(frozen=True)
 class Needs:
-    """What makes the model's sound of a recording; as by default, it is the plain mean.
+    """What makes the model's audio of a recording; as by default, it is the plain mean.
 
     Attributes:
       gain: what it is turned up by.
@@ -111,12 +111,12 @@ class Hearing:
             self._measure(self._kept[:whole])
             self._kept = self._kept[whole:]
 
-    def _measure(self, sound: np.ndarray) -> None:
-        count = len(sound) // self._step
-        power = np.square(sound[: count * self._step]).reshape(count, self._step, -1)
+    def _measure(self, audio: np.ndarray) -> None:
+        count = len(audio) // self._step
+        power = np.square(audio[: count * self._step]).reshape(count, self._step, -1)
         self._steps.append(power.mean((1, 2)))
-        if self._stereo and (sound[:, 0] != sound[:, 1]).any():
-            spectrum = np.fft.rfft(sound.reshape(-1, self._size, 2), axis=1)
+        if self._stereo and (audio[:, 0] != audio[:, 1]).any():
+            spectrum = np.fft.rfft(audio.reshape(-1, self._size, 2), axis=1)
             heard = np.square(np.abs(spectrum)).mean(-1)
             mean = np.square(np.abs(spectrum.mean(-1)))
             self._bins += heard.sum(), heard[mean < _CANCELLED * heard].sum()
@@ -134,7 +134,7 @@ class Hearing:
         return hearing
 
     def needs(self, scale: float = 1.0, step: float = 0.0) -> Needs:
-        """What the model's sound is made with, if every sample is taken times `scale`.
+        """What the model's audio is made with, if every sample is taken times `scale`.
 
         Args:
           scale: of the samples.
@@ -174,7 +174,7 @@ def _band_edges(rate: int, size: int) -> np.ndarray:
 
 
 def mono(blocks: Iterator[Float[np.ndarray, "n c"]], rate: int, needs: Needs) -> Iterator[Float[np.ndarray, " n"]]:
-    """The model's sound, as many samples as the blocks have."""
+    """The model's audio, as many samples as the blocks have."""
     if needs.apart or needs.noise:
         first = next(blocks, np.zeros((0, 1), np.float32))
         parts = _short_time(itertools.chain([first], blocks), rate, needs, first.shape[1])
@@ -265,14 +265,14 @@ class _HighPass:
             return block
         first = self._kept is None
         kept = np.repeat(block[:1], 2 * self._half, axis=0) if first else self._kept
-        sound = np.concatenate([kept, block])
-        count = len(sound) - 4 * self._half
+        audio = np.concatenate([kept, block])
+        count = len(audio) - 4 * self._half
         if count <= 0:
-            self._kept = sound
+            self._kept = audio
             return block[:0]
-        self._kept = sound[count:]
-        slow = self._mean(self._mean(sound.astype(np.float64)))
-        return (sound[2 * self._half : 2 * self._half + count] - slow).astype(np.float32)
+        self._kept = audio[count:]
+        slow = self._mean(self._mean(audio.astype(np.float64)))
+        return (audio[2 * self._half : 2 * self._half + count] - slow).astype(np.float32)
 
     def rest(self) -> Float[np.ndarray, "m c"]:
         """The last samples."""
@@ -280,7 +280,7 @@ class _HighPass:
             return np.zeros((0, 1), np.float32)
         return self(np.repeat(self._kept[-1:], 2 * self._half, axis=0))
 
-    def _mean(self, sound: np.ndarray) -> np.ndarray:
+    def _mean(self, audio: np.ndarray) -> np.ndarray:
         width = 2 * self._half + 1
-        sums = np.concatenate([np.zeros_like(sound[:1]), np.cumsum(sound, axis=0)])
+        sums = np.concatenate([np.zeros_like(audio[:1]), np.cumsum(audio, axis=0)])
         return (sums[width:] - sums[:-width]) / width

@@ -35,28 +35,28 @@ def write(path, frames, codec="libx264", aspect=None, turn=None, matrix=None, ta
         if matrix is not None:
             stream.set_display_matrix(matrix)
         codec = {".mkv": "pcm_s16le", ".mpg": "mp2"}.get(path.suffix, "aac")
-        sound = container.add_stream(codec, rate=16_000, layout="mono")
+        audio = container.add_stream(codec, rate=16_000, layout="mono")
         for k, frame in enumerate(frames):
             frame.pts, frame.time_base = k, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         silence = av.AudioFrame.from_ndarray(np.zeros((1, 8_000), np.int16), format="s16", layout="mono")
         silence.sample_rate, silence.pts = 16_000, 0
-        container.mux(sound.encode(silence))
-        container.mux(sound.encode(None))
+        container.mux(audio.encode(silence))
+        container.mux(audio.encode(None))
     return path
 
 
-def coloured(picture, layout="yuv420p", **options):
-    """A frame of an RGB picture."""
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+def coloured(image, layout="yuv420p", **options):
+    """A frame of an RGB image."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     return frame.reformat(format=layout, **options)
 
 
 def readings(path):
-    """The first picture and the size that both readers report, checked to be the same."""
+    """The first image and the size that both readers report, checked to be the same."""
     reader, video = media.VideoReader(path), ingest.Video(path)
-    one, other = next(iter(reader)), next(video.pictures())
+    one, other = next(iter(reader)), next(video.images())
     np.testing.assert_array_equal(one, other)
     assert (reader.width, reader.height) == (one.shape[1], one.shape[0]) == video.size
     return one, reader.notes
@@ -76,28 +76,28 @@ def disc(height, width, across, down):
 def test_pixels_that_are_not_square(tmp_path, ending, aspect, size):
     wide = Fraction(*map(int, aspect.split(":")))
     codec = "mpeg2video" if ending == "mpg" else "libx264"
-    if ending == "mpg":  # MPEG-2 knows aspects of the whole picture only
+    if ending == "mpg":  # MPEG-2 knows aspects of the whole image only
         aspect, size = {"64:45": ("64:45", (144, 256)), "1:1": ("1:1", (144, 180))}.get(aspect, (None, None))
         if aspect is None:
             pytest.skip("MPEG-2 has no such pixels")
     frames = [coloured(disc(144, 180, 40 / float(wide), 40)) for _ in range(3)]
     options = {"qscale": "2"} if ending == "mpg" else None
-    picture, notes = readings(write(tmp_path / f"v.{ending}", frames, codec, aspect, options=options))
-    assert picture.shape[:2] == size and not notes
-    inside = picture[..., 1] > 128
+    image, notes = readings(write(tmp_path / f"v.{ending}", frames, codec, aspect, options=options))
+    assert image.shape[:2] == size and not notes
+    inside = image[..., 1] > 128
     across, down = inside.any(0).sum(), inside.any(1).sum()
     assert abs(across / down - 1) < 0.04  # round again
 
 
 def test_a_real_video_of_oblong_pixels(shared):
     path = shared / "bugs" / "15-pixel-aspect" / "sar.mp4"
-    picture, _ = readings(path)
-    assert picture.shape == (576, 1024, 3)
+    image, _ = readings(path)
+    assert image.shape == (576, 1024, 3)
 
 
 def test_pixels_beyond_reason_are_taken_as_square(tmp_path):
-    picture, notes = readings(write(tmp_path / "v.mp4", [coloured(disc(64, 64, 20, 20))] * 3, aspect="20:1"))
-    assert picture.shape == (64, 64, 3) and len(notes) == 1 and "taken as square" in notes[0]
+    image, notes = readings(write(tmp_path / "v.mp4", [coloured(disc(64, 64, 20, 20))] * 3, aspect="20:1"))
+    assert image.shape == (64, 64, 3) and len(notes) == 1 and "taken as square" in notes[0]
 
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
@@ -113,16 +113,16 @@ def test_turned_and_mirrored(tmp_path, turn, mirrored):
         stored, a, b = stored[:, ::-1], -a, -b
     one = 1 << 16
     matrix = (a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
-    picture, _ = readings(write(tmp_path / "v.mp4", [coloured(stored)] * 3, matrix=matrix))
-    assert picture.shape == shown.shape
-    assert np.abs(picture.astype(int) - shown).mean() < 6
+    image, _ = readings(write(tmp_path / "v.mp4", [coloured(stored)] * 3, matrix=matrix))
+    assert image.shape == shown.shape
+    assert np.abs(image.astype(int) - shown).mean() < 6
 
 
 def test_oblong_pixels_are_made_square_before_turning(tmp_path):
     path = write(tmp_path / "v.mp4", [coloured(disc(144, 180, 30, 60))] * 3, aspect="2:1", turn=90)
-    picture, _ = readings(path)
-    assert picture.shape == (360, 144, 3)
-    inside = picture[..., 1] > 128
+    image, _ = readings(path)
+    assert image.shape == (360, 144, 3)
+    inside = image[..., 1] > 128
     assert abs(inside.any(0).sum() / inside.any(1).sum() - 1) < 0.04
 
 
@@ -130,7 +130,7 @@ def test_oblong_pixels_are_made_square_before_turning(tmp_path):
 @pytest.mark.parametrize("matrix", [1, 5, 6, 9, 2])
 @pytest.mark.parametrize("full", [False, True])
 def test_matrix_and_range(tmp_path, matrix, full, width):
-    """One colour, stored by the numbers; where the file names no matrix, large pictures are BT.709."""
+    """One colour, stored by the numbers; where the file names no matrix, large images are BT.709."""
     red, blue = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}.get(matrix, (0.299, 0.114))
     if matrix == 2 and width == 1280:
         red, blue = 0.2126, 0.0722
@@ -144,12 +144,12 @@ def test_matrix_and_range(tmp_path, matrix, full, width):
     tags = {"colorspace": matrix, "color_range": 2 if full else 1}
     frame.colorspace, frame.color_range = matrix, tags["color_range"]
     path = write(tmp_path / "v.mkv", [frame] * 3, "ffv1", tags=tags, options={})
-    picture, _ = readings(path)
-    assert np.abs(picture.reshape(-1, 3).mean(0) - colour).max() <= 2.5
+    image, _ = readings(path)
+    assert np.abs(image.reshape(-1, 3).mean(0) - colour).max() <= 2.5
 
 
 def interlaced(first, count=12, height=96, width=128):
-    """Frames of a bar that moves with every field, the upper or lower lines first, and pictures of their moments."""
+    """Frames of a bar that moves with every field, the upper or lower lines first, and images of their moments."""
     moments = np.full((2 * count, height, width), 60, np.uint8)
     for k, moment in enumerate(moments):
         moment[:, 10 + 3 * k : 30 + 3 * k] = 200
@@ -164,8 +164,8 @@ def interlaced(first, count=12, height=96, width=128):
     middle.link_to(sink)
     graph.configure()
     frames = []
-    for k, picture in enumerate(woven):
-        frame = coloured(np.repeat(picture[..., None], 3, -1))
+    for k, image in enumerate(woven):
+        frame = coloured(np.repeat(image[..., None], 3, -1))
         frame.pts, frame.time_base = k, base
         graph.push(frame)
         frames.append(graph.pull())
@@ -174,21 +174,21 @@ def interlaced(first, count=12, height=96, width=128):
 
 @pytest.mark.parametrize("first", ["tff", "bff"])
 @pytest.mark.parametrize(("codec", "ending", "quality"), [("libx264", "mp4", "crf"), ("mpeg2video", "mpg", "qscale")])
-def test_fields_become_whole_pictures(tmp_path, codec, ending, quality, first):
+def test_fields_become_whole_images(tmp_path, codec, ending, quality, first):
     frames, woven, moments = interlaced(first)
     options = {"flags": "+ilme+ildct", quality: "2"}
     path = write(tmp_path / f"v.{ending}", frames, codec, options=options)
     reader = media.VideoReader(path)
-    pictures = list(reader)
-    assert len(pictures) == len(list(ingest.Video(path).pictures())) == len(moments)
-    for picture, moment, before in zip(pictures, moments, woven, strict=True):
-        comb = np.abs(np.diff(picture[..., 1].astype(int), axis=0)).max()
+    images = list(reader)
+    assert len(images) == len(list(ingest.Video(path).images())) == len(moments)
+    for image, moment, before in zip(images, moments, woven, strict=True):
+        comb = np.abs(np.diff(image[..., 1].astype(int), axis=0)).max()
         assert comb < 25 < np.abs(np.diff(before.astype(int), axis=0)).max()
-        assert np.abs(picture[..., 1].astype(int) - moment).mean() < 4
-    assert reader.notes == ["interlaced: its fields are made into whole pictures"]
+        assert np.abs(image[..., 1].astype(int) - moment).mean() < 4
+    assert reader.notes == ["interlaced: its fields are made into whole images"]
 
 
-def test_pictures_that_are_whole_are_left_alone(tmp_path):
+def test_images_that_are_whole_are_left_alone(tmp_path):
     frames = [coloured(made.patches())] * 4
     reader = media.VideoReader(write(tmp_path / "v.mp4", frames))
     with av.open(str(tmp_path / "v.mp4")) as container:
@@ -203,8 +203,8 @@ def test_hdr_videos(tmp_path, transfer, signal):
     frame = av.VideoFrame.from_ndarray(samples, format="rgb48le")
     frame = frame.reformat(format="yuv444p10le", dst_colorspace=9, dst_color_range=1)
     tags = {"colorspace": 9, "color_range": 1, "color_primaries": 9, "color_trc": transfer}
-    picture, notes = readings(write(tmp_path / "v.mkv", [frame] * 3, "ffv1", tags=tags, options={}))
-    assert made.delta_e(picture, truth).mean() <= 1.5
+    image, notes = readings(write(tmp_path / "v.mkv", [frame] * 3, "ffv1", tags=tags, options={}))
+    assert made.delta_e(image, truth).mean() <= 1.5
     assert made.delta_e(np.round(samples / 257), truth).mean() > 8
     assert notes == [f"HDR ({'PQ' if transfer == 16 else 'HLG'}): what is brighter than white is rolled off"]
 
@@ -213,15 +213,15 @@ def test_wide_primaries_without_hdr(tmp_path):
     truth = made.patches()
     frame = coloured(np.round(made.encode(made.in_space(truth, made.P3)) * 255).astype(np.uint8), "yuv444p")
     tags = {"colorspace": 6, "color_range": 1, "color_primaries": 12, "color_trc": 1}
-    picture, notes = readings(write(tmp_path / "v.mkv", [frame] * 3, "ffv1", tags=tags, options={}))
-    assert made.delta_e(picture, truth).mean() <= 1.5 and not notes
+    image, notes = readings(write(tmp_path / "v.mkv", [frame] * 3, "ffv1", tags=tags, options={}))
+    assert made.delta_e(image, truth).mean() <= 1.5 and not notes
 
 
 def test_colours_that_nobody_can_know_are_refused(tmp_path):
     tags = {"colorspace": 14, "color_range": 1, "color_primaries": 9, "color_trc": 16}
     frame = coloured(made.patches(), "yuv444p10le")
     path = write(tmp_path / "v.mkv", [frame] * 3, "ffv1", tags=tags, options={})
-    for read in (media.VideoReader, lambda path: list(ingest.Video(path).pictures())):
+    for read in (media.VideoReader, lambda path: list(ingest.Video(path).images())):
         with pytest.raises(InputError, match=r"v.mkv: its colours \(matrix 14 of H.273\) are not known") as error:
             read(path)
         assert "\n" not in str(error.value)
@@ -231,8 +231,8 @@ def test_transparent_parts_are_grey(tmp_path):
     pixels = np.dstack([made.patches(), np.full((64, 64), 255, np.uint8)])
     pixels[:32, :, 3] = 0
     frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
-    picture, _ = readings(write(tmp_path / "v.mkv", [frame.reformat(format="bgra")] * 3, "ffv1", options={}))
-    assert (picture[:32] == 128).all() and np.abs(picture[32:].astype(int) - made.patches()[32:]).max() <= 1
+    image, _ = readings(write(tmp_path / "v.mkv", [frame.reformat(format="bgra")] * 3, "ffv1", options={}))
+    assert (image[:32] == 128).all() and np.abs(image[32:].astype(int) - made.patches()[32:]).max() <= 1
 
 
 def test_threads_do_not_grow_with_the_frames(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 from jaxtyping import Float
 
-from vasa_jax import containers, heard
+from vasa_jax import containers, downmix
 from vasa_jax.containers import Damage
 from vasa_jax.mpeg_audio import Frames
 
@@ -36,10 +36,10 @@ def prepare(stream: Any) -> None:
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
 
 
-def sound(
+def audio(
     container: Any, rate: int, channels: int, damage: Damage, frames: Frames | None = None
 ) -> Iterator[Float[np.ndarray, "n c"]]:
-    """The first sound of a container, at one rate and as one or two channels, whatever its parts have.
+    """The first audio of a container, at one rate and as one or two channels, whatever its parts have.
 
     Args:
       container: open for reading.
@@ -124,7 +124,7 @@ class _Track:
         return bool(self._form & _STEADY)
 
     def _plausible(self, jump: float) -> bool:
-        """A time stamp that is itself damaged may lie anywhere; the sound does not end behind the end."""
+        """A time stamp that is itself damaged may lie anywhere; the audio does not end behind the end."""
         if self._steady or not self._stream.duration:
             return True
         length = float(self._stream.duration * self._stream.time_base)
@@ -171,9 +171,9 @@ class _Track:
         given = block.shape[1]
         if given > 2:
             names: Sequence[str] = [channel.name for channel in frame.layout.channels]
-            if len(names) != given or not any(name in heard.KNOWN for name in names):
-                names = heard.places(given)
-            block = block @ heard.mixing(names)
+            if len(names) != given or not any(name in downmix.KNOWN for name in names):
+                names = downmix.places(given)
+            block = block @ downmix.mixing(names)
         if block.shape[1] == self._channels:
             return block
         return block.mean(1, keepdims=True) if self._channels == 1 else block.repeat(2, axis=1)

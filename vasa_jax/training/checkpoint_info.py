@@ -15,7 +15,7 @@ NEW_FIELDS = {1: ("norms",)}
 
 
 @dataclasses.dataclass(frozen=True)
-class Saved:
+class CheckpointInfo:
     """A checkpoint on disk.
 
     Attributes:
@@ -34,7 +34,7 @@ class Saved:
 
 
 @dataclasses.dataclass(frozen=True)
-class Keep:
+class RetentionPolicy:
     """Which checkpoints stay: the newest `latest`, those at multiples of `every`, the one with the lowest `best`.
 
     `best` names a held-out metric, as "eval/l1_mouth"; with a minus before it, "-eval/mouth_cosine", higher is better.
@@ -44,7 +44,7 @@ class Keep:
     every: int = 0
     best: str = ""
 
-    def chosen(self, found: Sequence[Saved]) -> set[int]:
+    def chosen(self, found: Sequence[CheckpointInfo]) -> set[int]:
         """The steps that stay, of checkpoints in ascending order."""
         steps = [saved.step for saved in found]
         stay = set(steps[-max(self.latest, 1) :])
@@ -62,7 +62,7 @@ def state_folder(folder: Path) -> Path:
     return folder / ("default" if (folder / "default").is_dir() else "state")
 
 
-def read(folder: Path) -> Saved:
+def read(folder: Path) -> CheckpointInfo:
     """What a checkpoint says of itself; its files are not looked at.
 
     Raises:
@@ -70,9 +70,9 @@ def read(folder: Path) -> Saved:
     """
     step = int(folder.name)
     if not integrity.is_sealed(folder) and (folder / "default").is_dir():
-        return Saved(step, step, schema=0)
+        return CheckpointInfo(step, step, schema=0)
     facts = integrity.facts(folder)
-    return Saved(step, facts["batch"], facts["seed"], facts["schema"], facts["metrics"])
+    return CheckpointInfo(step, facts["batch"], facts["seed"], facts["schema"], facts["metrics"])
 
 
 def damage(folder: Path) -> str | None:
