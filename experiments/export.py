@@ -115,6 +115,7 @@ def main() -> dict[str, Any]:
         head = face.params["label_head"]
         found = {
             "blink": real_codes.blink(BLINK.value, head),
+            "opening": real_codes.opening(BLINK.value, head),
             "lips": real_codes.lips(BLINK.value, head, stats["std"][7:]),
         }
         stats = dict(stats) | found
@@ -124,7 +125,8 @@ def main() -> dict[str, Any]:
         found, params = real_codes.led(LEAD.value, face.params, stats["std"][7:])
         stats, face = dict(stats) | found, dataclasses.replace(face, params=params)
     if stats and FACE.value != [MOTION.value]:
-        stats = {name: value for name, value in stats.items() if name != "reach"}  # of another face
+        of_another_face = ("reach", "mouth_reach")
+        stats = {name: value for name, value in stats.items() if name not in of_another_face}
     card = None
     if CARD.value:
         try:

@@ -63,6 +63,9 @@ def test_an_update_stores_what_differs_and_reads_as_the_whole(tmp_path, stored):
             np.testing.assert_array_equal(updated[part][name], value)
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "updated").glob("face*")}
     assert sizes["face_update.safetensors"] < 0.7 * sizes["face.safetensors"]
+    weights.update_face(tmp_path / "updated", updated, stored=stored)  # as another release's parameters come
+    again = (tmp_path / "updated" / "face_update.safetensors").stat().st_size
+    assert again == sizes["face_update.safetensors"]
     _save(tmp_path / "updated", stored=stored, face_params=old)  # a release that is saved anew has no update
     again = weights.load_release(tmp_path / "updated").face_params
     np.testing.assert_allclose(again["generator"]["kernel"], kernels["changed"], atol=0.02)

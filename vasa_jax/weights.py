@@ -141,6 +141,10 @@ def update_face(directory: str | Path, face_params: dict[str, Any], *, stored: s
     save_params(update, face_params, stored=stored)
     old, new = (safetensors.numpy.load_file(path) for path in (directory / "face.safetensors", update))
     changed = {name for name, value in new.items() if name not in old or not np.array_equal(value, old[name])}
+    # Rounding what was rounded before gives another scale; what the release has already need not come again.
+    has, given = (flatten_dict(tree, sep="/") for tree in (load_params(directory / "face.safetensors"), face_params))
+    same = {name for name, value in given.items() if name in has and np.array_equal(np.asarray(value), has[name])}
+    changed = {name for name in changed if name.removesuffix(_SCALE) not in same}
     # An array that is stored as int8 needs its scale beside it, changed or not.
     wholes = {name.removesuffix(_SCALE) for name in changed}
     with files.replacing(update) as temporary:

@@ -1,7 +1,7 @@
-"""How real codes go as lids close and as lips move, and where they leave room for gaze and expressions.
+"""How real codes go as lids close and as mouths open, and where they leave room for gaze and expressions.
 
-What a release keeps as `motion_stats["blink"]`, `["lips"]`, `["gaze"]` and `["expressions"]`, for `blinks`,
-`starting_noise` and `leading` of `vasa_jax.inference`.
+What a release keeps as `motion_stats["blink"]`, `["opening"]`, `["lips"]`, `["gaze"]` and `["expressions"]`, for
+`blinks`, `closing`, `starting_noise` and `leading` of `vasa_jax.inference`.
 """
 
 from pathlib import Path
@@ -43,6 +43,22 @@ def blink(path: str | Path, head: dict[str, Any]) -> Float[np.ndarray, " d"]:
     spread = code.T @ code @ kernel / len(code)
     gram = kernel.T @ spread
     return spread @ np.linalg.solve(gram + _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), MOUTH_KEPT)
+
+
+def opening(path: str | Path, head: dict[str, Any]) -> Float[np.ndarray, " d"]:
+    """The likeliest change of a code that opens the mouth by one, rounding and lids as they then are in real codes.
+
+    The smallest change that the label head reads as an open mouth opens none in images (docs/findings.md).
+
+    Args:
+      path, head: as of `blink`.
+
+    Raises:
+      InputError: as `blink`.
+    """
+    code = _within_clips(path)
+    read = code @ np.asarray(head["kernel"], np.float64)[:, 0]
+    return code.T @ read / (read @ read)
 
 
 def lips(path: str | Path, head: dict[str, Any], std: Float[np.ndarray, " d"]) -> Float[np.ndarray, "2 d"]:

@@ -185,6 +185,22 @@ def test_a_mouth_is_closed_even_where_the_portrait_has_it_open() -> None:
     np.testing.assert_allclose(closing.closing(last, rest, None)[-1, 7:], rest[7:])
 
 
+def test_a_mouth_opens_as_far_as_images_need_and_shut_lips_stay_shut() -> None:
+    rng = np.random.default_rng(0)
+    head = {"kernel": rng.standard_normal((8, 6)), "bias": rng.standard_normal(6)}
+    course = rng.standard_normal(8)
+    course /= course @ head["kernel"][:, 0]
+    plain, mouth = closing.mouth_of(head, np.ones(8), course), closing.mouth_of(head, np.ones(8), course, 1.5)
+    motion = rng.standard_normal(15)
+    for opening, shown in ((0.65, 0.95), (0.05, 0.05), (0.01, 0.01), (-0.3, -0.3)):
+        motion[7:] += (opening - mouth.read(motion[7:])) * mouth.direction
+        found = mouth.opened(motion)
+        np.testing.assert_allclose(mouth.read(found[7:]), shown, atol=1e-9)
+        np.testing.assert_allclose(found[7:], motion[7:] + (shown - opening) * course, atol=1e-9)
+        np.testing.assert_array_equal(found[:7], motion[:7])
+        assert plain.opened(motion) is motion
+
+
 def test_controls_act_at_once_and_only_on_what_follows(look) -> None:
     plain, led = (_stream(look, seed=2) for _ in range(2))
     first = [np.stack(s.push(AUDIO[: 8 * 640])) for s in (plain, led)]

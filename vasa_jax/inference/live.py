@@ -266,6 +266,8 @@ class LiveSession:
     def _placed(self, motion: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
         self._made += len(motion)
         placed = [editing.from_home(vector, self.look.home, True) for vector in motion]
+        if (mouth := self.machine.mouth) is not None:
+            placed = [mouth.opened(vector) for vector in placed]
         if self._leading is not None:
             told = self._controls.vectors()
             placed = [self._leading.frame(vector, *(np.asarray(told[name]) for name in LED)) for vector in placed]

@@ -43,7 +43,7 @@ class TalkingFace:
       motion: the motion model; None leaves only driving by videos.
       model_hash: SHA-256 that names the weights, for the records.
       lids: how its codes tell the lids and close them; None leaves blinks to the motion model.
-      mouth: how they tell the mouth and close it, for a stream that is interrupted.
+      mouth: how they tell the mouth, how far it has to open, and how it is closed when a stream is interrupted.
       courses: how they change as gaze and expression are led; None: the motion model is told them.
     """
 
@@ -82,7 +82,7 @@ class TalkingFace:
             motion = MotionGenerator(motion_config, release.motion_params, stats, speech)
             if (head := release.face_params.get("label_head")) is not None:
                 lids = blinks.lids_of(head, stats["std"][7:], stats.get("blink"), float(stats.get("reach", 1.0)))
-                mouth = mouth_of(head, stats["std"][7:])
+                mouth = mouth_of(head, stats["std"][7:], stats.get("opening"), float(stats.get("mouth_reach", 1.0)))
             courses = courses_of(stats)
         model_hash = files.sha256(release.directory / "manifest.json")
         return cls(renderer, motion, model_hash, str(path), lids, mouth, courses)
@@ -134,6 +134,8 @@ class TalkingFace:
             home = look.home
             moves = self._motion(recording, wanted, pose, dynamics, look.start, blinker, home[:3] if turned else None)
             placed: Motion = (editing.from_home(vector, home, turned) for vector in moves)
+            if self.mouth is not None and dynamics is None:
+                placed = map(self.mouth.opened, placed)
             if self.courses is not None and dynamics is None:
                 placed = Leading(self.courses, home, wanted.seed).over(placed, wanted.vectors())
             motion = watch.items("motion", placed)

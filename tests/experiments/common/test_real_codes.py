@@ -37,6 +37,16 @@ def test_the_course_is_found(tmp_path) -> None:
     assert near < 0.5 and near < np.linalg.norm(smallest - course)
 
 
+def test_a_mouth_opens_as_real_codes_do(tmp_path) -> None:
+    _cache(tmp_path / "cache.npz")
+    kernel = np.zeros((D, 6))
+    kernel[2, 0], kernel[5, 0] = 1, 0.5  # reads the opening off what speech does not move, too
+    found = real_codes.opening(tmp_path / "cache.npz", {"kernel": kernel})
+    assert found @ kernel[:, 0] == pytest.approx(1.0)
+    speech = np.asarray([0, 0.3, 1.0, 0, 0, 0])
+    assert found @ speech > 0.99 * np.linalg.norm(found) * np.linalg.norm(speech)
+
+
 def test_lips_are_what_varies_with_them_not_what_reads_them(tmp_path) -> None:
     _cache(tmp_path / "cache.npz")
     kernel, std = np.zeros((D, 6)), np.asarray([1.0, 2, 1, 1, 1, 1])
