@@ -112,12 +112,7 @@ def main() -> dict[str, Any]:
     if BLINK.value:
         if stats is None:
             raise UsageError("--blink goes with --motion, whose statistics hold it")
-        head = face.params["label_head"]
-        found = {
-            "blink": real_codes.blink(BLINK.value, head),
-            "opening": real_codes.opening(BLINK.value, head),
-            "lips": real_codes.lips(BLINK.value, head, stats["std"][7:]),
-        }
+        found = real_codes.told(BLINK.value, face.params["label_head"], stats["std"][7:])
         stats = dict(stats) | found
     if LEAD.value:
         if stats is None:

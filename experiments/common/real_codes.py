@@ -24,6 +24,11 @@ _ZERO = 1e-6  # of the largest singular value
 _RIDGE = 1e-3  # the two lids close together, and their difference is not to be learned from noise
 
 
+def told(path: str | Path, head: dict[str, Any], std: Float[np.ndarray, " d"]) -> dict[str, Any]:
+    """What a release keeps of lids and mouth: "blink", "opening" and "lips"."""
+    return {"blink": blink(path, head), "opening": opening(path, head), "lips": lips(path, head, std)}
+
+
 def blink(path: str | Path, head: dict[str, Any]) -> Float[np.ndarray, " d"]:
     """The likeliest change of a code that closes the lids by one and leaves the mouth as it is.
 

@@ -7,7 +7,7 @@ Data     as portrait_256_generator, and 461 stills driven by somebody else (`cro
 Hardware two shared cores; 1.3 s a step beside other work
 Run      3,416 steps of 4,000; loss.adversarial 0.1 up to step 1,583, then 0.25; loss_focus.mouth 30
 Result   experiments/results/portrait_256_training.json: the error in the mouth stays (0.051), what shows in it
-         becomes a mouth: lips have edges, smiles have teeth. talking_portraits.json: 24 strangers. Bundled
+         becomes a mouth: lips have edges, smiles have teeth. talking_portraits_critic.json: 24 strangers.
 """
 
 import ml_collections
